@@ -1,0 +1,214 @@
+"""All console output: notices, the progress line, the epoch line in Keras's style, the summary table.
+
+On a terminal a progress line redraws itself in place; in a pipe or a file there is one plain line
+when the work is done, so that logs hold no control characters. Progress and epochs go to stdout,
+notices to stderr.
+
+Source of the layout: keras/src/utils/progbar.py, keras/src/utils/summary_utils.py
+"""
+
+import math
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+BAR_CELLS = 20
+UPDATE_INTERVAL = 0.05  # seconds between two redraws
+_notices_given: set[str] = set()
+
+
+def say(text: str = "") -> None:
+    """Print a line on stdout."""
+    print(text, flush=True)
+
+
+def notice(text: str, *, once: bool = False) -> None:
+    """Print a line on stderr; with `once`, the same text a second time prints nothing."""
+    if once and text in _notices_given:
+        return
+    _notices_given.add(text)
+    print(f"tinycnn: {text}", file=sys.stderr, flush=True)
+
+
+def is_terminal() -> bool:
+    """Whether stdout is a terminal, so that a line can be redrawn."""
+    return sys.stdout.isatty()
+
+
+# --- progress of a long piece of work --------------------------------------------------------------
+
+
+class Progress:
+    """Progress of a piece of work with a known number of parts; use it in a `with`.
+
+    Args:
+        label: what is being done: "train-images-idx3-ubyte.gz", "compiling the kernels".
+        total: how many parts there are.
+        unit: what a part is, printed behind the numbers: "kernels", "images", "B" for bytes.
+    """
+
+    def __init__(self, label: str, total: int, unit: str = "") -> None:
+        self.label = label
+        self.total = total
+        self.unit = unit
+        self.done = 0
+        self._start = time.perf_counter()
+        self._drawn_at = -math.inf
+
+    def __enter__(self) -> "Progress":
+        self.update(0)
+        return self
+
+    def update(self, done: int) -> None:
+        """Note that `done` of the parts are finished."""
+        self.done = done
+        now = time.perf_counter()
+        if is_terminal() and now - self._drawn_at > UPDATE_INTERVAL:
+            self._drawn_at = now
+            print(f"\r\x1b[K{self._line()}", end="", flush=True)
+
+    def _line(self) -> str:
+        if self.unit == "B":
+            amount = f"{self.done / 1e6:.1f}/{self.total / 1e6:.1f} MB"
+        else:
+            amount = f"{self.done}/{self.total} {self.unit}".rstrip()
+        return f"{self.label}: {amount}, {time.perf_counter() - self._start:.1f} s"
+
+    def __exit__(self, *exception: object) -> None:
+        print(f"\r\x1b[K{self._line()}" if is_terminal() else self._line(), flush=True)
+
+
+# --- the epoch line --------------------------------------------------------------------------------
+
+
+class EpochLine:
+    """The line Keras prints for an epoch, an evaluation or a prediction.
+
+    Args:
+        title: "Epoch 1/10", or "" for none.
+        steps: number of batches.
+        live: True redraws the bar after each batch; False prints one line at the end.
+    """
+
+    def __init__(self, title: str, steps: int, live: bool) -> None:
+        self.title = title
+        self.steps = steps
+        self.live = live
+        self._start = time.perf_counter()
+        self._after_first: float | None = None
+        self._drawn_at = -math.inf
+        if live and title:
+            print(title)
+
+    def update(self, step: int, values: Mapping[str, float]) -> None:
+        """Show the running means `values` after batch number `step` (from 1)."""
+        now = time.perf_counter()
+        if self._after_first is None:
+            self._after_first = now
+        if self.live and step < self.steps and now - self._drawn_at >= UPDATE_INTERVAL:
+            self._drawn_at = now
+            left = self._seconds_per_step(step, now) * (self.steps - step)
+            print(f"\r\x1b[K{self._bar(step)} \x1b[1m{_duration(left)}\x1b[0m", end=" ")
+            print(self._rest(step, now, values), end="", flush=True)
+
+    def finish(self, values: Mapping[str, float]) -> None:
+        """Print the finished line with the final `values`."""
+        now = time.perf_counter()
+        took = _duration(now - self._start)
+        rest = self._rest(self.steps, now, values)
+        if self.live:
+            print(f"\r\x1b[K{self._bar(self.steps)} \x1b[1m{took}\x1b[0m {rest}", flush=True)
+        else:
+            title = f"{self.title} - " if self.title else ""
+            print(f"{title}{self.steps}/{self.steps} - {took} - {rest}", flush=True)
+
+    def _bar(self, step: int) -> str:
+        filled = BAR_CELLS * step // self.steps
+        count = f"{step:>{len(str(self.steps))}}/{self.steps}"
+        bar = f"\x1b[32m{'━' * filled}\x1b[0m\x1b[37m{'━' * (BAR_CELLS - filled)}\x1b[0m"
+        return f"\x1b[1m{count}\x1b[0m {bar}"
+
+    def _seconds_per_step(self, step: int, now: float) -> float:
+        # As in Keras the first step, which may hold a compile, is left out of the average.
+        if step > 1 and self._after_first is not None:
+            return (now - self._after_first) / (step - 1)
+        return (now - self._start) / max(step, 1)
+
+    def _rest(self, step: int, now: float, values: Mapping[str, float]) -> str:
+        parts = [_per_step(self._seconds_per_step(step, now))]
+        parts += [f"{name}: {_value(value)}" for name, value in values.items()]
+        return " - ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    whole = int(seconds)
+    if whole > 3600:
+        return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"
+    if whole > 60:
+        return f"{whole // 60}:{whole % 60:02}"
+    return f"{whole}s"
+
+
+def _per_step(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.0f}s/step"
+    if seconds >= 1e-3:
+        return f"{seconds * 1e3:.0f}ms/step"
+    return f"{seconds * 1e6:.0f}us/step"
+
+
+def _value(value: float) -> str:
+    return f"{value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{value:.4e}"
+
+
+# --- the summary table -----------------------------------------------------------------------------
+
+
+def summary_table(
+    name: str,
+    rows: Sequence[tuple[str, str, str]],
+    totals: Sequence[tuple[str, int, int]],
+) -> str:
+    """The text of Keras's `model.summary()`.
+
+    Args:
+        name: the model's name.
+        rows: (layer, output shape, parameters), one for each layer.
+        totals: (title, number of parameters, bytes), printed below the table.
+
+    Source: keras/src/utils/summary_utils.py; the columns end at 45%, 80% and 100% of the width.
+    """
+    width = min(88, shutil.get_terminal_size((80, 24)).columns - 4)
+    ends = [int(width * share) for share in (0.45, 0.80, 1.0)]
+    columns = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    header = ("Layer (type)", "Output Shape", "Param #")
+
+    def cell(text: str, size: int, right: bool) -> str:
+        text = text if len(text) <= size else text[: size - 1] + "…"
+        return f"{text:>{size}}" if right else f"{text:<{size}}"
+
+    def row(texts: Sequence[str], bar: str) -> str:
+        cells = (
+            cell(t, c - 2, i == 2) for i, (t, c) in enumerate(zip(texts, columns, strict=True))
+        )
+        return f"{bar} " + f" {bar} ".join(cells) + f" {bar}"
+
+    def rule(left: str, line: str, cross: str, right: str) -> str:
+        return left + cross.join(line * c for c in columns) + right
+
+    lines = [f'Model: "{name}"', rule("┏", "━", "┳", "┓"), row(header, "┃"), rule("┡", "━", "╇", "┩")]
+    between = rule("├", "─", "┼", "┤")
+    for i, texts in enumerate(rows):
+        lines += [between] * (i > 0) + [row(texts, "│")]
+    lines.append(rule("└", "─", "┴", "┘"))
+    lines += [f" {title}: {count:,} ({memory_size(size)})" for title, count, size in totals]
+    return "\n".join(lines)
+
+
+def memory_size(size: int) -> str:
+    """Bytes as Keras prints them: "364.54 KB"."""
+    if size == 0:
+        return "0.00 B"
+    power = min(4, int(math.log2(size) // 10))
+    return f"{size / 1024**power:.2f} {('B', 'KB', 'MB', 'GB', 'TB')[power]}"

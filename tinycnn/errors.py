@@ -1,0 +1,25 @@
+"""The errors tinycnn raises for what a user or the world did; programming mistakes stay Python's own.
+
+Every one is a `TinyCNNError`, and also the built-in error a caller would expect, so that both
+`except TinyCNNError` and `except ValueError` (`OSError`, `ArithmeticError`) work.
+"""
+
+
+class TinyCNNError(Exception):
+    """Base of tinycnn's own errors."""
+
+
+class IdxFormatError(TinyCNNError, ValueError):
+    """The bytes of a file are not a valid IDX file; the message names the file and the reason."""
+
+
+class ModelFileError(TinyCNNError, ValueError):
+    """A model file is damaged, of a newer format, or not a model file at all."""
+
+
+class DownloadError(TinyCNNError, OSError):
+    """Data could not be had; the message lists every source tried, why, and what to do."""
+
+
+class NumericalError(TinyCNNError, ArithmeticError):
+    """Training produced a number that is not finite."""

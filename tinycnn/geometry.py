@@ -1,0 +1,75 @@
+"""The integer arithmetic of sliding windows: output lengths and padding, as TensorFlow counts them.
+
+Legend, along one axis: `length` of the input, `size` of the window, `stride` between windows.
+Source: keras/src/ops/operation_utils.py (output shapes), TensorFlow's "SAME" rule (padding).
+"""
+
+from collections.abc import Sequence
+
+PADDINGS = ("valid", "same")
+
+
+def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
+    """`value` as a pair of positive integers (height, width): 3 means (3, 3).
+
+    Raises:
+        ValueError: naming the argument `name` and what was received.
+    """
+    values = (value, value) if isinstance(value, int) else value
+    try:
+        height, width = (_integer(v) for v in values)
+        valid = height > 0 and width > 0
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"`{name}` must be a positive integer or a pair of them. Received: {name}={value!r}"
+        )
+    return height, width
+
+
+def positive(value: int, name: str) -> int:
+    """`value` as a positive integer.
+
+    Raises:
+        ValueError: naming the argument `name` and what was received.
+    """
+    try:
+        number = _integer(value)
+    except TypeError:
+        number = 0
+    if number <= 0:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+    return number
+
+
+def _integer(value: int) -> int:
+    if isinstance(value, bool):
+        raise TypeError("a truth value is not a size")
+    return value.__index__()
+
+
+def output_length(length: int, size: int, stride: int, padding: str) -> int:
+    """How many windows fit along one axis.
+
+    valid: floor((length - size) / stride) + 1, or 0 if not even one fits.
+    same:  ceil(length / stride), whatever the window's size.
+    """
+    if padding == "same":
+        return -(-length // stride)
+    return max(0, (length - size) // stride + 1)
+
+
+def same_padding(length: int, size: int, stride: int) -> tuple[int, int]:
+    """Zeros (before, after) along one axis for "same"; an odd one out goes after."""
+    total = max((output_length(length, size, stride, "same") - 1) * stride + size - length, 0)
+    return total // 2, total - total // 2
+
+
+def window_padding(
+    height: int, width: int, size: tuple[int, int], strides: tuple[int, int], padding: str
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """((top, bottom), (left, right)) for an image: all 0 if "valid"."""
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    return same_padding(height, size[0], strides[0]), same_padding(width, size[1], strides[1])

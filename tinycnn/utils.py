@@ -1,0 +1,44 @@
+"""Small helpers that Keras users expect, and the one type alias of the project."""
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> Array:
+    """One-hot encodes class numbers.
+
+    Args:
+        x: integer class numbers of any shape, `0 <= x < num_classes`.
+        num_classes: number of classes; `max(x) + 1` if None.
+
+    Returns:
+        float64 array of shape `x.shape + (num_classes,)`. As in Keras, a last axis of length 1 is
+        dropped first, so labels of shape (N, 1) give (N, num_classes).
+
+    Raises:
+        ValueError: if `x` is empty, not of integers, or holds a number outside the range.
+
+    Source: keras/src/utils/numerical_utils.py
+    """
+    labels = np.asarray(x)
+    if labels.size == 0:
+        raise ValueError("`x` must hold at least one label. Received: an empty array")
+    if not np.issubdtype(labels.dtype, np.integer):
+        whole = np.issubdtype(labels.dtype, np.floating) and bool(np.all(labels == labels.round()))
+        if not whole:
+            raise ValueError(f"`x` must hold integer class numbers. Received: dtype={labels.dtype}")
+        labels = labels.astype(np.int64)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    classes = int(labels.max()) + 1 if num_classes is None else num_classes
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"labels must lie between 0 and num_classes - 1 = {classes - 1}. "
+            f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+    one_hot = np.zeros((labels.size, classes))
+    one_hot[np.arange(labels.size), labels.reshape(-1)] = 1.0
+    return one_hot.reshape((*labels.shape, classes))
