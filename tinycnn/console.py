@@ -1,4 +1,4 @@
-"""All console output: notices, the progress line, the epoch line in Keras's style, the summary table.
+"""All console output: notices, progress, the epoch line in Keras's style, the summary table.
 
 On a terminal a progress line redraws itself in place; in a pipe or a file there is one plain line
 when the work is done, so that logs hold no control characters. Progress and epochs go to stdout,
@@ -36,7 +36,7 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-# --- progress of a long piece of work --------------------------------------------------------------
+# --- progress of a long piece of work -------------------------------------------------------------
 
 
 class Progress:
@@ -79,7 +79,7 @@ class Progress:
         print(f"\r\x1b[K{self._line()}" if is_terminal() else self._line(), flush=True)
 
 
-# --- the epoch line --------------------------------------------------------------------------------
+# --- the epoch line -------------------------------------------------------------------------------
 
 
 class EpochLine:
@@ -162,7 +162,7 @@ def _value(value: float) -> str:
     return f"{value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{value:.4e}"
 
 
-# --- the summary table -----------------------------------------------------------------------------
+# --- the summary table ----------------------------------------------------------------------------
 
 
 def summary_table(
@@ -197,7 +197,12 @@ def summary_table(
     def rule(left: str, line: str, cross: str, right: str) -> str:
         return left + cross.join(line * c for c in columns) + right
 
-    lines = [f'Model: "{name}"', rule("┏", "━", "┳", "┓"), row(header, "┃"), rule("┡", "━", "╇", "┩")]
+    lines = [
+        f'Model: "{name}"',
+        rule("┏", "━", "┳", "┓"),
+        row(header, "┃"),
+        rule("┡", "━", "╇", "┩"),
+    ]
     between = rule("├", "─", "┼", "┤")
     for i, texts in enumerate(rows):
         lines += [between] * (i > 0) + [row(texts, "│")]

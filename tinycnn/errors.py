@@ -1,4 +1,4 @@
-"""The errors tinycnn raises for what a user or the world did; programming mistakes stay Python's own.
+"""The errors tinycnn raises for what a user or the world did wrong.
 
 Every one is a `TinyCNNError`, and also the built-in error a caller would expect, so that both
 `except TinyCNNError` and `except ValueError` (`OSError`, `ArithmeticError`) work.

@@ -1,0 +1,119 @@
+"""Picks the rung: `reference.py` (NumPy, to read) or `compiled.py` (Numba, to run).
+
+Both hold the same functions. `kernels.conv2d_forward(...)` calls the one of the active rung:
+
+    kernels.use("numpy")              # from here on
+    with kernels.use("numba"): ...    # only inside
+
+Before any `use` it is the environment variable TINYCNN_KERNELS, else "numba". The choice is held
+in a ContextVar: it belongs to the thread, or the asyncio task, that made it.
+"""
+
+import os
+from contextvars import ContextVar, Token
+from functools import cache
+from importlib import import_module
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from tinycnn import console
+
+RUNGS = {"numba": "compiled", "numpy": "reference"}
+_chosen: ContextVar[str | None] = ContextVar("tinycnn_kernels", default=None)
+
+if TYPE_CHECKING:
+    # What editors and type checkers see, and where "go to definition" leads: the readable rung.
+    from tinycnn.kernels.reference import adam_step_size as adam_step_size
+    from tinycnn.kernels.reference import adam_update as adam_update
+    from tinycnn.kernels.reference import col2im as col2im
+    from tinycnn.kernels.reference import conv2d_backward as conv2d_backward
+    from tinycnn.kernels.reference import conv2d_forward as conv2d_forward
+    from tinycnn.kernels.reference import dense_backward as dense_backward
+    from tinycnn.kernels.reference import dense_forward as dense_forward
+    from tinycnn.kernels.reference import im2col as im2col
+    from tinycnn.kernels.reference import log_softmax as log_softmax
+    from tinycnn.kernels.reference import max_pool_backward as max_pool_backward
+    from tinycnn.kernels.reference import max_pool_forward as max_pool_forward
+    from tinycnn.kernels.reference import relu_backward as relu_backward
+    from tinycnn.kernels.reference import relu_forward as relu_forward
+    from tinycnn.kernels.reference import sgd_update as sgd_update
+    from tinycnn.kernels.reference import softmax_backward as softmax_backward
+    from tinycnn.kernels.reference import (
+        softmax_cross_entropy_backward as softmax_cross_entropy_backward,
+    )
+    from tinycnn.kernels.reference import (
+        softmax_cross_entropy_forward as softmax_cross_entropy_forward,
+    )
+    from tinycnn.kernels.reference import softmax_forward as softmax_forward
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(_module(active()), name)
+
+
+class use:  # noqa: N801 - reads as a verb: kernels.use("numpy")
+    """Chooses the rung, at once; in a `with`, until its end.
+
+    Args:
+        rung: "numba" (compiled, the default) or "numpy" (reference).
+
+    Raises:
+        ValueError: for any other name.
+    """
+
+    def __init__(self, rung: str) -> None:
+        self._before: Token[str | None] = _chosen.set(_checked(rung, "rung"))
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _chosen.reset(self._before)
+
+
+def active() -> str:
+    """The name of the rung that runs: "numba" or "numpy"."""
+    from_environment = os.environ.get("TINYCNN_KERNELS") or "numba"
+    rung = _chosen.get() or _checked(from_environment, "TINYCNN_KERNELS")
+    return "numpy" if _module(rung) is _module("numpy") else "numba"
+
+
+def warm_up(dtype: str = "float32") -> float:
+    """Makes the compiled rung ready for arrays of `dtype`: compiles it, or loads it from the cache.
+
+    The first call on a machine compiles for some seconds and says so; without it the first training
+    step does that. On the reference rung there is nothing to do.
+
+    Returns:
+        The seconds it took.
+    """
+    return 0.0 if active() == "numpy" else float(_module("numba").warm_up(dtype))
+
+
+@cache
+def _module(rung: str) -> ModuleType:
+    """The module of a rung; the reference one, with a notice, where Numba can't be set up."""
+    try:
+        return import_module(f"tinycnn.kernels.{RUNGS[rung]}")
+    except Exception as error:
+        if rung == "numpy":
+            raise
+        console.notice(
+            f"the compiled kernels can't be set up here ({type(error).__name__}: {error}); "
+            "running on NumPy, several times slower",
+            once=True,
+        )
+        return _module("numpy")
+
+
+def _checked(rung: str, name: str) -> str:
+    if rung not in RUNGS:
+        raise ValueError(f"`{name}` must be 'numba' or 'numpy'. Received: {name}={rung!r}")
+    return rung
