@@ -1,0 +1,1 @@
+"""The data: `mnist` (found or downloaded), `synthetic` (drawn), and `idx`, the format of both."""

@@ -1,0 +1,166 @@
+"""IDX, the file format of MNIST: an array behind a header that says its type and shape.
+
+Layout, every number big-endian:
+    2 bytes     zero
+    1 byte      type of the elements, a key of `DTYPES`
+    1 byte      number of dimensions
+    4 bytes     length of each dimension, unsigned
+    the rest    the elements, the last index changing fastest
+
+A file may be packed with gzip; its first two bytes say so, not its name.
+
+Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits", section
+"File formats" (yann.lecun.com/exdb/mnist, offline since 2025).
+"""
+
+import gzip
+import math
+import os
+import struct
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+
+from tinycnn.errors import IdxFormatError
+from tinycnn.files import atomic_write
+from tinycnn.utils import Array
+
+DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MAX_DIMENSIONS = 64  # NumPy's own limit
+MAX_BYTES = 256 * 2**20  # of an unpacked file; assign a larger number to read larger files
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_idx(path: str | os.PathLike[str]) -> Array:
+    """Reads an IDX file, packed with gzip or not.
+
+    Args:
+        path: the file.
+
+    Returns:
+        An array of the file's shape and of dtype uint8, int8, int16, int32, float32 or float64:
+        native byte order, C-contiguous, writable. A dimension may be 0.
+
+    Raises:
+        IdxFormatError: whatever is wrong with the bytes of the file.
+        OSError: the file cannot be read at all; FileNotFoundError if there is none.
+    """
+    with open(path, "rb") as file:
+        return parse_idx(file.read(MAX_BYTES + 1), path)
+
+
+def parse_idx(data: bytes, source: str | os.PathLike[str]) -> Array:
+    """The array in the bytes of an IDX file, packed with gzip or not.
+
+    Args:
+        data: all bytes of the file.
+        source: what to call the file in an error.
+
+    Returns:
+        As `read_idx`.
+
+    Raises:
+        IdxFormatError: whatever is wrong with the bytes.
+    """
+    if data[:2] == GZIP_MAGIC:
+        data = _inflate(data, source)
+    if len(data) > MAX_BYTES:
+        raise IdxFormatError(
+            f"{source} holds more than {MAX_BYTES} bytes, the limit tinycnn.datasets.idx.MAX_BYTES"
+        )
+    if len(data) < 4:
+        raise IdxFormatError(f"{source} is cut short: it holds {len(data)} bytes, no IDX header")
+    code, ndim = data[2], data[3]
+    if data[:2] != b"\0\0" or code not in DTYPES:
+        raise IdxFormatError(f"{source} is not an IDX file: {_what_it_is(data)}")
+    start = 4 + 4 * ndim
+    if len(data) < start:
+        raise IdxFormatError(f"{source} is cut short in its header of {ndim} dimensions")
+
+    shape = struct.unpack_from(f">{ndim}I", data, 4)
+    stored = np.dtype(DTYPES[code])
+    if fault := _fault_of_shape(shape, stored.itemsize):
+        raise IdxFormatError(f"{source} has a damaged header: {fault}")
+    size = start + math.prod(shape) * stored.itemsize
+    if len(data) != size:
+        raise IdxFormatError(
+            f"{source} is {'cut short' if len(data) < size else 'too long'}: it holds {len(data)} "
+            f"bytes, and its header (shape {shape}, {stored.name}) calls for {size}"
+        )
+    native = stored.newbyteorder("=")
+    return np.frombuffer(data, stored, offset=start).reshape(shape).astype(native)
+
+
+def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
+    """Writes an array as an IDX file, whole or not at all; `read_idx` gives it back.
+
+    Args:
+        path: the file. It is packed with gzip if its name ends in ".gz"; the same array then
+            gives the same bytes, as no time is written into them.
+        array: of dtype uint8, int8, int16, int32, float32 or float64 in any byte order, with at
+            least one dimension; a dimension may be 0.
+
+    Raises:
+        ValueError: the format has no such dtype or shape.
+        OSError: the file cannot be written.
+    """
+    data = format_idx(array)
+    if os.fspath(path).endswith(".gz"):
+        data = gzip.compress(data, compresslevel=6, mtime=0)
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def format_idx(array: npt.ArrayLike) -> bytes:
+    """The bytes of the unpacked IDX file that holds `array`; see `write_idx`."""
+    array = np.asarray(array)
+    codes = {np.dtype(stored).name: code for code, stored in DTYPES.items()}
+    code = codes.get(array.dtype.name)
+    if code is None:
+        raise ValueError(
+            f"`array` must have one of IDX's dtypes: {', '.join(codes)}. "
+            f"Received: dtype={array.dtype}"
+        )
+    if fault := _fault_of_shape(array.shape, array.dtype.itemsize):
+        raise ValueError(f"`array` does not fit into an IDX file: {fault}")
+    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
+    return header + array.astype(DTYPES[code]).tobytes()
+
+
+def _inflate(data: bytes, source: str | os.PathLike[str]) -> bytes:
+    """Unpacks at most `MAX_BYTES + 1` bytes: a packed file can be a thousandth of what it holds."""
+    inflater = zlib.decompressobj(wbits=31)  # 31: gzip, its checksum and length verified
+    try:
+        unpacked = inflater.decompress(data, MAX_BYTES + 1)
+    except zlib.error as error:
+        raise IdxFormatError(f"{source} is damaged: its gzip data are invalid ({error})") from error
+    if len(unpacked) <= MAX_BYTES and not inflater.eof:
+        raise IdxFormatError(f"{source} is cut short: its gzip data have no end")
+    if inflater.unused_data:
+        extra = len(inflater.unused_data)
+        raise IdxFormatError(f"{source} is too long: {extra} bytes follow the end of its gzip data")
+    return unpacked
+
+
+def _fault_of_shape(shape: tuple[int, ...], itemsize: int) -> str | None:
+    """Why no IDX file holds an array of this shape, if so: one rule for reading and writing."""
+    if not 1 <= len(shape) <= MAX_DIMENSIONS:
+        return f"it has {len(shape)} dimensions, not 1 to {MAX_DIMENSIONS}"
+    # max(length, 1): NumPy counts so too and refuses (0, 2**32, 2**32).
+    if 4 + 4 * len(shape) + itemsize * math.prod(max(length, 1) for length in shape) > MAX_BYTES:
+        return (
+            f"shape {shape} with elements of {itemsize} bytes is more than {MAX_BYTES} bytes, "
+            f"the limit tinycnn.datasets.idx.MAX_BYTES"
+        )
+    return None
+
+
+def _what_it_is(data: bytes) -> str:
+    """What these bytes, which are not IDX, seem to be."""
+    if data[2:4] == b"\0\0" and data[1] in DTYPES:
+        return "its header is byte-swapped (little-endian), and IDX is big-endian"
+    start = data[:64]
+    if all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in start):
+        return f"it starts with {start!r}: text, perhaps a web page saved in its place"
+    return f"it starts with {start[:8]!r}"

@@ -1,0 +1,69 @@
+"""Writing a file so that it is whole or not there, and the folder for what can be had again."""
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a binary file that appears at `path` only when all of it is on the disk.
+
+    What is written goes to a file of its own name in the same folder, which then takes the place
+    of `path` in one step. Until then, and for ever if anything fails, a file that was there before
+    stays as it was. Any number of processes may write the same path: one of them wins, whole.
+
+    Args:
+        path: where the file is to be. A symbolic link is followed; the permissions are a new
+            file's.
+
+    Yields:
+        The file to write into.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written, the disk is full, or `path` is a
+            folder or a device.
+
+    Example:
+        >>> with atomic_write("weights.bin") as file:
+        ...     file.write(bytes(16))
+        16
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OSError(f"{target} is not a regular file and cannot be replaced by one")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into")
+    temporary = target.with_name(f".tinycnn-{uuid.uuid4().hex}.tmp")
+    file = open(temporary, "xb")
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)  # gone already, unless something failed
+
+
+def cache_folder() -> Path:
+    """The folder for what can be had again: TINYCNN_HOME, or `tinycnn` in the platform's cache.
+
+    That is XDG_CACHE_HOME or ~/.cache on Linux, ~/Library/Caches on macOS, LOCALAPPDATA on Windows.
+    The folder need not exist yet.
+    """
+    if chosen := os.environ.get("TINYCNN_HOME"):
+        return Path(chosen).expanduser()
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user number without a name, as containers have
+        home = Path("/nonexistent")
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "tinycnn"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "tinycnn"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "tinycnn"
