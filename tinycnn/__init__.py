@@ -1,1 +1,67 @@
-"""tinycnn."""
+"""tinycnn: a from-scratch CNN engine in NumPy, made fast with Numba.
+
+Importing it is light: NumPy only. Numba is loaded by the first computation, matplotlib by the first
+picture, requests by the first download.
+"""
+
+from tinycnn.callbacks import Callback, History
+from tinycnn.errors import (
+    DownloadError,
+    IdxFormatError,
+    ModelFileError,
+    NumericalError,
+    TinyCNNError,
+)
+from tinycnn.layers import (
+    Activation,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    Layer,
+    MaxPool2D,
+    MaxPooling2D,
+    ReLU,
+    Rescaling,
+    Softmax,
+)
+from tinycnn.losses import (
+    CategoricalCrossentropy,
+    Loss,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+from tinycnn.models import Sequential, load_model
+from tinycnn.optimizers import SGD, Adam, Optimizer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Activation",
+    "Adam",
+    "Callback",
+    "CategoricalCrossentropy",
+    "Conv2D",
+    "Dense",
+    "DownloadError",
+    "Flatten",
+    "History",
+    "IdxFormatError",
+    "Input",
+    "Layer",
+    "Loss",
+    "MaxPool2D",
+    "MaxPooling2D",
+    "MeanSquaredError",
+    "ModelFileError",
+    "NumericalError",
+    "Optimizer",
+    "ReLU",
+    "Rescaling",
+    "Sequential",
+    "Softmax",
+    "SparseCategoricalCrossentropy",
+    "TinyCNNError",
+    "load_model",
+]

@@ -177,11 +177,12 @@ def summary_table(
         rows: (layer, output shape, parameters), one for each layer.
         totals: (title, number of parameters, bytes), printed below the table.
 
-    Source: keras/src/utils/summary_utils.py; the columns end at 45%, 80% and 100% of the width.
+    Source: keras/src/utils/summary_utils.py. The columns end at 45%, 80% and 100% of the width;
+    the table's borders are then taken from them as rich, which draws Keras's table, does.
     """
     width = min(88, shutil.get_terminal_size((80, 24)).columns - 4)
     ends = [int(width * share) for share in (0.45, 0.80, 1.0)]
-    columns = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    columns = [ends[0] - 1, ends[1] - ends[0] - 2, ends[2] - ends[1] - 1]
     header = ("Layer (type)", "Output Shape", "Param #")
 
     def cell(text: str, size: int, right: bool) -> str:

@@ -1,0 +1,116 @@
+"""From the user's arrays to batches: the checks at the door, the validation split, the order.
+
+Legend: n samples.
+Source: keras/src/trainers/data_adapters/array_slicing.py (split),
+array_data_adapter.py (one permutation an epoch, last partial batch kept).
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinycnn.utils import Array
+
+Shape = tuple[int, ...]
+
+
+def checked_inputs(x: Any, input_shape: Shape | None, name: str = "x") -> Array:
+    """`x` as an array of finite numbers (n, *input_shape), n > 0.
+
+    As in Keras, images without a channel axis are given one if the model has one channel.
+
+    Raises:
+        ValueError: naming the argument and what was received.
+    """
+    array = checked_numbers(x, name)
+    if input_shape is not None:
+        if input_shape[-1:] == (1,) and array.shape[1:] == input_shape[:-1]:
+            array = array[..., np.newaxis]
+        if array.shape[1:] != input_shape:
+            expected = ", ".join(map(str, ("N", *input_shape)))
+            raise ValueError(
+                f"`{name}` must have shape ({expected}), as the model was built. "
+                f"Received: {name} of shape {array.shape}"
+            )
+    return array
+
+
+def checked_numbers(values: Any, name: str) -> Array:
+    """`values` as a non-empty array of finite numbers.
+
+    Raises:
+        ValueError: naming the argument and what was received.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # a ragged list
+        raise ValueError(f"`{name}` must be a regular array of numbers: {error}") from None
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"`{name}` must hold numbers. Received: {name} of dtype {array.dtype}")
+    if array.size == 0 or array.ndim == 0:
+        raise ValueError(f"`{name}` must hold at least one sample. Received: shape {array.shape}")
+    # A NaN anywhere makes the minimum NaN, and no mask as large as the data is needed.
+    if array.dtype.kind == "f" and not (math.isfinite(array.min()) and math.isfinite(array.max())):
+        bad = int(np.argmin(np.isfinite(array.reshape(len(array), -1)).all(axis=1)))
+        raise ValueError(
+            f"`{name}` must hold finite numbers only. Received: NaN or infinity, "
+            f"first in sample {bad}"
+        )
+    return array
+
+
+def checked_lengths(x: Array, y: Array, names: tuple[str, str]) -> None:
+    """Raises ValueError if there is not one target for each sample."""
+    if len(x) != len(y):
+        raise ValueError(
+            f"`{names[0]}` and `{names[1]}` must hold the same number of samples. "
+            f"Received: {len(x)} and {len(y)}"
+        )
+
+
+def warn_if_unscaled(x: Array) -> None:
+    """Warns of images that look as if the division by 255 had been forgotten."""
+    if x.ndim == 4 and x.max() > 2:
+        warnings.warn(
+            f"the images hold values up to {x.max():g}, but a network trains best on values in "
+            "[0, 1]: divide them by 255, or put Rescaling(1 / 255) first",
+            stacklevel=3,
+        )
+
+
+def split_at(n: int, validation_split: float) -> int:
+    """How many of n samples are for training; the rest, the last ones, are for validation.
+
+    floor(n * (1 - split)) in floating point, which is Keras's rule to the letter: 60,000 samples
+    at a split of 0.8 give 11,999, not 12,000.
+
+    Raises:
+        ValueError: if the split is not in (0, 1), or leaves either part empty.
+    """
+    if not 0 < validation_split < 1:
+        raise ValueError(
+            f"`validation_split` must lie in [0, 1). Received: validation_split={validation_split}"
+        )
+    at = math.floor(n * (1.0 - validation_split))
+    if at == 0 or at == n:
+        raise ValueError(
+            f"`validation_split` leaves {at} samples to train on and {n - at} to validate on; both "
+            f"need at least one. Received: validation_split={validation_split} of {n} samples"
+        )
+    return at
+
+
+def batches(n: int, batch_size: int, order: Array | None = None) -> Iterator[slice | Array]:
+    """Indices of one batch after the other; the last may be smaller.
+
+    Args:
+        n: number of samples.
+        batch_size: samples in a batch.
+        order: a permutation of the n samples, or None for the order they are in.
+    """
+    for start in range(0, n, batch_size):
+        piece = slice(start, min(n, start + batch_size))
+        yield piece if order is None else order[piece]

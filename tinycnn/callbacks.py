@@ -1,0 +1,90 @@
+"""Callbacks: code of yours that `fit` calls as it goes.
+
+Within an epoch all callbacks share one dict of logs: what an earlier one writes into it, a later
+one sees, `History` and the printed line among them; those two come after yours.
+
+Source: keras/src/callbacks/callback.py, history.py, progbar_logger.py
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from tinycnn import console
+
+if TYPE_CHECKING:
+    from tinycnn.models import Sequential
+
+Logs = dict[str, float]
+
+
+class Callback:
+    """Base of all callbacks: override the hooks you need.
+
+    `self.model` is the model being trained, `self.params` a dict with "epochs", "steps" (batches in
+    an epoch) and "verbose". To end the training, set `self.model.stop_training = True`.
+    """
+
+    model: "Sequential"
+    params: dict[str, Any]
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Before the first epoch."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """After the last epoch, with its logs."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Before epoch number `epoch`, counted from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """After it; `logs` holds accuracy, loss, val_accuracy, val_loss."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before batch number `batch` of the epoch, counted from 0."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After its update; `logs` holds the epoch's running means so far."""
+
+
+class History(Callback):
+    """What `fit` returns: the logs of every epoch.
+
+    Attributes:
+        history: {"accuracy": [...], "loss": [...], "val_accuracy": [...], "val_loss": [...]}, one
+            float an epoch.
+        epoch: the epochs' numbers, from 0.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note the epoch's logs."""
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+
+class ProgressLine(Callback):
+    """Keras's line for each epoch: live on a terminal, one plain line in a pipe.
+
+    Args:
+        live: redraw the line after every batch.
+    """
+
+    def __init__(self, live: bool) -> None:
+        self.live = live
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Start the line."""
+        epochs = self.params["epochs"]
+        title = f"Epoch {epoch + 1}/{epochs}" if epochs > 1 else ""
+        self._line = console.EpochLine(title, self.params["steps"], self.live)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Redraw it."""
+        self._line.update(batch + 1, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Finish it."""
+        self._line.finish(logs or {})

@@ -1,0 +1,155 @@
+"""Activations: as layers, and as the `activation=` argument of Conv2D and Dense.
+
+Each is a pair of kernels; every backward here needs only the output y, so that is all a layer has
+to keep.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tinycnn import kernels
+from tinycnn.layers.base import Layer
+from tinycnn.utils import Array
+
+
+class Function(NamedTuple):
+    """An activation: `forward(x) -> y`, `backward(dy, y) -> dx`."""
+
+    forward: Callable[[Array], Array]
+    backward: Callable[[Array, Array], Array]
+
+
+# The lambdas look the kernel up when they run, so that `kernels.use` holds for them too.
+ACTIVATIONS = {
+    "linear": Function(lambda x: x, lambda dy, y: dy),
+    "relu": Function(lambda x: kernels.relu_forward(x), lambda dy, y: kernels.relu_backward(dy, y)),
+    "softmax": Function(
+        lambda x: kernels.softmax_forward(x), lambda dy, y: kernels.softmax_backward(dy, y)
+    ),
+}
+
+
+def checked(activation: str | None) -> str:
+    """The name of a known activation; None is "linear".
+
+    Raises:
+        ValueError: for any other name, listing the known ones.
+    """
+    name = "linear" if activation is None else activation
+    if name not in ACTIVATIONS:
+        raise ValueError(
+            f"unknown activation; known are {', '.join(ACTIVATIONS)}. Received: {activation!r}"
+        )
+    return name
+
+
+class Activated(Layer):
+    """Base of the layers that end in an activation: Activation itself, Conv2D, Dense.
+
+    Such a layer can also be run backward from its logits, which is what a cross-entropy on top of
+    a softmax wants (see losses.py). A subclass has `activation` and `backward_from_logits`.
+    """
+
+    activation: str
+
+    def _activate(self, x: Array, logits: Array) -> Array:
+        """The output for `logits`; a relu has ridden along inside the kernel that made them."""
+        y = logits
+        if self.activation != "relu":
+            y = ACTIVATIONS[self.activation].forward(logits)
+        self._cache = (x, logits, y)
+        return y
+
+    def backward(self, dy: Array) -> Array | None:
+        """Through the activation, then through what is below it: `backward_from_logits`."""
+        _, _, y = self._recall()
+        if self.activation != "relu":
+            dy = ACTIVATIONS[self.activation].backward(dy, y)
+        return self.backward_from_logits(dy)
+
+    def backward_from_logits(self, dlogits: Array) -> Array | None:
+        """The backward for a gradient by the logits: the activation (but a relu) is skipped."""
+        raise NotImplementedError
+
+    @property
+    def logits(self) -> Array:
+        """What the activation was applied to in the last forward."""
+        logits: Array = self._recall()[1]
+        return logits
+
+
+class Activation(Activated):
+    """Applies an activation function, element by element (softmax: over the last axis).
+
+    Args:
+        activation: "relu", "softmax" or "linear".
+
+    Input shape: any. Output shape: the same.
+
+    Raises:
+        ValueError: for an unknown name.
+
+    Example:
+        >>> Activation("relu").forward(np.array([[-1.0, 2.0]]))
+        array([[0., 2.]])
+    """
+
+    def __init__(self, activation: str | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.activation = checked(activation)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y = f(x), the same shape."""
+        x = self._receive(x)
+        y = ACTIVATIONS[self.activation].forward(x)
+        self._cache = (x, x, y)
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """dx = f'(x) * dy; for softmax the full Jacobian, y * (dy - sum(dy * y))."""
+        _, _, y = self._recall()
+        return ACTIVATIONS[self.activation].backward(dy, y)
+
+    def backward_from_logits(self, dlogits: Array) -> Array:
+        """The gradient itself: there is nothing below the activation."""
+        return dlogits
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "activation": self.activation}
+
+
+class ReLU(Activation):
+    """max(x, 0); the derivative at exactly 0 is 0.
+
+    Input shape: any. Output shape: the same.
+
+    Example:
+        >>> ReLU().forward(np.array([[-1.0, 2.0]]))
+        array([[0., 2.]])
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("relu", **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return Layer.get_config(self)
+
+
+class Softmax(Activation):
+    """exp(x) / sum(exp(x)) over the last axis: probabilities from logits.
+
+    Input shape: (..., K). Output shape: the same.
+
+    Example:
+        >>> Softmax().forward(np.array([[0.0, 0.0]]))
+        array([[0.5, 0.5]])
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("softmax", **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return Layer.get_config(self)

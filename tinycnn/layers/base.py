@@ -1,0 +1,165 @@
+"""What every layer is: parameters, a forward, a backward, and nothing hidden.
+
+A layer of your own overrides `build` (if it has parameters), `forward`, `backward` and
+`get_config`. The protocol:
+- `build` creates the parameters and returns the output shape, in one act, without data.
+- `forward` computes y and writes what `backward` will need into `self._cache`, a tuple.
+- `backward` takes dy, assigns each parameter's `.grad`, and returns dx.
+- Nothing changes an array it was given; what `forward` returns is the caller's to keep.
+- `training=True` switches stochastic behaviour on, and nothing else. A stochastic layer declares
+  `rng`; the model sets it before every training forward, so the layer keeps no random state.
+
+Shapes in `build`, `input_shape` and `output_shape` come without the batch axis N.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinycnn.initializers import Initializer
+from tinycnn.initializers import get as get_initializer
+from tinycnn.parameter import Parameter
+from tinycnn.utils import Array
+
+Shape = tuple[int, ...]
+
+
+class Layer:
+    """Base of all layers; by itself the identity.
+
+    Args:
+        name: unique in a model; None lets the model choose one, as Keras would.
+        input_shape: of one sample, for the first layer of a model.
+    """
+
+    # A stochastic layer (dropout) declares:  rng: np.random.Generator | None = None
+
+    def __init__(self, *, name: str | None = None, input_shape: Sequence[int] | None = None):
+        self.name = name
+        self.input_shape: Shape | None = None if input_shape is None else tuple(input_shape)
+        self.output_shape: Shape | None = None
+        self.dtype = "float32"
+        self.built = False
+        self.parameters: list[Parameter] = []
+        self.needs_input_gradient = True  # False: `backward` may return None instead of dx
+        self._cache: tuple[Any, ...] | None = None
+
+    # --- to be overridden -------------------------------------------------------------------------
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
+    ) -> Shape:
+        """Creates the parameters for inputs of `input_shape`.
+
+        Args:
+            input_shape: shape of one sample.
+            rng: source of the initial weights; None draws a fresh, unpredictable one.
+            dtype: of parameters and outputs, "float32" or "float64".
+
+        Returns:
+            The output's shape.
+
+        Raises:
+            ValueError: if the layer cannot take this shape.
+        """
+        return self._built(input_shape, input_shape, dtype)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """The layer's output for a batch `x` (N, *input_shape); builds the layer if need be."""
+        x = self._receive(x)
+        self._cache = ()
+        return x
+
+    def backward(self, dy: Array) -> Array | None:
+        """The gradient by the last `x` from the gradient by `y`; sets every parameter's `grad`.
+
+        Returns:
+            dx (N, *input_shape); layers with parameters return None if not `needs_input_gradient`.
+
+        Raises:
+            RuntimeError: before any forward.
+        """
+        self._recall()
+        return dy
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain values."""
+        return {"name": self.name}
+
+    # --- for layers to use ------------------------------------------------------------------------
+
+    def _built(self, input_shape: Shape, output_shape: Shape, dtype: str) -> Shape:
+        self.input_shape, self.output_shape = tuple(input_shape), tuple(output_shape)
+        self.dtype = np.dtype(dtype).name
+        self.built = True
+        return self.output_shape
+
+    def _parameter(
+        self,
+        name: str,
+        shape: Shape,
+        initializer: str | Initializer,
+        rng: np.random.Generator,
+        dtype: str,
+    ) -> Parameter:
+        return Parameter(name, get_initializer(initializer)(shape, rng, dtype))
+
+    def _receive(self, x: Array) -> Array:
+        """`x` as this layer takes it: building it first if need be, checked, in its dtype."""
+        x = np.asarray(x)
+        if not self.built:
+            floating = x.dtype in (np.float32, np.float64)
+            self.build(x.shape[1:], dtype=x.dtype.name if floating else "float32")
+        if x.shape[1:] != self.input_shape:
+            expected = ", ".join(map(str, ("N", *(self.input_shape or ()))))
+            raise ValueError(f"{self} expects input of shape ({expected}). Received: {x.shape}")
+        return x.astype(self.dtype, copy=False)
+
+    def _recall(self) -> tuple[Any, ...]:
+        """What `forward` left for `backward`."""
+        if self._cache is None:
+            raise RuntimeError(f"{self}: backward needs a forward before it")
+        return self._cache
+
+    # --- for everybody ----------------------------------------------------------------------------
+
+    def count_params(self) -> int:
+        """How many numbers the layer's parameters hold."""
+        return sum(parameter.value.size for parameter in self.parameters)
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the parameters, trainable ones first, in Keras's order."""
+        return [parameter.value.copy() for parameter in self.parameters]
+
+    def set_weights(self, weights: Sequence[Array]) -> None:
+        """Copies `weights`, in the order and shapes of `get_weights`, into the parameters.
+
+        Raises:
+            ValueError: if a number or a shape differs; nothing is changed then.
+        """
+        assign(self.parameters, weights, str(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name})" if self.name else type(self).__name__
+
+
+def assign(parameters: Sequence[Parameter], weights: Sequence[Array], owner: str) -> None:
+    """Copies `weights` into `parameters` after checking all of them.
+
+    Raises:
+        ValueError: if a number or a shape differs; nothing is changed then.
+    """
+    if len(weights) != len(parameters):
+        raise ValueError(
+            f"{owner} has {len(parameters)} weight arrays. Received: {len(weights)} arrays"
+        )
+    arrays = [np.asarray(weight) for weight in weights]
+    for i, (parameter, array) in enumerate(zip(parameters, arrays, strict=True)):
+        if array.shape != parameter.value.shape:
+            raise ValueError(
+                f"weight {i} ({parameter.name}) of {owner} has shape {parameter.value.shape}. "
+                f"Received: shape {array.shape}"
+            )
+    for parameter, array in zip(parameters, arrays, strict=True):
+        parameter.value[...] = array

@@ -1,0 +1,131 @@
+"""Conv2D: a small kernel slides over an image, and every output is one dot product.
+
+Legend: N images of H x W pixels and C channels, F filters of KH x KW, output OH x OW.
+
+The readable arithmetic is `kernels/reference.py`: there im2col writes every window as a row of a
+matrix and the convolution is one product. The compiled rung walks the same product without
+writing that matrix down.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinycnn import kernels
+from tinycnn.geometry import checked_padding, output_size, pair, positive
+from tinycnn.initializers import Initializer
+from tinycnn.layers.activations import Activated, checked
+from tinycnn.layers.base import Shape
+from tinycnn.utils import Array
+
+
+class Conv2D(Activated):
+    """2D convolution with bias and activation.
+
+    Args:
+        filters: F, the number of output channels.
+        kernel_size: (KH, KW), or one integer for both.
+        strides: (SH, SW), or one integer for both.
+        padding: "valid" (none) or "same" (zeros around, so that OH = ceil(H / SH)).
+        activation: "relu", "softmax" or None.
+        use_bias: whether to add a bias.
+        kernel_initializer: name or function; see initializers.py.
+        bias_initializer: the same.
+
+    Input shape: (N, H, W, C). Output shape: (N, OH, OW, F).
+
+    Raises:
+        ValueError: for an argument out of range, or a kernel larger than the image.
+
+    Example:
+        >>> Conv2D(32, (3, 3), activation="relu").build((28, 28, 1))
+        (26, 26, 32)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = (1, 1),
+        padding: str = "valid",
+        *,
+        activation: str | None = None,
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = positive(filters, "filters")
+        self.kernel_size = pair(kernel_size, "kernel_size")
+        self.strides = pair(strides, "strides")
+        self.padding = checked_padding(padding)
+        self.activation = checked(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
+    ) -> Shape:
+        """Creates `kernel` (KH, KW, C, F) and `bias` (F,). See `Layer.build`."""
+        OH, OW = output_size(
+            input_shape, self.kernel_size, self.strides, self.padding, "kernel_size"
+        )
+        rng = rng or np.random.default_rng()
+        kernel_shape = (*self.kernel_size, input_shape[-1], self.filters)
+        self.kernel = self._parameter("kernel", kernel_shape, self.kernel_initializer, rng, dtype)
+        self.parameters = [self.kernel]
+        if self.use_bias:
+            self.bias = self._parameter("bias", (self.filters,), self.bias_initializer, rng, dtype)
+            self.parameters.append(self.bias)
+        return self._built(input_shape, (OH, OW, self.filters), dtype)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y[n,i,j,f] = f(bias[f] + sum_uvc x[n, i*SH+u, j*SW+v, c] * kernel[u,v,c,f])."""
+        x = self._receive(x)
+        logits = kernels.conv2d_forward(
+            x,
+            self.kernel.value,
+            self.bias.value if self.use_bias else None,
+            self.strides,
+            self.padding,
+            relu=self.activation == "relu",
+        )
+        return self._activate(x, logits)
+
+    def backward_from_logits(self, dlogits: Array) -> Array | None:
+        """The chain rule through the sum above, with dz the gradient by what f was applied to.
+
+        dkernel[u,v,c,f] = sum_nij x[n, i*SH+u, j*SW+v, c] * dz[n,i,j,f]
+        dbias[f]         = sum_nij dz[n,i,j,f]
+        dx[n,a,b,c]      = sum of kernel[u,v,c,f] * dz[n,i,j,f] over i*SH+u = a, j*SW+v = b, all f
+        """
+        x, _, y = self._recall()
+        dx, self.kernel.grad, dbias = kernels.conv2d_backward(
+            dlogits,
+            x,
+            self.kernel.value,
+            self.strides,
+            self.padding,
+            y=y if self.activation == "relu" else None,
+            needs_dx=self.needs_input_gradient,
+        )
+        if self.use_bias:
+            self.bias.grad = dbias
+        return dx
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "activation": self.activation,
+            "use_bias": self.use_bias,
+            "kernel_initializer": self.kernel_initializer,
+            "bias_initializer": self.bias_initializer,
+        }

@@ -1,0 +1,157 @@
+"""Input, Flatten and Dense: from an image to class scores.
+
+Legend: N samples; D inputs and U units of a dense layer.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinycnn import kernels
+from tinycnn.geometry import positive
+from tinycnn.initializers import Initializer
+from tinycnn.layers.activations import Activated, checked
+from tinycnn.layers.base import Layer, Shape
+from tinycnn.utils import Array
+
+
+class Input(Layer):
+    """Tells a model the shape of its samples; passes data through and is not listed in `layers`.
+
+    Args:
+        shape: of one sample, without the batch axis.
+
+    Input shape: (N, *shape). Output shape: the same.
+
+    Example:
+        >>> Sequential([Input((28, 28, 1)), Flatten(), Dense(10)]).count_params()
+        7850
+    """
+
+    def __init__(self, shape: Sequence[int], *, name: str | None = None) -> None:
+        super().__init__(name=name, input_shape=shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "shape": self.input_shape}
+
+
+class Flatten(Layer):
+    """Lays every sample out as one row, in memory order: index (h*W + w)*C + c.
+
+    Input shape: (N, ...). Output shape: (N, product of the rest).
+
+    Example:
+        >>> Flatten().build((3, 3, 64))
+        (576,)
+    """
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
+    ) -> Shape:
+        """There is nothing to create. See `Layer.build`."""
+        return self._built(input_shape, (math.prod(input_shape),), dtype)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """(N, H, W, C) -> (N, H*W*C)."""
+        x = self._receive(x)
+        self._cache = (x.shape,)
+        return x.reshape(len(x), -1)
+
+    def backward(self, dy: Array) -> Array:
+        """(N, H*W*C) -> (N, H, W, C): nothing was computed, so nothing but the shape comes back."""
+        (x_shape,) = self._recall()
+        return dy.reshape(x_shape)
+
+
+class Dense(Activated):
+    """A fully connected layer: y = f(x @ kernel + bias).
+
+    Args:
+        units: U, the number of outputs.
+        activation: "relu", "softmax" or None.
+        use_bias: whether to add a bias.
+        kernel_initializer: name or function; see initializers.py.
+        bias_initializer: the same.
+
+    Input shape: (N, ..., D). Output shape: (N, ..., U).
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+        >>> Dense(10, activation="softmax").build((64,))
+        (10,)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | None = None,
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units = positive(units, "units")
+        self.activation = checked(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
+    ) -> Shape:
+        """Creates `kernel` (D, U) and `bias` (U,). See `Layer.build`."""
+        if not input_shape or min(input_shape) < 1:
+            raise ValueError(f"Dense needs inputs of shape (N, ..., D). Received: {input_shape}")
+        rng = rng or np.random.default_rng()
+        kernel_shape = (input_shape[-1], self.units)
+        self.kernel = self._parameter("kernel", kernel_shape, self.kernel_initializer, rng, dtype)
+        self.parameters = [self.kernel]
+        if self.use_bias:
+            self.bias = self._parameter("bias", (self.units,), self.bias_initializer, rng, dtype)
+            self.parameters.append(self.bias)
+        return self._built(input_shape, (*input_shape[:-1], self.units), dtype)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y = f(x @ kernel + bias); axes between the first and the last count as samples."""
+        x = self._receive(x)
+        logits = kernels.dense_forward(
+            x.reshape(-1, x.shape[-1]),
+            self.kernel.value,
+            self.bias.value if self.use_bias else None,
+            relu=self.activation == "relu",
+        )
+        return self._activate(x, logits.reshape(*x.shape[:-1], self.units))
+
+    def backward_from_logits(self, dlogits: Array) -> Array | None:
+        """With dz the gradient by what f was applied to.
+
+        dkernel = x^T @ dz,   dbias = sum of dz over the samples,   dx = dz @ kernel^T
+        """
+        x, _, y = self._recall()
+        dx, self.kernel.grad, dbias = kernels.dense_backward(
+            dlogits.reshape(-1, self.units),
+            x.reshape(-1, x.shape[-1]),
+            self.kernel.value,
+            y=y.reshape(-1, self.units) if self.activation == "relu" else None,
+            needs_dx=self.needs_input_gradient,
+        )
+        if self.use_bias:
+            self.bias.grad = dbias
+        return None if dx is None else dx.reshape(x.shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": self.activation,
+            "use_bias": self.use_bias,
+            "kernel_initializer": self.kernel_initializer,
+            "bias_initializer": self.bias_initializer,
+        }

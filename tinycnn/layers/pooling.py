@@ -1,0 +1,75 @@
+"""Max-pooling: of every window of an image only the largest value goes on.
+
+Legend: N images of H x W pixels and C channels, windows of PH x PW, output OH x OW.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinycnn import kernels
+from tinycnn.geometry import checked_padding, output_size, pair
+from tinycnn.layers.base import Layer, Shape
+from tinycnn.utils import Array
+
+
+class MaxPooling2D(Layer):
+    """The largest value of every window, channel by channel.
+
+    Args:
+        pool_size: (PH, PW), or one integer for both.
+        strides: step between windows; None means `pool_size`.
+        padding: "valid" (what no whole window covers is dropped: 11 by 2 gives 5) or "same".
+
+    Input shape: (N, H, W, C). Output shape: (N, OH, OW, C).
+
+    Raises:
+        ValueError: for an argument out of range, or a window larger than the image.
+
+    Example:
+        >>> MaxPooling2D((2, 2)).build((11, 11, 64))
+        (5, 5, 64)
+    """
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = (2, 2),
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = pair(pool_size, "pool_size")
+        self.strides = self.pool_size if strides is None else pair(strides, "strides")
+        self.padding = checked_padding(padding)
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
+    ) -> Shape:
+        """There is nothing to create. See `Layer.build`."""
+        OH, OW = output_size(input_shape, self.pool_size, self.strides, self.padding, "pool_size")
+        return self._built(input_shape, (OH, OW, input_shape[-1]), dtype)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y[n,i,j,c] = max over u, v of x[n, i*SH+u, j*SW+v, c]."""
+        x = self._receive(x)
+        y, winners = kernels.max_pool_forward(x, self.pool_size, self.strides, self.padding)
+        self._cache = (x.shape, winners)  # winners: which input of each window was the largest
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """dx is dy at the input that won its window (of equals the first) and 0 elsewhere."""
+        x_shape, winners = self._recall()
+        return kernels.max_pool_backward(
+            dy, winners, x_shape, self.pool_size, self.strides, self.padding
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }

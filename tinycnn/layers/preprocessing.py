@@ -1,0 +1,41 @@
+"""Preprocessing as layers, so that a saved model takes the same raw images it was trained on."""
+
+from typing import Any
+
+from tinycnn.layers.base import Layer
+from tinycnn.utils import Array
+
+
+class Rescaling(Layer):
+    """y = x * scale + offset: `Rescaling(1 / 255)` takes uint8 images to [0, 1].
+
+    Args:
+        scale: factor.
+        offset: added after it.
+
+    Input shape: any. Output shape: the same.
+
+    Example:
+        >>> Rescaling(0.5, offset=1.0).forward(np.array([[2.0]]))
+        array([[2.]])
+    """
+
+    def __init__(self, scale: float, offset: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = float(scale)
+        self.offset = float(offset)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y = x * scale + offset."""
+        x = self._receive(x)
+        self._cache = ()
+        return x * self.scale + self.offset
+
+    def backward(self, dy: Array) -> Array:
+        """dx = dy * scale."""
+        self._recall()
+        return dy * self.scale
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "scale": self.scale, "offset": self.offset}

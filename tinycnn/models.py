@@ -1,0 +1,313 @@
+"""Sequential: a list of layers. Forward is a fold over it, backward a fold over it reversed."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinycnn import console, losses, optimizers, serialization
+from tinycnn.errors import ModelFileError
+from tinycnn.layers import LAYERS, Input, Layer
+from tinycnn.layers.base import Shape, assign
+from tinycnn.parameter import Parameter
+from tinycnn.training import FOR_WEIGHTS, Trainer
+from tinycnn.utils import Array
+
+
+class Sequential(Trainer):
+    """A model whose layers follow each other.
+
+    Args:
+        layers: the layers, in order; the first may be an Input, or have an `input_shape`. Without
+            either the model is built by the first data it sees.
+        seed: of the initial weights, the order of the samples, and all noise.
+        dtype: of parameters and arithmetic: "float32", or "float64" for gradient checks.
+        name: printed by `summary`.
+
+    Raises:
+        ValueError: for layers that do not fit each other, a layer used twice, a name used twice.
+
+    Example:
+        >>> model = Sequential([Input((28, 28, 1)), Flatten(), Dense(10, activation="softmax")])
+        >>> model.predict(np.zeros((1, 28, 28, 1)), verbose=0).shape
+        (1, 10)
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] = (),
+        *,
+        seed: int = 0,
+        dtype: str = "float32",
+        name: str = "sequential",
+    ) -> None:
+        super().__init__()
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"`dtype` must be 'float32' or 'float64'. Received: dtype={dtype!r}")
+        if not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"`seed` must be an integer >= 0. Received: seed={seed!r}")
+        self.seed = seed
+        self.dtype = dtype
+        self.name = name
+        self.layers: list[Layer] = []
+        self.input_shape: Shape | None = None
+        self.built = False
+        for layer in layers:
+            self.add(layer)
+
+    def add(self, layer: Layer) -> None:
+        """Appends a layer, and names it as Keras would ("conv2d_1") if it has no name.
+
+        Raises:
+            ValueError: if it is no layer, is already used, or does not fit the ones before it.
+        """
+        if not isinstance(layer, Layer):
+            raise ValueError(f"a model is made of layers. Received: {layer!r}")
+        if layer in self.layers:
+            raise ValueError(f"{layer} is already in this model; make a new one for each place")
+        if not self.layers and layer.input_shape is not None:
+            self.input_shape = tuple(layer.input_shape)
+        if isinstance(layer, Input):
+            if self.layers:
+                raise ValueError("Input can only be the first layer")
+            return
+        names = [other.name for other in self.layers]
+        if layer.name is None:
+            base = _snake_case(type(layer).__name__)
+            taken = Counter(type(other) for other in self.layers)[type(layer)]
+            layer.name = f"{base}_{taken}" if taken else base
+        if layer.name in names or "/" in layer.name:
+            raise ValueError(
+                f"a layer's name must be unique and hold no '/'. Received: name={layer.name!r}"
+            )
+        self.layers.append(layer)
+        self.built = False
+        if self.input_shape is not None:
+            try:
+                self.build()
+            except ValueError:
+                self.layers.pop()
+                raise
+
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Makes the parameters of all layers that have none yet.
+
+        Args:
+            input_shape: shape of one sample; a leading None, Keras's batch axis, is dropped. Not
+                needed if the first layer told it.
+
+        Raises:
+            ValueError: if a layer cannot take the shape that reaches it, or none is known.
+        """
+        if self.built:
+            return
+        if not self.layers:
+            raise ValueError("the model has no layers: add some first")
+        if input_shape is not None:
+            shape = tuple(size for size in input_shape if size is not None)
+        elif self.input_shape is not None:
+            shape = self.input_shape
+        else:
+            raise ValueError("give the first layer an input_shape, or call model.build(shape)")
+        self.input_shape = shape
+        for index, layer in enumerate(self.layers):
+            if layer.built and (layer.input_shape, layer.dtype) == (shape, self.dtype):
+                shape = layer.output_shape or ()
+            else:
+                rng = np.random.default_rng([self.seed, FOR_WEIGHTS, index])
+                shape = layer.build(shape, rng, self.dtype)
+        # Nobody reads the gradient by the images: the first layer that learns need not make it.
+        learning = [layer for layer in self.layers if layer.parameters]
+        for layer in learning[:1]:
+            layer.needs_input_gradient = False
+        self.built = True
+
+    # --- the two folds ----------------------------------------------------------------------------
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """The output (N, *output_shape) for a batch (N, *input_shape)."""
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        return x
+
+    def backward(self, dy: Array, from_logits: bool = False) -> Array | None:
+        """Sets the gradient of every parameter, from the loss's gradient by the last output.
+
+        Args:
+            dy: (N, *output_shape).
+            from_logits: `dy` is by what the last layer's softmax was applied to.
+
+        Returns:
+            The gradient by the input, or None where the first learning layer was told that nobody
+            needs it (`needs_input_gradient`).
+        """
+        gradient: Array | None = dy
+        for layer in reversed(self.layers):
+            if gradient is None:
+                break
+            if from_logits:
+                gradient = layer.backward_from_logits(gradient)  # type: ignore[attr-defined]
+                from_logits = False
+            else:
+                gradient = layer.backward(gradient)
+        return gradient
+
+    # --- parameters -------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """All parameters, layer by layer."""
+        return [parameter for layer in self.layers for parameter in layer.parameters]
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one output."""
+        self.build()
+        return self.layers[-1].output_shape or ()
+
+    def count_params(self) -> int:
+        """How many numbers the parameters hold."""
+        self.build()
+        return sum(layer.count_params() for layer in self.layers)
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all parameters, in the order and layout of Keras's `get_weights`."""
+        self.build()
+        return [parameter.value.copy() for parameter in self.parameters]
+
+    def set_weights(self, weights: Sequence[Array]) -> None:
+        """Copies `weights`, as from `get_weights` here or in Keras, into the parameters.
+
+        Raises:
+            ValueError: if a number or a shape differs; nothing is changed then.
+        """
+        self.build()
+        assign(self.parameters, weights, self.name)
+
+    def summary(self) -> None:
+        """Prints Keras's table of layers, output shapes and parameters."""
+        rows = []
+        for layer in self.layers:
+            shape, count = "?", "0 (unbuilt)"
+            if layer.built:
+                shape = f"({', '.join(map(str, (None, *(layer.output_shape or ()))))})"
+                count = f"{layer.count_params():,}"
+            rows.append((f"{layer.name} ({type(layer).__name__})", shape, count))
+        totals = []
+        for title, trainable in (("Trainable params", True), ("Non-trainable params", False)):
+            values = [p.value for p in self.parameters if p.trainable == trainable]
+            totals.append((title, sum(v.size for v in values), sum(v.nbytes for v in values)))
+        if self.optimizer is not None and self.optimizer.state:
+            totals.append(("Optimizer params", *self.optimizer.state_size()))
+        total = ("Total params", sum(t[1] for t in totals), sum(t[2] for t in totals))
+        console.say(console.summary_table(self.name, rows, [total, *totals]))
+
+    # --- the model file ---------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Saves architecture, preprocessing layers, weights, compile settings, optimizer state.
+
+        Args:
+            path: taken exactly as given; must end in .npz.
+
+        Raises:
+            ValueError: for another ending, or a setting that is not a plain value.
+            OSError: if it can't be written; an older file of that name is untouched then.
+        """
+        self.build()
+        arrays = {
+            f"weights/{layer.name}/{parameter.name}": parameter.value
+            for layer in self.layers
+            for parameter in layer.parameters
+        }
+        compiled = None
+        if self.loss is not None and self.optimizer is not None:
+            compiled = {
+                "optimizer": _description(self.optimizer),
+                "iterations": self.optimizer.iterations,
+                "loss": _description(self.loss),
+                "metrics": self.metrics,
+            }
+            for i, slots in enumerate(self.optimizer.state):
+                arrays |= {f"optimizer/{i}/{slot}": array for slot, array in slots.items()}
+        content = {
+            "name": self.name,
+            "seed": self.seed,
+            "dtype": self.dtype,
+            "input_shape": self.input_shape,
+            "layers": [_description(layer) for layer in self.layers],
+            "compile": compiled,
+            "epochs_trained": self.epochs_trained,
+            "steps_trained": self.steps_trained,
+        }
+        serialization.write(path, content, arrays)
+
+
+def load_model(
+    path: str | os.PathLike[str], custom_layers: Mapping[str, type[Layer]] | None = None
+) -> Sequential:
+    """Loads what `Sequential.save` wrote; it predicts and goes on training as the saved one would.
+
+    Args:
+        path: of the model file.
+        custom_layers: your own layer classes by their names; a file can name no others than these
+            and tinycnn's.
+
+    Raises:
+        ModelFileError: if the file is damaged or not a model file, with the reason.
+        OSError: if it can't be opened.
+    """
+    content, arrays = serialization.read(path)
+    try:
+        return _model(content, arrays, {**LAYERS, **(custom_layers or {})})
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as e:
+        raise ModelFileError(f"{os.fspath(path)}: it does not describe a model: {e}") from e
+
+
+def _model(
+    content: dict[str, Any], arrays: dict[str, Array], classes: Mapping[str, type[Layer]]
+) -> Sequential:
+    layers = []
+    for description in content["layers"]:
+        if description["class"] not in classes:
+            raise ModelFileError(
+                f"unknown layer {description['class']!r}; if it is yours, hand its class over: "
+                "load_model(path, custom_layers={...})"
+            )
+        layers.append(classes[description["class"]](**description["config"]))
+    model = Sequential(layers, seed=content["seed"], dtype=content["dtype"], name=content["name"])
+    model.build(content["input_shape"])
+    model.epochs_trained = content["epochs_trained"]
+    model.steps_trained = content["steps_trained"]
+    weights = [
+        arrays.pop(f"weights/{layer.name}/{p.name}") for layer in layers for p in layer.parameters
+    ]
+    model.set_weights(weights)
+    if compiled := content["compile"]:
+        optimizer = optimizers.OPTIMIZERS[compiled["optimizer"]["class"]](
+            **compiled["optimizer"]["config"]
+        )
+        loss = losses.LOSSES[compiled["loss"]["class"]](**compiled["loss"]["config"])
+        model.compile(optimizer, loss, compiled["metrics"])
+        optimizer.iterations = compiled["iterations"]
+        if optimizer.iterations:
+            optimizer.build(model.parameters)
+            for i, slots in enumerate(optimizer.state):
+                for slot, array in slots.items():
+                    array[...] = arrays.pop(f"optimizer/{i}/{slot}")
+    if arrays:
+        raise ValueError(f"arrays that belong to nothing: {', '.join(arrays)}")
+    return model
+
+
+def _description(thing: Any) -> dict[str, Any]:
+    return {"class": type(thing).__name__, "config": thing.get_config()}
+
+
+def _snake_case(name: str) -> str:
+    """Conv2D -> conv2d, MaxPooling2D -> max_pooling2d, ReLU -> re_lu: Keras's rule."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,0 +1,22 @@
+"""A parameter: an array that a layer learns, with its gradient beside it."""
+
+from dataclasses import dataclass
+
+from tinycnn.utils import Array
+
+
+@dataclass(eq=False)
+class Parameter:
+    """An array of a layer, and the gradient of the loss by it.
+
+    Args:
+        name: "kernel", "bias".
+        value: the array; only the optimizer writes it, and in place.
+        grad: its gradient, of the same shape; assigned anew by each `backward`, None before.
+        trainable: False for what the layer itself keeps, such as moving statistics.
+    """
+
+    name: str
+    value: Array
+    grad: Array | None = None
+    trainable: bool = True

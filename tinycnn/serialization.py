@@ -1,0 +1,156 @@
+"""The model file: an .npz of plain arrays and one manifest; no pickle, no code, no import paths.
+
+Layout: an uncompressed zip. The member `manifest.npy` is canonical JSON as uint8; every other
+member `<name>.npy` is one array. The manifest holds
+    format   "tinycnn model"
+    version  1; a reader refuses newer ones
+    content  whatever the caller wants to keep: configuration, counters; this file does not care
+    arrays   [{"name", "dtype", "shape"}, ...] in order
+    sha256   over the content and all arrays, in order, with their names, dtypes and shapes
+so that `numpy.load(path)` opens it too, and anything that is not exactly as written is refused.
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinycnn.errors import ModelFileError
+from tinycnn.files import atomic_write
+from tinycnn.utils import Array
+
+FORMAT = "tinycnn model"
+VERSION = 1
+DTYPES = ("float32", "float64", "int64", "uint8")
+MANIFEST = "manifest"
+MAX_MANIFEST_BYTES = 2**24
+
+
+def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[str, Array]) -> None:
+    """Writes a model file: whole or, on any error, not at all.
+
+    Args:
+        path: where; taken exactly as given, and must end in .npz.
+        content: plain values (dict, list, str, numbers, bool, None).
+        arrays: name to array, of a dtype in DTYPES.
+
+    Raises:
+        ValueError: if the path does not end in .npz.
+        OSError: if the file can't be written; an older file of that name is untouched then.
+    """
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise ValueError(f"a model file's name must end in .npz. Received: {str(path)!r}")
+    entries = [
+        {"name": name, "dtype": array.dtype.name, "shape": list(array.shape)}
+        for name, array in arrays.items()
+    ]
+    digest = _digest(content, entries, list(arrays.values()))
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "content": content,
+        "arrays": entries,
+        "sha256": digest,
+    }
+    text = np.frombuffer(_canonical(manifest), np.uint8)
+    with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in {MANIFEST: text, **arrays}.items():
+            # A fixed date, so that equal models make equal files.
+            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            with archive.open(member, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.ascontiguousarray(array), (1, 0))
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Reads a model file, all of it checked.
+
+    Returns:
+        The content and the arrays, as they were given to `write`.
+
+    Raises:
+        ModelFileError: if the file is not exactly what `write` made; with path and reason.
+        OSError: if it can't be opened.
+    """
+    with open(path, "rb") as file:
+        try:
+            return _read(file)
+        except ModelFileError as error:
+            raise ModelFileError(f"{os.fspath(path)}: {error}") from None
+        except Exception as error:
+            # zipfile, NumPy and json raise a dozen kinds of errors on damaged bytes.
+            raise ModelFileError(
+                f"{os.fspath(path)}: not a whole tinycnn model file; it may be cut off, damaged, "
+                f"or something else ({type(error).__name__}: {error})"
+            ) from error
+
+
+def _read(file: io.BufferedReader) -> tuple[dict[str, Any], dict[str, Array]]:
+    size = os.fstat(file.fileno()).st_size
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        for member in members:
+            # Stored, not compressed: what a member holds can then be no larger than the file.
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size > size:
+                raise ModelFileError(f"member {member.filename!r} is compressed or oversized")
+        names = [member.filename for member in members]
+        if f"{MANIFEST}.npy" not in names:
+            raise ModelFileError("no manifest in it: this .npz was not saved by tinycnn")
+        if archive.getinfo(f"{MANIFEST}.npy").file_size > MAX_MANIFEST_BYTES:
+            raise ModelFileError("the manifest is oversized")
+        manifest = json.loads(_array(archive.read(f"{MANIFEST}.npy"), None).tobytes())
+        if manifest["format"] != FORMAT:
+            raise ModelFileError(f"the manifest says {manifest['format']!r}, not {FORMAT!r}")
+        if manifest["version"] != VERSION:
+            raise ModelFileError(
+                f"it has format version {manifest['version']}, this tinycnn reads up to {VERSION}: "
+                "update tinycnn"
+            )
+        entries = manifest["arrays"]
+        expected = [f"{MANIFEST}.npy", *(f"{entry['name']}.npy" for entry in entries)]
+        if names != expected:
+            raise ModelFileError("its members are not those that the manifest lists")
+        arrays = [_array(archive.read(f"{entry['name']}.npy"), entry) for entry in entries]
+    if _digest(manifest["content"], entries, arrays) != manifest["sha256"]:
+        raise ModelFileError("its SHA-256 does not match: the contents are damaged")
+    names = [entry["name"] for entry in entries]
+    return manifest["content"], dict(zip(names, arrays, strict=True))
+
+
+def _array(data: bytes, entry: dict[str, Any] | None) -> Array:
+    """One .npy member: its header must say what the manifest says (None: bytes of any length)."""
+    stream = io.BytesIO(data)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ModelFileError("a member is of another .npy version")
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+    body = data[stream.tell() :]
+    if entry is None:
+        entry = {"name": MANIFEST, "dtype": "uint8", "shape": [len(body)]}
+    if (
+        entry["dtype"] not in DTYPES
+        or dtype != np.dtype(entry["dtype"])
+        or list(shape) != entry["shape"]
+        or fortran_order
+        or len(body) != math.prod(shape) * dtype.itemsize
+    ):
+        raise ModelFileError(f"member {entry['name']!r} is not the array that the manifest lists")
+    array: Array = np.frombuffer(body, dtype).reshape(shape)
+    return array.copy()
+
+
+def _digest(content: Any, entries: list[dict[str, Any]], arrays: list[Array]) -> str:
+    digest = hashlib.sha256(_canonical([content, entries]))
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    """JSON with one spelling for one value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,392 @@
+"""Training: compile, fit, evaluate, predict. What a model is made of is in models.py.
+
+One step is: forward, loss, backward, update. The loss and accuracy of an epoch are means over its
+samples, taken before each update; validation comes after the epoch's last one.
+
+Source: keras/src/backend/tensorflow/trainer.py; the order in which things happen is Keras's.
+"""
+
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinycnn import batches, console, losses, metrics, optimizers
+from tinycnn.callbacks import Callback, History, Logs, ProgressLine
+from tinycnn.errors import NumericalError
+from tinycnn.geometry import positive
+from tinycnn.layers import Layer, Rescaling
+from tinycnn.layers.base import Shape
+from tinycnn.parameter import Parameter
+from tinycnn.utils import Array
+
+# Every random generator is default_rng([seed, purpose, ...]): equal seeds, equal runs, and nothing
+# random to save or restore but the counters that follow.
+FOR_WEIGHTS, FOR_ORDER, FOR_NOISE = range(3)
+
+
+class Trainer:
+    """The half of a model that learns; `Sequential` is the other half.
+
+    Attributes:
+        optimizer: the optimizer that `compile` was given.
+        stop_training: set it to True in a callback to end `fit`.
+        epochs_trained: epochs over the model's life; each has its own order of the samples.
+        steps_trained: training steps over the model's life; each has its own noise.
+    """
+
+    # What the other half has.
+    layers: list[Layer]
+    seed: int
+    dtype: str
+    input_shape: Shape | None
+
+    def __init__(self) -> None:
+        self.loss: losses.Loss | None = None
+        self.optimizer: optimizers.Optimizer | None = None
+        self.metrics: list[str] = []
+        self.stop_training = False
+        self.epochs_trained = 0
+        self.steps_trained = 0
+        self._loss_on_logits: losses.Loss | None = None
+
+    # --- to be provided by the other half ---------------------------------------------------------
+
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Makes the parameters."""
+        raise NotImplementedError
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """The output for a batch."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array, from_logits: bool = False) -> Array | None:
+        """Sets all gradients."""
+        raise NotImplementedError
+
+    @property
+    def output_shape(self) -> Shape:
+        """Of one sample."""
+        raise NotImplementedError
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """All parameters."""
+        raise NotImplementedError
+
+    # --- compile ----------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: str | optimizers.Optimizer,
+        loss: str | losses.Loss,
+        metrics: Sequence[str] | None = None,
+    ) -> None:
+        """Chooses how to learn.
+
+        Args:
+            optimizer: "adam", "sgd", or an Optimizer with settings of its own.
+            loss: "categorical_crossentropy" (one-hot labels), "sparse_categorical_crossentropy"
+                (integer labels), "mean_squared_error", or a Loss.
+            metrics: ["accuracy"], or nothing.
+
+        Raises:
+            ValueError: for an unknown name, listing the known ones.
+        """
+        chosen = [metrics] if isinstance(metrics, str) else list(metrics or [])
+        if chosen not in ([], ["accuracy"], ["acc"]):
+            raise ValueError(f"unknown metrics; known is ['accuracy']. Received: {metrics!r}")
+        new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
+        self.optimizer, self.loss, self.metrics = new_optimizer, new_loss, chosen
+        self._loss_on_logits = new_loss.on_logits()
+        if self._ends_in_softmax() and getattr(new_loss, "from_logits", False):
+            warnings.warn(
+                "the loss expects logits (from_logits=True), but the model ends in a softmax; as "
+                "in Keras the loss is taken on the logits below it",
+                stacklevel=2,
+            )
+
+    def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
+        if self.loss is None or self.optimizer is None:
+            raise RuntimeError(
+                "call model.compile(optimizer, loss) before training or evaluating it"
+            )
+        return self.loss, self.optimizer
+
+    # --- one batch --------------------------------------------------------------------------------
+
+    def _ends_in_softmax(self) -> bool:
+        return bool(self.layers) and getattr(self.layers[-1], "activation", None) == "softmax"
+
+    def _loss(self, y_true: Array, y_pred: Array) -> tuple[losses.Loss, float, bool]:
+        """The loss of the last forward, and whether it was taken on the logits.
+
+        The one place where softmax and cross-entropy are fused, as Keras does it: probabilities
+        that have underflowed to 0 would have no log, their logits are still exact.
+        """
+        loss, _ = self._compiled()
+        if self._loss_on_logits is None or not self._ends_in_softmax():
+            return loss, loss.forward(y_true, y_pred), False
+        logits: Array = self.layers[-1].logits  # type: ignore[attr-defined]
+        return self._loss_on_logits, self._loss_on_logits.forward(y_true, logits), True
+
+    def _forward_backward(self, x: Array, y: Array, training: bool) -> tuple[float, Array]:
+        """Loss and predictions of a batch; all gradients are set."""
+        for index, layer in enumerate(self.layers):
+            if training and hasattr(layer, "rng"):
+                layer.rng = np.random.default_rng([self.seed, FOR_NOISE, self.steps_trained, index])
+        y_pred = self.forward(x, training)
+        loss, value, from_logits = self._loss(y, y_pred)
+        self.backward(loss.backward(), from_logits)
+        return value, y_pred
+
+    def _train_step(self, x: Array, y: Array) -> tuple[float, Array]:
+        """One step; a loss that is not finite changes no weight."""
+        _, optimizer = self._compiled()
+        value, y_pred = self._forward_backward(x, y, training=True)
+        if math.isfinite(value):
+            optimizer.update(self.parameters)
+            self.steps_trained += 1
+        return value, y_pred
+
+    def loss_and_gradients(
+        self, x: Array, y: Array, training: bool = True
+    ) -> tuple[float, list[Array]]:
+        """The loss of a batch and its gradient by every trainable parameter; nothing is updated.
+
+        Returns:
+            The loss, and the gradients in the order of the trainable entries of `get_weights()`.
+        """
+        x, y = self._checked(x, y)
+        value, _ = self._forward_backward(x, y, training)
+        return value, [p.grad.copy() for p in self.parameters if p.trainable and p.grad is not None]
+
+    def train_on_batch(self, x: Array, y: Array) -> float | list[float]:
+        """One training step. Returns [loss, accuracy] of this batch, from before the update."""
+        x, y = self._checked(x, y)
+        value, y_pred = self._train_step(x, y)
+        return self._results(value, y, y_pred)
+
+    def test_on_batch(self, x: Array, y: Array) -> float | list[float]:
+        """[loss, accuracy] of one batch; nothing is learned."""
+        x, y = self._checked(x, y)
+        y_pred = self.forward(x)
+        return self._results(self._loss(y, y_pred)[1], y, y_pred)
+
+    def _results(self, loss: float, y: Array, y_pred: Array) -> float | list[float]:
+        return [loss, metrics.accuracy(y, y_pred)] if self.metrics else loss
+
+    # --- many batches -----------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Array,
+        y: Array,
+        batch_size: int = 32,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Iterable[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[Array, Array] | None = None,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+    ) -> History:
+        """Trains the model.
+
+        Args:
+            x: samples (n, *input_shape).
+            y: targets, as the loss expects them.
+            batch_size: samples to a step; the last step of an epoch takes what is left.
+            epochs: train until this epoch, counted with `initial_epoch`.
+            verbose: 0 silent, 1 a live line for each epoch, 2 a plain one; "auto" is 1 on a
+                terminal and 2 elsewhere.
+            callbacks: see callbacks.py.
+            validation_split: share of the data, its last part as it stands, to validate on.
+            validation_data: (x, y) to validate on instead.
+            shuffle: a new order of the samples in each epoch.
+            initial_epoch: where to start counting.
+
+        Returns:
+            History: `.history` with accuracy, loss, val_accuracy and val_loss by epoch.
+
+        Raises:
+            ValueError: for data that do not fit the model, before anything is changed.
+            RuntimeError: before `compile`.
+            NumericalError: if the loss is no longer a finite number; the weights are those from
+                before that step.
+        """
+        positive(epochs, "epochs")
+        positive(batch_size, "batch_size")
+        live = _is_live(verbose)
+        x, y = self._checked(x, y)
+        if not isinstance(self.layers[0], Rescaling):
+            batches.warn_if_unscaled(x)
+        validation = None
+        if validation_data is not None:
+            x_val, y_val = validation_data
+            validation = self._checked(x_val, y_val, ("validation_data[0]", "validation_data[1]"))
+        elif validation_split:
+            at = batches.split_at(len(x), validation_split)
+            validation, x, y = (x[at:], y[at:]), x[:at], y[:at]
+        self._compiled()[1].build(self.parameters)
+
+        history = History()
+        hooks = [*(callbacks or ()), history]
+        if verbose != 0:
+            hooks.append(ProgressLine(live))
+        steps = -(-len(x) // batch_size)
+        for hook in hooks:
+            hook.model = self  # type: ignore[assignment]
+            hook.params = {"epochs": epochs, "steps": steps, "verbose": verbose}
+        self.stop_training = False
+        logs: Logs = {}
+        for hook in hooks:
+            hook.on_train_begin()
+        for epoch in range(initial_epoch, epochs):
+            for hook in hooks:
+                hook.on_epoch_begin(epoch, {})
+            logs = self._train_epoch(x, y, batch_size, shuffle, epoch, hooks)
+            if validation is not None:
+                values = self._evaluate(*validation, batch_size)
+                logs |= {f"val_{name}": value for name, value in values.items()}
+            self.epochs_trained += 1
+            for hook in hooks:
+                hook.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        for hook in hooks:
+            hook.on_train_end(logs)
+        self._forget()
+        return history
+
+    def _train_epoch(
+        self,
+        x: Array,
+        y: Array,
+        batch_size: int,
+        shuffle: bool,
+        epoch: int,
+        hooks: Sequence[Callback],
+    ) -> Logs:
+        order = None
+        if shuffle:
+            order = np.random.default_rng([self.seed, FOR_ORDER, self.epochs_trained]).permutation(
+                len(x)
+            )
+        means = _Means(bool(self.metrics))
+        logs: Logs = {}
+        for batch, chosen in enumerate(batches.batches(len(x), batch_size, order)):
+            for hook in hooks:
+                hook.on_train_batch_begin(batch, {})
+            loss, y_pred = self._train_step(x[chosen], y[chosen])
+            logs = means.add(loss, y[chosen], y_pred)
+            for hook in hooks:
+                hook.on_train_batch_end(batch, logs)
+            if self.stop_training:
+                break
+            if not math.isfinite(loss):
+                _, optimizer = self._compiled()
+                raise NumericalError(
+                    f"the loss became {loss} in epoch {epoch + 1}, batch {batch + 1}, at learning "
+                    f"rate {optimizer.learning_rate:g}; the weights are those from before this "
+                    "batch. A smaller learning rate is the usual cure"
+                )
+        return dict(logs)
+
+    def evaluate(
+        self, x: Array, y: Array, batch_size: int = 32, verbose: str | int = "auto"
+    ) -> float | list[float]:
+        """Loss and accuracy over a data set, in inference mode.
+
+        Returns:
+            [loss, accuracy], or the loss alone without metrics.
+
+        Raises:
+            ValueError: for data that do not fit the model.
+        """
+        positive(batch_size, "batch_size")
+        line = _line(verbose, len(y), batch_size)
+        logs = self._evaluate(*self._checked(x, y), batch_size, line)
+        self._forget()
+        return [logs["loss"], logs["accuracy"]] if self.metrics else logs["loss"]
+
+    def _evaluate(
+        self, x: Array, y: Array, batch_size: int, line: console.EpochLine | None = None
+    ) -> Logs:
+        means = _Means(bool(self.metrics))
+        logs: Logs = {}
+        for step, chosen in enumerate(batches.batches(len(x), batch_size), start=1):
+            y_pred = self.forward(x[chosen])
+            logs = means.add(self._loss(y[chosen], y_pred)[1], y[chosen], y_pred)
+            if line:
+                line.update(step, logs)
+        if line:
+            line.finish(logs)
+        return logs
+
+    def predict(self, x: Array, batch_size: int = 32, verbose: str | int = "auto") -> Array:
+        """The model's output for every sample: (n, *output_shape).
+
+        Raises:
+            ValueError: for data that do not fit the model.
+        """
+        positive(batch_size, "batch_size")
+        x = self._checked_inputs(x)
+        line = _line(verbose, len(x), batch_size)
+        y = np.empty((len(x), *self.output_shape), self.dtype)
+        for step, chosen in enumerate(batches.batches(len(x), batch_size), start=1):
+            y[chosen] = self.forward(x[chosen])
+            if line:
+                line.update(step, {})
+        if line:
+            line.finish({})
+        self._forget()
+        return y
+
+    # --- checks -----------------------------------------------------------------------------------
+
+    def _checked_inputs(self, x: Any, name: str = "x") -> Array:
+        x = batches.checked_inputs(x, self.input_shape, name)
+        self.build(x.shape[1:])
+        return x
+
+    def _checked(self, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> tuple[Array, Array]:
+        loss, _ = self._compiled()
+        x, y = self._checked_inputs(x, names[0]), batches.checked_numbers(y, names[1])
+        batches.checked_lengths(x, y, names)
+        loss.check_targets(y, self.output_shape)
+        return x, y
+
+    def _forget(self) -> None:
+        """Frees what the layers kept for a backward."""
+        for layer in self.layers:
+            layer._cache = None
+
+
+class _Means:
+    """The running means of an epoch, in Keras's order of names."""
+
+    def __init__(self, with_accuracy: bool) -> None:
+        self.loss = metrics.Mean()
+        self.accuracy = metrics.Mean() if with_accuracy else None
+
+    def add(self, loss: float, y: Array, y_pred: Array) -> Logs:
+        """Add a batch; the means so far."""
+        self.loss.add(loss, len(y))
+        if self.accuracy is None:
+            return {"loss": self.loss.result()}
+        self.accuracy.add(metrics.accuracy(y, y_pred), len(y))
+        return {"accuracy": self.accuracy.result(), "loss": self.loss.result()}
+
+
+def _is_live(verbose: str | int) -> bool:
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}")
+    return verbose != 2 and console.is_terminal()
+
+
+def _line(verbose: str | int, n: int, batch_size: int) -> console.EpochLine | None:
+    live = _is_live(verbose)
+    return console.EpochLine("", -(-n // batch_size), live) if verbose else None
