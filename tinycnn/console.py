@@ -12,6 +12,9 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+from tinycnn.errors import TinyCNNError
 
 BAR_CELLS = 20
 UPDATE_INTERVAL = 0.05  # seconds between two redraws
@@ -218,3 +221,33 @@ def memory_size(size: int) -> str:
         return "0.00 B"
     power = min(4, int(math.log2(size) // 10))
     return f"{size / 1024**power:.2f} {('B', 'KB', 'MB', 'GB', 'TB')[power]}"
+
+
+# --- for scripts ----------------------------------------------------------------------------------
+
+
+def end_errors_in_one_line() -> None:
+    """From here on the program ends in one line, not a traceback, for what a user can cause.
+
+    That is every TinyCNNError and OSError; anything else keeps its traceback. The exit code is 1,
+    as it would be without this.
+    """
+
+    def hook(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        if issubclass(kind, (TinyCNNError, OSError)):
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            sys.__excepthook__(kind, error, traceback)
+
+    sys.excepthook = hook
+
+
+def positive_integer(text: str) -> int:
+    """A command-line argument that must be a whole number above 0, for argparse's `type=`."""
+    import argparse
+
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive integer. Received: {text}")
+    return int(text)

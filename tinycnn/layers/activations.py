@@ -71,6 +71,10 @@ class Activated(Layer):
         """The backward for a gradient by the logits: the activation (but a relu) is skipped."""
         raise NotImplementedError
 
+    def branches(self) -> list[Array]:
+        """Of a relu, which outputs are positive."""
+        return [self._recall()[2] > 0] if self.activation == "relu" else []
+
     @property
     def logits(self) -> Array:
         """What the activation was applied to in the last forward."""

@@ -87,6 +87,14 @@ class Layer:
         """The constructor's arguments, as plain values."""
         return {"name": self.name}
 
+    def branches(self) -> list[Array]:
+        """Which branches the last forward took, for gradient checks to know a kink by.
+
+        A layer with an `if` in its arithmetic returns what it decided: relu which outputs are
+        positive, a pool its winners. Smooth layers need not override this.
+        """
+        return []
+
     # --- for layers to use ------------------------------------------------------------------------
 
     def _built(self, input_shape: Shape, output_shape: Shape, dtype: str) -> Shape:

@@ -65,6 +65,10 @@ class MaxPooling2D(Layer):
             dy, winners, x_shape, self.pool_size, self.strides, self.padding
         )
 
+    def branches(self) -> list[Array]:
+        """The winners of all windows."""
+        return [self._recall()[1]]
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {

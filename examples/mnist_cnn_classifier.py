@@ -1,0 +1,111 @@
+"""Trains a small convolutional network on MNIST: the well-known Keras script, on tinycnn.
+
+    python examples/mnist_cnn_classifier.py                    # everything by itself
+    python examples/mnist_cnn_classifier.py --data-dir FOLDER  # your own copy of the four files
+
+It leaves three files in --output-dir: `training_history.png` (accuracy and loss by epoch),
+`history.json` (the same as numbers, and what they came from) and `mnist_cnn.npz` (the model).
+Without MNIST and without a network it trains on digits that tinycnn draws itself, and says so.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+import tinycnn
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels, load_model
+from tinycnn.console import end_errors_in_one_line, notice, positive_integer, say
+from tinycnn.datasets import mnist, synthetic
+from tinycnn.plotting import plot_history
+from tinycnn.utils import to_categorical
+
+end_errors_in_one_line()
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--dataset", choices=["auto", "mnist", "synthetic"], default="auto")
+parser.add_argument("--data-dir", help="folder with the four MNIST files")
+parser.add_argument("--epochs", type=positive_integer, default=10)
+parser.add_argument("--batch-size", type=positive_integer, default=64)
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--kernels", choices=["numba", "numpy"], help="default: numba, the fast one")
+parser.add_argument("--output-dir", type=Path, default=Path("output"))
+args = parser.parse_args()
+if args.kernels:
+    kernels.use(args.kernels)
+args.output_dir.mkdir(parents=True, exist_ok=True)
+
+# --- data: 60,000 training and 10,000 test images, 28 x 28, one byte a pixel
+dataset = args.dataset
+if dataset != "synthetic":
+    try:
+        (x_train, y_train), (x_test, y_test) = mnist.load_data(args.data_dir)
+        dataset = mnist.name_of(x_train, y_train)
+    except tinycnn.DownloadError as error:
+        if dataset == "mnist":
+            raise
+        notice(f"{error}\n\n*** NO MNIST: training on digits drawn by tinycnn instead ***\n")
+        dataset = "synthetic"
+if dataset == "synthetic":
+    (x_train, y_train), (x_test, y_test) = synthetic.load_data(seed=args.seed)
+    dataset = "drawn digits (not MNIST)"
+x_train, x_test = (x.astype("float32")[..., np.newaxis] for x in (x_train, x_test))
+x_train /= 255
+x_test /= 255
+y_train, y_test = to_categorical(y_train, 10), to_categorical(y_test, 10)
+say(f"data: {dataset}, {len(x_train):,} training and {len(x_test):,} test images")
+
+# --- model
+model = Sequential(
+    [
+        Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
+        MaxPooling2D((2, 2)),
+        Conv2D(64, (3, 3), activation="relu"),
+        MaxPooling2D((2, 2)),
+        Conv2D(64, (3, 3), activation="relu"),
+        Flatten(),
+        Dense(64, activation="relu"),
+        Dense(10, activation="softmax"),
+    ],
+    seed=args.seed,
+)
+model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+model.summary()
+
+# --- training
+kernels.warm_up()
+start = time.perf_counter()
+for _ in range(3):
+    model.loss_and_gradients(x_train[: args.batch_size], y_train[: args.batch_size])
+per_image = (time.perf_counter() - start) / (3 * args.batch_size)
+estimate = per_image * len(x_train) * args.epochs
+say(f"kernels: {kernels.active()}; {args.epochs} epochs will take about {estimate:.0f} seconds")
+start = time.perf_counter()
+history = model.fit(
+    x_train, y_train, batch_size=args.batch_size, epochs=args.epochs, validation_split=0.2
+)
+seconds = time.perf_counter() - start
+
+# --- results
+loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
+say(f"test loss: {loss:.4f}, test accuracy: {accuracy:.4f} ({dataset}, {seconds:.1f} s)")
+title = f"{dataset}: CNN, {model.count_params():,} parameters, test accuracy {accuracy:.4f}"
+paths = [args.output_dir / n for n in ("training_history.png", "history.json", "mnist_cnn.npz")]
+plot_history(history, title).savefig(paths[0])
+record = {
+    "schema": "tinycnn history 1",
+    "dataset": dataset,
+    "settings": {"batch_size": args.batch_size, "seed": args.seed, "kernels": kernels.active()},
+    "history": history.history,
+    "test": {"loss": loss, "accuracy": accuracy},
+    "training_seconds": seconds,
+    "versions": {"tinycnn": tinycnn.__version__, "numpy": np.__version__},
+}
+paths[1].write_text(json.dumps(record, indent=2) + "\n")
+model.save(paths[2])
+same = np.array_equal(
+    load_model(paths[2]).predict(x_test, verbose=0), model.predict(x_test, verbose=0)
+)
+say(f"the saved model, loaded again, gives {'the same bits' if same else 'OTHER PREDICTIONS'}")
+say("\n".join(f"wrote {path}" for path in paths))
