@@ -1,0 +1,785 @@
+"""The kernels that run: the functions of `reference.py`, with the same meaning, in Numba.
+
+Read `reference.py` first. The convolution here is the same matrix product as there, without ever
+writing the columns down: in NHWC the KW*C inputs under one row of the kernel lie side by side, so
+row m of im2col(x) can be read in place, at x[window(m) + origin(k)]. Registers hold a tile of P
+outputs by V vectors of filters and take one outer product after the other.
+
+Legend, beyond that of `reference.py`: M = N*OH*OW outputs, counted in that order, and K = KH*KW*C
+inputs of each; P, V, LANES as in `simd.py`; WIDE = V*LANES filters make a panel. `shape` is
+(N, H, W, C, KH, KW, SH, SW, OH, OW, F). Kernels see flat arrays only.
+
+Rules: how work is cut into pieces depends on the shapes, never on the number of threads, and every
+sum has one order: the bits are the same for any number of threads. Kernels check nothing, so the
+functions around them check shapes and dtypes. Compiled variants are a fixed set: TILES of `simd.py`
+for the two convolution kernels, one variant of each other kernel, all for float32 and float64.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# (Numba compiles the kernels for the types they are called with; the public functions are typed)
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import numba
+import numpy as np
+from numba import prange
+
+from tinycnn import console
+from tinycnn.geometry import output_length, window_padding
+from tinycnn.kernels import reference, simd
+
+# Not hot in this rung, which needs no columns: the reference rung's serve.
+from tinycnn.kernels.reference import Pair, adam_step_size, col2im, im2col, softmax_backward
+from tinycnn.kernels.simd import (
+    LANES,
+    TILES,
+    indices,
+    jit,
+    load_row,
+    load_tile,
+    multiply_add,
+    rectify,
+    repeat,
+    store_tile,
+)
+from tinycnn.utils import Array
+
+__all__ = ["adam_step_size", "col2im", "im2col", "softmax_backward"]
+
+Shape = tuple[int, ...]
+
+# --- convolution: the kernels ---------------------------------------------------------------------
+
+
+@numba.njit
+def _find_windows(windows, m0, count, shape):
+    """windows[t]: where the window of output m0 + t starts in flat x; past the end, the last."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    n, i, j = m0 // (OH * OW), m0 // OW % OH, m0 % OW
+    for t in range(count):
+        windows[t] = ((n * H + i * SH) * W + j * SW) * C
+        if m0 + t < N * OH * OW - 1:
+            j += 1
+            if j == OW:
+                i, j = i + 1, 0
+                if i == OH:
+                    n, i = n + 1, 0
+
+
+def _make_forward(P, V):
+    WIDE, ROW, COLUMN = V * LANES, (0,) * V, (0,) * P
+
+    @jit(parallel=True)
+    def forward(x, panels, bias, y, shape, chunk, relu):
+        N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+        M, K = N * OH * OW, KH * KW * C
+        for g in prange((M + chunk - 1) // chunk):
+            windows = np.empty(chunk, np.int64)
+            outputs = np.empty(chunk, np.int64)
+            edge = np.empty(P * WIDE, x.dtype)
+            edge_rows = np.arange(P) * WIDE
+            _find_windows(windows, g * chunk, chunk, shape)
+            for t in range(chunk):
+                outputs[t] = min(g * chunk + t, M - 1) * F
+            for f0 in range(0, F, WIDE):
+                for t in range(0, min(chunk, M - g * chunk), P):
+                    origins = indices(windows, t, COLUMN)
+                    tile = repeat(load_row(bias, f0, ROW), COLUMN)
+                    q = f0 * K
+                    for u in range(KH):
+                        for k in range(u * W * C, u * W * C + KW * C):
+                            row = load_row(panels, q, ROW)
+                            tile = multiply_add(tile, x, origins, k, row)
+                            q += WIDE
+                    if relu:
+                        tile = rectify(tile)
+                    if f0 + WIDE <= F:
+                        store_tile(y, indices(outputs, t, COLUMN), f0, tile)
+                    else:
+                        store_tile(edge, indices(edge_rows, 0, COLUMN), 0, tile)
+                        for p in range(P):
+                            for f in range(f0, F):
+                                y[outputs[t + p] + f] = edge[p * WIDE + f - f0]
+
+    return forward
+
+
+def _make_dkernel(P, V):
+    WIDE, ROW, COLUMN = V * LANES, (0,) * V, (0,) * P
+
+    @jit(parallel=True)
+    def dkernel(x, dy, y, sums, shape, groups, slabs, chunk, masked):
+        N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+        M, K = N * OH * OW, KH * KW * C
+        panels, blocks = (F + WIDE - 1) // WIDE, (K + P - 1) // P
+        for item in prange(groups * panels * slabs):
+            g, panel, slab = item // (panels * slabs), item // slabs % panels, item % slabs
+            f0, first = panel * WIDE, (g * panels + panel) * (K + 1) * WIDE
+            b0, b1 = blocks * slab // slabs, blocks * (slab + 1) // slabs
+            sums[first + b0 * P * WIDE : first + min(b1 * P, K) * WIDE] = 0
+            dbias = first + K * WIDE
+            if slab == 0:
+                sums[dbias : dbias + WIDE] = 0
+            one = np.ones(1, x.dtype)
+            windows = np.empty(chunk, np.int64)
+            places = np.empty(P, np.int64)
+            origins = np.empty(P, np.int64)
+            rows = np.zeros(chunk * WIDE, x.dtype)
+            end = M * (g + 1) // groups
+            for m0 in range(M * g // groups, end, chunk):
+                count = min(chunk, end - m0)
+                _find_windows(windows, m0, count, shape)
+                if F == WIDE:
+                    _copy(rows[: count * WIDE], dy, y, m0 * F, masked)
+                else:
+                    for t in range(count):
+                        row = rows[t * WIDE : t * WIDE + min(WIDE, F - f0)]
+                        _copy(row, dy, y, (m0 + t) * F + f0, masked)
+                if slab == 0:
+                    tile = load_tile(sums, (dbias,), ROW)
+                    for t in range(count):
+                        tile = multiply_add(tile, one, (0,), 0, load_row(rows, t * WIDE, ROW))
+                    store_tile(sums, (dbias,), 0, tile)
+                for b in range(b0, b1):
+                    for p in range(P):
+                        k = min(b * P + p, K - 1)
+                        places[p] = first + k * WIDE
+                        origins[p] = k // (KW * C) * W * C + k % (KW * C)
+                    starts = indices(places, 0, COLUMN)
+                    offsets = indices(origins, 0, COLUMN)
+                    tile = load_tile(sums, starts, ROW)
+                    for t in range(count):
+                        row_ = load_row(rows, t * WIDE, ROW)
+                        tile = multiply_add(tile, x, offsets, windows[t], row_)
+                    store_tile(sums, starts, 0, tile)
+
+    return dkernel
+
+
+@numba.njit
+def _copy(target, source, y, start, masked):
+    """target = source from `start` on; with `masked` relu's gradient: 0 where not y > 0."""
+    zero = target.dtype.type(0)
+    # Slices first: LLVM vectorizes a[i] of a loop's own i, not a[start + i], which might wrap.
+    source, y = source[start : start + target.size], y[start : start + target.size]
+    if masked:
+        for i in range(target.size):
+            value = source[i]  # read in any case: no branch
+            target[i] = value if y[i] > zero else zero
+    else:
+        for i in range(target.size):
+            target[i] = source[i]
+
+
+@numba.njit
+def _add(total, values):
+    for i in range(total.size):
+        total[i] += values[i]
+
+
+@jit(parallel=True)
+def _add_groups(sums, dkernel, dbias, K, F, WIDE, groups):
+    panels = (F + WIDE - 1) // WIDE
+    for k in prange(K + 1):
+        out = dkernel[k * F : (k + 1) * F] if k < K else dbias
+        for f0 in range(0, F, WIDE):
+            for g in range(groups):
+                start = ((g * panels + f0 // WIDE) * (K + 1) + k) * WIDE
+                if g == 0:
+                    _copy(out[f0 : f0 + WIDE], sums, sums, start, False)
+                else:
+                    _add(out[f0 : f0 + WIDE], sums[start : start + WIDE])
+
+
+@jit(parallel=True)
+def _place(x, y, out, shape, masked):
+    N, H, W, C, OH, OW, top, left = shape
+    zero = out.dtype.type(0)
+    for r in prange(N * OH):
+        n, i = r // OH, r % OH - top
+        line = out[r * OW * C : (r + 1) * OW * C]
+        if 0 <= i < H:
+            # Columns j0 .. j1 of x exist in this row.
+            j0, j1 = max(0, -left), min(W, OW - left)
+            start, stop = (left + j0) * C, (left + max(j0, j1)) * C
+            line[:start] = zero
+            _copy(line[start:stop], x, y, ((n * H + i) * W + j0) * C, masked)
+            line[stop:] = zero
+        else:
+            line[:] = zero
+
+
+_FORWARD = {V: _make_forward(P, V) for P, V in TILES}
+_DKERNEL = {V: _make_dkernel(P, V) for P, V in TILES}
+_ROWS = {V: P for P, V in TILES}
+
+# --- convolution ----------------------------------------------------------------------------------
+
+
+def conv2d_forward(
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    relu: bool = False,
+) -> Array:
+    """As `reference.conv2d_forward`.
+
+    Optimizations:
+        - no columns: each tile reads its windows from `x` in place
+        - the sums of P*WIDE outputs stay in registers; bias is where they start, relu where they
+          are stored
+        - the work is cut by outputs: a chunk's part of `x` stays in the cache for all filters
+    """
+    x, kernel = _ready(x, 4, "x"), _ready(kernel, 4, "kernel")
+    _same_dtype(x=x, kernel=kernel)
+    shape = _conv_shape(x.shape, kernel.shape, strides, padding)
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    (top, _), (left, _) = window_padding(x.shape[1], x.shape[2], (KH, KW), strides, padding)
+    x = _placed(x, (H, W), (top, left))
+    return _convolve(x, kernel, bias, shape, relu).reshape(N, OH, OW, F)
+
+
+def conv2d_backward(
+    dy: Array,
+    x: Array,
+    kernel: Array,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    y: Array | None = None,
+    needs_dx: bool = True,
+) -> tuple[Array | None, Array, Array]:
+    """As `reference.conv2d_backward`.
+
+    dkernel is the product of x's windows, again read in place, and dy. dx is a convolution of dy
+    with the flipped and transposed kernel; with strides SH, SW it is SH*SW of them, see `_dx`.
+
+    Optimizations:
+        - dkernel: outputs in chunks that fit the first-level cache; relu's mask, the zero-padding
+          to whole panels and dbias ride along in the copy of a chunk
+        - fixed groups of outputs, each with sums of its own that are added in order at the end
+        - dx: no dilated dy, so no multiplications by zeros between its pixels
+    """
+    dy, x, kernel = _ready(dy, 4, "dy"), _ready(x, 4, "x"), _ready(kernel, 4, "kernel")
+    y = dy if y is None else _ready(y, 4, "y")
+    _same_dtype(x=x, kernel=kernel, dy=dy, y=y)
+    shape = _conv_shape(x.shape, kernel.shape, strides, padding)
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    _same_shape((N, OH, OW, F), dy=dy, y=y)
+    (top, _), (left, _) = window_padding(x.shape[1], x.shape[2], (KH, KW), strides, padding)
+    dkernel, dbias = _kernel_gradients(_placed(x, (H, W), (top, left)), dy, y, shape)
+    dx = _dx(dy, y, kernel, x.shape, strides, (top, left)) if needs_dx else None
+    return dx, dkernel.reshape(kernel.shape), dbias
+
+
+def _dx(dy: Array, y: Array, kernel: Array, x_shape: Shape, strides: Pair, before: Pair) -> Array:
+    """The gradient by x; `before` are the rows and columns of padding above and left of x.
+
+    Along one axis, padded pixel h = i*S + u was multiplied by kernel row u for output i. Write
+    u = r + S*a and h = r + S*q with r < S: then i = q - a. So the pixels of phase r see only the
+    kernel rows r, r + S, ..., and
+        dx[r + S*q] = sum over a of dy[q - a] * kernel[r + S*a],
+    a convolution of stride 1 with that part of the kernel, flipped.
+    """
+    N, H, W, C = x_shape
+    KH, KW, _, F = kernel.shape
+    (SH, SW), (top, left) = strides, before
+    one_phase = SH == SW == 1
+    dx = np.empty(0) if one_phase else np.zeros(x_shape, dy.dtype)
+    for r in range(min(SH, KH)):
+        for c in range(min(SW, KW)):
+            part = kernel[r::SH, c::SW]
+            A, B = part.shape[:2]
+            # Phase r has the pixels q0, q0 + 1, ... of the unpadded x; likewise for the columns.
+            q0, p0 = -((r - top) // SH), -((c - left) // SW)
+            h0, w0 = r + SH * q0 - top, c + SW * p0 - left
+            OH, OW = len(range(h0, H, SH)), len(range(w0, W, SW))
+            around = _placed(dy, (OH + A - 1, OW + B - 1), (A - 1 - q0, B - 1 - p0), y)
+            flipped = part[::-1, ::-1].transpose(0, 1, 3, 2)
+            shape = (N, OH + A - 1, OW + B - 1, F, A, B, 1, 1, OH, OW, C)
+            phase = _convolve(around, flipped, None, shape, False).reshape(N, OH, OW, C)
+            if one_phase:
+                dx = phase
+            else:
+                dx[:, h0::SH, w0::SW] = phase
+    return dx
+
+
+def _convolve(x: Array, kernel: Array, bias: Array | None, shape: Shape, relu: bool) -> Array:
+    """The forward kernel on a padded x."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape = _pointwise(shape)
+    M, K = N * OH * OW, KH * KW * C
+    V = _width(F)
+    P, WIDE = _ROWS[V], V * LANES
+    # Filters in panels of WIDE, each (K, WIDE), the last one padded with zeros.
+    panels = np.zeros((-(-F // WIDE), K, WIDE), x.dtype)
+    rows = kernel.reshape(K, F)
+    for f in range(0, F, WIDE):
+        panels[f // WIDE, :, : F - f] = rows[:, f : f + WIDE]
+    start = np.zeros(panels.shape[0] * WIDE, x.dtype)
+    if bias is not None:
+        _same_dtype(x=x, bias=bias)
+        _same_shape((F,), bias=bias)
+        start[:F] = bias
+    tiles = -(-M // P)
+    chunk = P * max(1, min(16, tiles // 32))
+    y = np.empty(M * F, x.dtype)
+    _FORWARD[V](x.reshape(-1), panels.reshape(-1), start, y, shape, chunk, relu)
+    return y
+
+
+def _kernel_gradients(x: Array, dy: Array, y: Array, shape: Shape) -> tuple[Array, Array]:
+    """dkernel (flat) and dbias, from a padded x; relu's mask is taken from y unless y is dy."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape = _pointwise(shape)
+    M, K = N * OH * OW, KH * KW * C
+    V = _width(F)
+    P, WIDE = _ROWS[V], V * LANES
+    panels, blocks = -(-F // WIDE), -(-K // P)
+    # 16 pieces of work or more: groups of at least 64 outputs, but no more than 4 million sums;
+    # for the rest, slabs of kernel rows.
+    groups = max(1, min(16, M // 64, (1 << 22) // (panels * K * WIDE)))
+    slabs = min(blocks, -(-16 // (groups * panels)))
+    chunk = max(1, 4096 // WIDE)
+    sums = np.empty(groups * panels * (K + 1) * WIDE, x.dtype)
+    dkernel, dbias = np.empty(K * F, x.dtype), np.empty(F, x.dtype)
+    flat = (x.reshape(-1), dy.reshape(-1), y.reshape(-1))
+    _DKERNEL[V](*flat, sums, shape, groups, slabs, chunk, y is not dy)
+    _add_groups(sums, dkernel, dbias, K, F, WIDE, groups)
+    return dkernel, dbias
+
+
+def _placed(x: Array, size: Pair, before: Pair, y: Array | None = None) -> Array:
+    """x in images of another size, shifted by `before`, zeros around; relu's mask from y if given.
+
+    Without anything to do it is `x` itself.
+    """
+    N, H, W, C = x.shape
+    masked = y is not None and y is not x
+    if size == (H, W) and before == (0, 0) and not masked:
+        return x
+    out = np.empty((N, *size, C), x.dtype)
+    mask = x if y is None else y
+    shape = (N, H, W, C, *size, *before)
+    _place(x.reshape(-1), mask.reshape(-1), out.reshape(-1), shape, masked)
+    return out
+
+
+def _conv_shape(x_shape: Shape, kernel_shape: Shape, strides: Pair, padding: str) -> Shape:
+    """(N, H, W, C, KH, KW, SH, SW, OH, OW, F), with the H and W of the padded x."""
+    N, H, W, C = x_shape
+    KH, KW, channels, F = kernel_shape
+    SH, SW = strides
+    OH, OW = output_length(H, KH, SH, padding), output_length(W, KW, SW, padding)
+    if channels != C or min(N + 1, OH, OW, C, F) < 1:
+        raise ValueError(f"x {x_shape} and kernel {kernel_shape} do not fit, padding {padding!r}")
+    (top, bottom), (left, right) = window_padding(H, W, (KH, KW), strides, padding)
+    return (N, H + top + bottom, W + left + right, C, KH, KW, SH, SW, OH, OW, F)
+
+
+def _pointwise(shape: Shape) -> Shape:
+    """A 1x1 convolution of stride 1 as one of a single row of pixels."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    if (KH, KW, SH, SW) == (1, 1, 1, 1):
+        return (1, 1, N * H * W, C, 1, 1, 1, 1, 1, N * OH * OW, F)
+    return shape
+
+
+def _width(F: int) -> int:
+    """The V of the tile that spends least on F filters: V and a little for each of its panels."""
+    return min(_ROWS, key=lambda V: -(-F // (V * LANES)) * (V + 0.2))
+
+
+# --- max-pooling ----------------------------------------------------------------------------------
+
+
+@numba.njit
+def _keep_larger(best, winner, pixel, place):
+    """Where pixel > best, or is the first NaN, it is the new best and `place` the new winner."""
+    for c in range(best.size):
+        value, old = pixel[c], best[c]
+        wins = (not value <= old) & (old == old)
+        best[c] = value if wins else old
+        winner[c] = place if wins else winner[c]
+
+
+@jit(parallel=True)
+def _pool(x, y, winners, shape):
+    N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
+    for r in prange(N * OH):
+        n, i = r // OH, r % OH * SH - top
+        for j_ in range(OW):
+            j = j_ * SW - left
+            best = y[(r * OW + j_) * C : (r * OW + j_ + 1) * C]
+            winner = winners[(r * OW + j_) * C : (r * OW + j_ + 1) * C]
+            u0, v0 = max(0, -i), max(0, -j)
+            start = ((n * H + i + u0) * W + j + v0) * C
+            _copy(best, x, x, start, False)
+            winner[:] = np.int32(u0 * PW + v0)
+            for u in range(u0, min(PH, H - i)):
+                for v in range(v0, min(PW, W - j)):
+                    start = ((n * H + i + u) * W + j + v) * C
+                    _keep_larger(best, winner, x[start : start + C], np.int32(u * PW + v))
+
+
+@numba.njit
+def _add_where(total, values, winner, place):
+    zero = total.dtype.type(0)
+    for c in range(total.size):
+        value = values[c]
+        total[c] += value if winner[c] == place else zero
+
+
+@jit(parallel=True)
+def _unpool(dy, winners, dx, shape):
+    N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
+    for r in prange(N * H):
+        n, h = r // H, r % H + top
+        dx[r * W * C : (r + 1) * W * C] = 0
+        # The windows i with i*SH <= h < i*SH + PH have this row.
+        for i in range(max(0, (h - PH + SH) // SH), min(OH, h // SH + 1)):
+            u = h - i * SH
+            for j in range(OW):
+                start = ((n * OH + i) * OW + j) * C
+                gradient, winner = dy[start : start + C], winners[start : start + C]
+                for v in range(max(0, left - j * SW), min(PW, W + left - j * SW)):
+                    place = np.int32(u * PW + v)
+                    pixel = (r * W + j * SW + v - left) * C
+                    _add_where(dx[pixel : pixel + C], gradient, winner, place)
+
+
+def max_pool_forward(
+    x: Array, pool_size: Pair, strides: Pair, padding: str = "valid"
+) -> tuple[Array, Array]:
+    """As `reference.max_pool_forward`."""
+    x = _ready(x, 4, "x")
+    shape = _pool_shape(x.shape, pool_size, strides, padding)
+    out = (shape[0], shape[8], shape[9], shape[3])
+    y, winners = np.empty(out, x.dtype), np.empty(out, np.int32)
+    _pool(x.reshape(-1), y.reshape(-1), winners.reshape(-1), shape)
+    return y, winners
+
+
+def max_pool_backward(
+    dy: Array,
+    winners: Array,
+    x_shape: tuple[int, int, int, int],
+    pool_size: Pair,
+    strides: Pair,
+    padding: str = "valid",
+) -> Array:
+    """As `reference.max_pool_backward`.
+
+    Optimizations:
+        - by rows of dx, each of which looks up the windows it is in: no two threads share a row
+    """
+    dy = _ready(dy, 4, "dy")
+    winners = np.require(winners, np.int32, ["C", "A", "W"])
+    shape = _pool_shape(x_shape, pool_size, strides, padding)
+    _same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy, winners=winners)
+    dx = np.empty(x_shape, dy.dtype)
+    _unpool(dy.reshape(-1), winners.reshape(-1), dx.reshape(-1), shape)
+    return dx
+
+
+def _pool_shape(x_shape: Shape, size: Pair, strides: Pair, padding: str) -> Shape:
+    N, H, W, C = x_shape
+    (top, _), (left, _) = window_padding(H, W, size, strides, padding)
+    OH, OW = (output_length(x_shape[a + 1], size[a], strides[a], padding) for a in (0, 1))
+    return (N, H, W, C, *size, *strides, OH, OW, top, left)
+
+
+# --- dense: a 1x1 convolution on images of one pixel ----------------------------------------------
+
+
+def dense_forward(x: Array, kernel: Array, bias: Array | None, relu: bool = False) -> Array:
+    """As `reference.dense_forward`."""
+    x, kernel = _ready(x, 2, "x"), _ready(kernel, 2, "kernel")
+    return conv2d_forward(x[:, None, None], kernel[None, None], bias, relu=relu)[:, 0, 0]
+
+
+def dense_backward(
+    dy: Array, x: Array, kernel: Array, y: Array | None = None, needs_dx: bool = True
+) -> tuple[Array | None, Array, Array]:
+    """As `reference.dense_backward`."""
+    dy, x, kernel = _ready(dy, 2, "dy"), _ready(x, 2, "x"), _ready(kernel, 2, "kernel")
+    y = None if y is None else _ready(y, 2, "y")[:, None, None]
+    dx, dkernel, dbias = conv2d_backward(
+        dy[:, None, None], x[:, None, None], kernel[None, None], y=y, needs_dx=needs_dx
+    )
+    return (None if dx is None else dx[:, 0, 0]), dkernel[0, 0], dbias
+
+
+# --- activations ----------------------------------------------------------------------------------
+
+_PIECE = 4096  # elements of one piece of an element-wise kernel's work
+
+
+@jit(parallel=True)
+def _relu(x, y):
+    zero = x.dtype.type(0)
+    for g in prange((x.size + _PIECE - 1) // _PIECE):
+        source, target = x[g * _PIECE : (g + 1) * _PIECE], y[g * _PIECE : (g + 1) * _PIECE]
+        for i in range(source.size):
+            target[i] = zero if source[i] < zero else source[i]
+
+
+@jit(parallel=True)
+def _mask(dy, y, dx):
+    for g in prange((y.size + _PIECE - 1) // _PIECE):
+        start, stop = g * _PIECE, min(y.size, (g + 1) * _PIECE)
+        _copy(dx[start:stop], dy, y, start, True)
+
+
+def relu_forward(x: Array) -> Array:
+    """As `reference.relu_forward`."""
+    x = _ready(x, x.ndim, "x")
+    y = np.empty_like(x)
+    _relu(x.reshape(-1), y.reshape(-1))
+    return y
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    """As `reference.relu_backward`."""
+    dy, y = _ready(dy, dy.ndim, "dy"), _ready(y, y.ndim, "y")
+    _same_dtype(dy=dy, y=y)
+    _same_shape(y.shape, dy=dy)
+    dx = np.empty_like(dy)
+    _mask(dy.reshape(-1), y.reshape(-1), dx.reshape(-1))
+    return dx
+
+
+@jit(parallel=True)
+def _log_softmax(x, log_p, p, K):
+    for r in prange(x.size // max(K, 1)):
+        row = x[r * K : (r + 1) * K]
+        top = row[0]
+        for value in row:
+            if value > top or value != value:
+                top = value
+        total = row.dtype.type(0)
+        for k in range(K):
+            total += np.exp(row[k] - top)
+        log_total = np.log(total)
+        for k in range(K):
+            log_p[r * K + k] = (row[k] - top) - log_total
+            p[r * K + k] = np.exp(log_p[r * K + k])
+
+
+def _softmax(x: Array) -> tuple[Array, Array]:
+    """log(softmax(x)) and softmax(x), over the last axis."""
+    x = _ready(x, x.ndim, "x")
+    log_p, p = np.empty_like(x), np.empty_like(x)
+    _log_softmax(x.reshape(-1), log_p.reshape(-1), p.reshape(-1), x.shape[-1])
+    return log_p, p
+
+
+def softmax_forward(x: Array) -> Array:
+    """As `reference.softmax_forward`."""
+    return _softmax(x)[1]
+
+
+def log_softmax(x: Array) -> Array:
+    """As `reference.log_softmax`."""
+    return _softmax(x)[0]
+
+
+# --- loss -----------------------------------------------------------------------------------------
+
+
+@jit(parallel=True)
+def _cross_entropy(log_p, targets, losses):
+    K = log_p.size // max(losses.size, 1)
+    for n in prange(losses.size):
+        total = log_p.dtype.type(0)
+        for k in range(n * K, (n + 1) * K):
+            total += targets[k] * log_p[k]
+        losses[n] = -total
+
+
+@jit(parallel=True)
+def _cross_entropy_gradient(p, targets, dlogits, K):
+    for n in prange(p.size // max(K, 1)):
+        total = p.dtype.type(0)
+        for k in range(n * K, (n + 1) * K):
+            total += targets[k]
+        for k in range(n * K, (n + 1) * K):
+            dlogits[k] = p[k] * total - targets[k]
+
+
+def softmax_cross_entropy_forward(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """As `reference.softmax_cross_entropy_forward`."""
+    targets = _ready(targets, 2, "targets")
+    _same_dtype(logits=logits, targets=targets)
+    _same_shape(logits.shape, targets=targets)
+    log_p, p = _softmax(logits)
+    losses = np.empty(len(log_p), log_p.dtype)
+    _cross_entropy(log_p.reshape(-1), targets.reshape(-1), losses)
+    return losses, p
+
+
+def softmax_cross_entropy_backward(probabilities: Array, targets: Array) -> Array:
+    """As `reference.softmax_cross_entropy_backward`."""
+    p, targets = _ready(probabilities, 2, "probabilities"), _ready(targets, 2, "targets")
+    _same_dtype(probabilities=p, targets=targets)
+    _same_shape(p.shape, targets=targets)
+    dlogits = np.empty_like(p)
+    _cross_entropy_gradient(p.reshape(-1), targets.reshape(-1), dlogits.reshape(-1), p.shape[1])
+    return dlogits
+
+
+# --- optimizers: the reference's arithmetic, operation for operation: equal to the bit ------------
+
+
+@jit(parallel=True)
+def _adam(value, gradient, m, v, step_size, rate_1, rate_2, epsilon):
+    for piece in prange((value.size + _PIECE - 1) // _PIECE):
+        here = slice(piece * _PIECE, (piece + 1) * _PIECE)
+        w, g, m_, v_ = value[here], gradient[here], m[here], v[here]
+        for i in range(w.size):
+            first = m_[i] + (g[i] - m_[i]) * rate_1
+            second = v_[i] + (g[i] * g[i] - v_[i]) * rate_2
+            m_[i], v_[i] = first, second
+            w[i] -= (first * step_size) / (np.sqrt(second) + epsilon)
+
+
+@jit(parallel=True)
+def _sgd(value, gradient, velocity, learning_rate, momentum, moving, nesterov):
+    for piece in prange((value.size + _PIECE - 1) // _PIECE):
+        here = slice(piece * _PIECE, (piece + 1) * _PIECE)
+        w, g, v = value[here], gradient[here], velocity[here]
+        for i in range(w.size):
+            step = g[i] * learning_rate
+            if moving:
+                v[i] = v[i] * momentum - step
+                w[i] += v[i] * momentum - step if nesterov else v[i]
+            else:
+                w[i] -= step
+
+
+def adam_update(
+    value: Array,
+    gradient: Array,
+    m: Array,
+    v: Array,
+    step_size: float | np.floating,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> None:
+    """As `reference.adam_update`, in one pass over the memory."""
+    gradient = _ready(gradient, value.ndim, "gradient")
+    _same_dtype(value=value, gradient=gradient, m=m, v=v)
+    _same_shape(value.shape, gradient=gradient, m=m, v=v)
+    if not _writable_in_place(value, m, v):
+        reference.adam_update(value, gradient, m, v, step_size, beta_1, beta_2, epsilon)
+        return
+    flat = (array.reshape(-1) for array in (value, gradient, m, v))
+    scalar = value.dtype.type
+    _adam(*flat, scalar(step_size), scalar(1 - beta_1), scalar(1 - beta_2), scalar(epsilon))
+
+
+def sgd_update(
+    value: Array,
+    gradient: Array,
+    velocity: Array | None,
+    learning_rate: float,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+) -> None:
+    """As `reference.sgd_update`, in one pass over the memory."""
+    gradient = _ready(gradient, value.ndim, "gradient")
+    moved = value if velocity is None else velocity
+    _same_dtype(value=value, gradient=gradient, velocity=moved)
+    _same_shape(value.shape, gradient=gradient, velocity=moved)
+    if not _writable_in_place(value, moved):
+        reference.sgd_update(value, gradient, velocity, learning_rate, momentum, nesterov)
+        return
+    flat = (array.reshape(-1) for array in (value, gradient, moved))
+    scalar = value.dtype.type
+    _sgd(*flat, scalar(learning_rate), scalar(momentum), velocity is not None, bool(nesterov))
+
+
+# --- checks, and getting ready --------------------------------------------------------------------
+
+
+def _ready(array: Array, ndim: int, name: str) -> Array:
+    """The array as kernels need it, a copy if it must be: contiguous, aligned, and writable.
+
+    Kernels do not write into it; but to Numba a read-only array is another type, that is, another
+    set of kernels to compile.
+    """
+    if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
+        raise TypeError(f"`{name}` must be float32 or float64. Received: {array.dtype}")
+    if array.ndim != ndim:
+        raise ValueError(f"`{name}` must have {ndim} axes. Received: shape {array.shape}")
+    return np.require(array, requirements=["C", "A", "W"])
+
+
+def _same_dtype(**arrays: Array) -> None:
+    if len({array.dtype.char for array in arrays.values()}) > 1:
+        received = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
+        raise TypeError(f"all arrays must have the same dtype. Received: {received}")
+
+
+def _same_shape(shape: Shape, **arrays: Array) -> None:
+    for name, array in arrays.items():
+        if array.shape != shape:
+            raise ValueError(f"`{name}` must have shape {shape}. Received: {array.shape}")
+
+
+def _writable_in_place(*arrays: Array) -> bool:
+    return all(a.flags.c_contiguous and a.flags.aligned and a.flags.writeable for a in arrays)
+
+
+# --- warming up -----------------------------------------------------------------------------------
+
+
+def warm_up(dtype: str = "float32") -> float:
+    """Runs every kernel once on small arrays of `dtype`: compiles them, or loads them all.
+
+    Returns:
+        The seconds it took.
+    """
+    start = time.perf_counter()
+    scalar = np.dtype(dtype).type
+    matrix = np.ones((2, 2), dtype)
+    images = np.ones((1, 2, 2, 1), dtype)
+    kernels = [np.ones((2, 2, 1, V * LANES), dtype) for V in _ROWS]
+    outputs = [np.ones((1, 1, 1, V * LANES), dtype) for V in _ROWS]
+    y, winners = np.ones((1, 1, 1, 1), dtype), np.zeros((1, 1, 1, 1), np.int32)
+    work: list[Callable[[], object]] = [
+        *(lambda k=k: conv2d_forward(images, k, None) for k in kernels),
+        *(
+            lambda k=k, o=o: conv2d_backward(o, images, k, needs_dx=False)
+            for k, o in zip(kernels, outputs, strict=True)
+        ),
+        lambda: conv2d_forward(images, np.ones((2, 2, 1, 1), dtype), None, padding="same"),
+        lambda: max_pool_forward(images, (2, 2), (2, 2)),
+        lambda: max_pool_backward(y, winners, (1, 2, 2, 1), (2, 2), (2, 2)),
+        lambda: relu_forward(matrix),
+        lambda: relu_backward(matrix, matrix),
+        lambda: softmax_cross_entropy_forward(matrix, matrix),
+        lambda: softmax_cross_entropy_backward(matrix, matrix),
+        lambda: adam_update(
+            matrix.copy(), matrix, matrix.copy(), matrix.copy(), scalar(1), 0.9, 0.999, 1e-7
+        ),
+        lambda: sgd_update(matrix.copy(), matrix, None, 0.1),
+    ]
+    with ExitStack() as stack:
+        shown: list[console.Progress] = []
+
+        def show() -> None:
+            if not shown:
+                label = "compiling the kernels, once on this machine"
+                shown.append(stack.enter_context(console.Progress(label, len(work), "kernels")))
+
+        stack.callback(setattr, simd, "before_compile", simd.before_compile)
+        simd.before_compile = show
+        for done, part in enumerate(work, start=1):
+            part()
+            for progress in shown:
+                progress.update(done)
+    return time.perf_counter() - start
