@@ -49,6 +49,18 @@ def _integer(value: int) -> int:
     return value.__index__()
 
 
+def checked_padding(padding: str) -> str:
+    """`padding` as "valid" or "same", in small letters.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    name = padding.lower() if isinstance(padding, str) else padding
+    if name not in PADDINGS:
+        raise ValueError(f"`padding` must be 'valid' or 'same'. Received: padding={padding!r}")
+    return name
+
+
 def output_length(length: int, size: int, stride: int, padding: str) -> int:
     """How many windows fit along one axis.
 
@@ -73,3 +85,31 @@ def window_padding(
     if padding == "valid":
         return (0, 0), (0, 0)
     return same_padding(height, size[0], strides[0]), same_padding(width, size[1], strides[1])
+
+
+def output_size(
+    input_shape: tuple[int, ...],
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str,
+    name: str,
+) -> tuple[int, int]:
+    """(OH, OW) of a window of `size` over an image of `input_shape` (H, W, C).
+
+    Raises:
+        ValueError: if the input is no image, or not even one window fits; `name` is the argument.
+    """
+    if len(input_shape) != 3 or min(input_shape) < 1:
+        raise ValueError(
+            "expected images of shape (N, height, width, channels). "
+            f"Received: input_shape={('N', *input_shape)}".replace("'N'", "N")
+        )
+    H, W, _ = input_shape
+    OH = output_length(H, size[0], strides[0], padding)
+    OW = output_length(W, size[1], strides[1], padding)
+    if min(OH, OW) < 1:
+        raise ValueError(
+            f"`{name}` must not exceed the {H}x{W} image that reaches this layer; "
+            f"make it smaller or use padding='same'. Received: {name}={size}"
+        )
+    return OH, OW

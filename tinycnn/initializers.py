@@ -1,0 +1,96 @@
+"""Initial weights: functions of a shape and a random generator.
+
+All follow one idea, variance scaling: keep the variance of what flows through a layer. For a
+kernel of shape (..., inputs, outputs), with R the product of the leading axes,
+    fan_in = R * inputs,   fan_out = R * outputs.
+
+Sources: Glorot and Bengio 2010, equation 16; He et al. 2015, equation 10;
+keras/src/initializers/random_initializers.py (the fans, the limits, the truncation).
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from tinycnn.utils import Array
+
+Initializer = Callable[[tuple[int, ...], np.random.Generator, str], Array]
+
+# The standard deviation of a standard normal cut off at two standard deviations.
+TRUNCATED_STDDEV = 0.87962566103423978
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(fan_in, fan_out) of a kernel; for a vector both are its length."""
+    if len(shape) == 1:
+        return shape[0], shape[0]
+    receptive_field = math.prod(shape[:-2])
+    return receptive_field * shape[-2], receptive_field * shape[-1]
+
+
+def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """Uniform in [-limit, limit), limit = sqrt(6 / (fan_in + fan_out)): Glorot and Bengio 2010."""
+    return _uniform(shape, 2 / sum(fans(shape)), rng, dtype)
+
+
+def glorot_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """Truncated normal of variance 2 / (fan_in + fan_out): Glorot and Bengio 2010."""
+    return _truncated_normal(shape, 2 / sum(fans(shape)), rng, dtype)
+
+
+def he_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """Uniform in [-limit, limit), limit = sqrt(6 / fan_in): He et al. 2015, made for relu."""
+    return _uniform(shape, 2 / fans(shape)[0], rng, dtype)
+
+
+def he_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """Truncated normal of variance 2 / fan_in: He et al. 2015, made for relu."""
+    return _truncated_normal(shape, 2 / fans(shape)[0], rng, dtype)
+
+
+def zeros(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """All 0: the usual bias."""
+    return np.zeros(shape, dtype)
+
+
+def ones(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """All 1."""
+    return np.ones(shape, dtype)
+
+
+def _uniform(
+    shape: tuple[int, ...], variance: float, rng: np.random.Generator, dtype: str
+) -> Array:
+    limit = math.sqrt(3 * variance)
+    return rng.uniform(-limit, limit, shape).astype(dtype)
+
+
+def _truncated_normal(
+    shape: tuple[int, ...], variance: float, rng: np.random.Generator, dtype: str
+) -> Array:
+    """A normal without its tails beyond two standard deviations, widened to the variance asked."""
+    values = rng.standard_normal(shape)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = rng.standard_normal(int(outside.sum()))
+    return (values * (math.sqrt(variance) / TRUNCATED_STDDEV)).astype(dtype)
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    f.__name__: f for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, zeros, ones)
+}
+
+
+def get(identifier: str | Initializer) -> Initializer:
+    """The initializer of that name; a function is returned as it is.
+
+    Raises:
+        ValueError: for an unknown name, listing the known ones.
+    """
+    if callable(identifier):
+        return identifier
+    if identifier not in INITIALIZERS:
+        raise ValueError(
+            f"unknown initializer; known are {', '.join(INITIALIZERS)}. Received: {identifier!r}"
+        )
+    return INITIALIZERS[identifier]
