@@ -125,7 +125,7 @@ def format_idx(array: npt.ArrayLike) -> bytes:
     if fault := _fault_of_shape(array.shape, array.dtype.itemsize):
         raise ValueError(f"`array` does not fit into an IDX file: {fault}")
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
-    return header + array.astype(DTYPES[code]).tobytes()
+    return header + array.astype(DTYPES[code], copy=False).tobytes()
 
 
 def _inflate(data: bytes, source: str | os.PathLike[str]) -> bytes:

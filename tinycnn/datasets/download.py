@@ -1,0 +1,135 @@
+"""A file of known size and SHA-256 from the first of several servers that gives it.
+
+Only https with the usual certificate checks, no redirects, status 200, and never more than one byte
+beyond the expected size; proxies from the environment are used, the passwords in ~/.netrc are not.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from tinycnn import console
+from tinycnn.errors import DownloadError
+
+if TYPE_CHECKING:  # loaded only when something is downloaded
+    import requests
+
+# Time limits in seconds; assign other numbers to change them.
+ANSWER_SECONDS = 2.2  # until a server answers: four that never do take less than 10
+STALL_SECONDS = 10.0  # without a single byte
+FILE_SECONDS = 120.0  # for all of a file
+
+
+def fault(data: bytes, size: int, sha256: str) -> str | None:
+    """Why `data` are not the expected bytes, or None if they are: the only judge of that."""
+    if len(data) != size:
+        length = "more" if len(data) > size else len(data)
+        return f"holds {length} bytes instead of {size}"
+    if (digest := hashlib.sha256(data).hexdigest()) != sha256:
+        return f"is damaged: its SHA-256 is {digest} instead of {sha256}"
+    return None
+
+
+class Mirrors:
+    """Servers that offer the same files; one that cannot be reached is not tried again.
+
+    Args:
+        urls: where the files are, in the order to try: "https://host/folder/".
+    """
+
+    def __init__(self, urls: Iterable[str]) -> None:
+        self.urls = tuple(urls)
+        self.unreachable: dict[str, str] = {}  # url: why
+
+    def download(self, name: str, size: int, sha256: str) -> bytes:
+        """The bytes of the file `name`, of this size in bytes and SHA-256.
+
+        Raises:
+            DownloadError: no server gave it; the message has the reason for each.
+        """
+        from urllib3.exceptions import HTTPError
+
+        refused: dict[str, str] = {}
+        with console.Progress(name, size, "B") as progress:
+            for url in self.urls:
+                if url in self.unreachable:
+                    continue
+                reasons = self.unreachable
+                try:
+                    with _open(url + name) as response:
+                        reasons = refused
+                        body = _receive(response, size, progress)
+                    if why := fault(body, size, sha256):
+                        raise DownloadError(f"what it sent {why}")
+                    return body
+                except DownloadError as error:
+                    reasons[url] = str(error)
+                except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
+                    reasons[url] = f"{type(error).__name__}: {error}"
+        reasons = self.unreachable | refused
+        lines = [f"\n  {url}{name}: {reasons[url]}" for url in self.urls]
+        raise DownloadError(f"{name} could not be downloaded:{''.join(lines)}")
+
+
+def _open(url: str) -> "requests.Response":
+    """The head of the answer to a GET of `url`, its body still to be received.
+
+    A thread asks, because no timeout of requests bounds the whole: each holds for one address of
+    the host or one piece of the head, and none for the name server.
+    """
+    import requests
+
+    if not url.startswith("https://"):
+        raise DownloadError("not https")
+    request = requests.Request("GET", url, headers={"Accept-Encoding": "identity"}).prepare()
+    session = requests.Session()
+    settings = session.merge_environment_settings(url, {}, True, None, None)
+    # Not session.send: it reads the body of a redirect to its end even when told not to follow.
+    adapter = session.get_adapter(url)
+    answer: Future[requests.Response] = Future()
+
+    def ask() -> None:
+        try:
+            response = adapter.send(
+                request,
+                stream=True,
+                timeout=STALL_SECONDS,
+                verify=settings["verify"] or True,
+                proxies=settings["proxies"],
+            )
+        except Exception as error:  # raised by answer.result, in the caller's thread
+            answer.set_exception(error)
+        else:
+            answer.set_result(response)
+
+    def close_late(answer: "Future[requests.Response]") -> None:
+        if answer.exception() is None:
+            answer.result().close()
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        return answer.result(ANSWER_SECONDS)
+    except TimeoutError:
+        answer.add_done_callback(close_late)
+        raise DownloadError(f"no answer within {ANSWER_SECONDS:g} s") from None
+
+
+def _receive(response: "requests.Response", size: int, progress: console.Progress) -> bytes:
+    """The body, as it was sent, up to one byte more than `size`."""
+    if response.status_code != 200:
+        raise DownloadError(f"status {response.status_code}")
+    deadline = time.monotonic() + FILE_SECONDS
+    body = bytearray()
+    while len(body) <= size:
+        if time.monotonic() > deadline:
+            raise DownloadError(f"only {len(body)} of {size} bytes within {FILE_SECONDS:g} s")
+        # read1 returns what has come; read would wait for all of it, past the deadline.
+        part = response.raw.read1(min(2**16, size + 1 - len(body)), decode_content=False)
+        if not part:
+            break
+        body += part
+        progress.update(len(body))
+    return bytes(body)
