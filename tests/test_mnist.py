@@ -62,10 +62,8 @@ def cache(tmp_path):
 
 @pytest.fixture
 def server(monkeypatch):
-    # Short enough for a test, long enough for a busy machine.
-    monkeypatch.setattr(download, "ANSWER_SECONDS", 1.0)
-    monkeypatch.setattr(download, "STALL_SECONDS", 0.3)
-    monkeypatch.setattr(download, "FILE_SECONDS", 0.3)
+    for limit in ("ANSWER_SECONDS", "STALL_SECONDS", "FILE_SECONDS"):
+        monkeypatch.setattr(download, limit, 8.0)  # a busy machine is no fault of the server
     with FaultServer(SERVED) as server:
         yield server
 
@@ -302,13 +300,19 @@ REASONS = {
     "long": "what it sent holds more bytes instead of",
     "gzip": "what it sent holds",
     "gzip_labelled": "what it sent holds",
-    "drip": "only .* bytes within 0.3 s",
+    "drip": "only .* bytes within 0.5 s",
     "stall": "ReadTimeoutError",
     "endless": "what it sent holds more bytes",
-    "endless_head": "no answer within 1 s",
+    "endless_head": "no answer within 0.5 s",
     "silent": "ReadTimeout",
     "not_http": "ConnectionError.*BadStatusLine",
     "hang_up": "ConnectionError.*RemoteDisconnected",
+}
+LIMITS = {  # the one that ends it
+    "drip": "FILE_SECONDS",
+    "stall": "STALL_SECONDS",
+    "silent": "STALL_SECONDS",
+    "endless_head": "ANSWER_SECONDS",
 }
 GOOD = [name for name in BEHAVIOURS if name.startswith("good")]
 
@@ -320,17 +324,21 @@ def test_every_behaviour_has_a_test():
 @pytest.mark.parametrize("repeat", [1, pytest.param(20, marks=pytest.mark.full)])
 @pytest.mark.parametrize("behaviour", REASONS)
 def test_a_hostile_mirror_is_passed_over(monkeypatch, cache, server, behaviour, repeat):
+    if limit := LIMITS.get(behaviour):
+        monkeypatch.setattr(download, limit, 0.5)
     for _ in range(repeat):
         use(monkeypatch, server, behaviour)
         start = time.monotonic()
         with pytest.raises(DownloadError, match="could not be downloaded") as error:
             mnist.load_data()
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 5
         lines = str(error.value).splitlines()
         assert lines[0] == f"{NAMES[0]}.gz could not be downloaded:"
         assert lines[1].startswith(f"  {server.mirror(behaviour)}{NAMES[0]}.gz: ")
         assert re.search(REASONS[behaviour], lines[1]), lines[1]
         assert not any(cache.glob("*")) and not any(cache.glob(".*"))
+    if limit:
+        monkeypatch.setattr(download, limit, 1.0)
     put_cached(cache)
     (cache / f"{NAMES[1]}.gz").unlink()
     use(monkeypatch, server, behaviour, "good")
