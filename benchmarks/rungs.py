@@ -1,0 +1,141 @@
+"""Both rungs on this machine: first-ever compile, warm start, seconds per epoch, peak memory.
+
+    python benchmarks/rungs.py --data-dir FOLDER
+
+Every figure comes from a process of its own. The histories of the two rungs, which start from the
+same weights and see the same batches, are compared before any time is printed.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from tinycnn.console import end_errors_in_one_line, positive_integer, say
+
+# From the start of Python to the first finished training batch, on data made up on the spot.
+FIRST_BATCH = """
+import numpy as np
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
+model = Sequential([
+    Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)), MaxPooling2D((2, 2)),
+    Conv2D(64, (3, 3), activation="relu"), MaxPooling2D((2, 2)),
+    Conv2D(64, (3, 3), activation="relu"), Flatten(),
+    Dense(64, activation="relu"), Dense(10, activation="softmax"),
+])
+model.compile("adam", "categorical_crossentropy", ["accuracy"])
+model.train_on_batch(np.zeros((64, 28, 28, 1), "float32"), np.eye(10)[np.zeros(64, int)])
+"""
+
+
+def measure(rung: str, data_dir: str, epochs: int) -> None:
+    """Trains the reference network and prints its history, seconds and peak memory as JSON."""
+    from tinycnn import Callback, Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
+    from tinycnn.datasets import mnist
+    from tinycnn.utils import to_categorical
+
+    class Stopwatch(Callback):
+        seconds: list[float] = []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.start = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seconds.append(time.perf_counter() - self.start)
+
+    kernels.use(rung)
+    (x, y), _ = mnist.load_data(data_dir)
+    x = x.astype("float32")[..., np.newaxis]
+    x /= 255
+    model = Sequential(
+        [
+            Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
+            MaxPooling2D((2, 2)),
+            Conv2D(64, (3, 3), activation="relu"),
+            MaxPooling2D((2, 2)),
+            Conv2D(64, (3, 3), activation="relu"),
+            Flatten(),
+            Dense(64, activation="relu"),
+            Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "categorical_crossentropy", ["accuracy"])
+    kernels.warm_up()
+    watch = Stopwatch()
+    history = model.fit(
+        x,
+        to_categorical(y, 10),
+        batch_size=64,
+        epochs=epochs,
+        validation_split=0.2,
+        callbacks=[watch],
+        verbose=0,
+    )
+    # Linux counts in kB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    say(json.dumps({"history": history.history, "seconds": watch.seconds, "peak": peak}))
+
+
+def run(*command: str, **environment: str) -> tuple[float, str]:
+    """Seconds and output of a Python process."""
+    start = time.perf_counter()
+    process = subprocess.run(
+        [sys.executable, *command], env=os.environ | environment, stdout=subprocess.PIPE, check=True
+    )
+    return time.perf_counter() - start, process.stdout.decode()
+
+
+if __name__ == "__main__":
+    end_errors_in_one_line()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", help="folder with the four MNIST files")
+    parser.add_argument("--epochs", type=positive_integer, default=2)
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        measure(args.measure, args.data_dir, args.epochs)
+        sys.exit()
+
+    import numba
+
+    say(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ")
+    say(f"numpy {np.__version__}, numba {numba.__version__}, {time.strftime('%Y-%m-%d')}\n")
+
+    with tempfile.TemporaryDirectory() as cache:
+        cold, _ = run("-c", FIRST_BATCH, NUMBA_CACHE_DIR=cache)
+        warm = [run("-c", FIRST_BATCH, NUMBA_CACHE_DIR=cache)[0] for _ in range(5)]
+    imported = [run("-c", "import tinycnn")[0] for _ in range(5)]
+    say(f"import tinycnn, whole process:             {statistics.median(imported):7.2f} s")
+    say(f"first training batch, first time ever:     {cold:7.2f} s")
+    say(f"first training batch, kernels in the cache:{statistics.median(warm):7.2f} s\n")
+
+    options = ["--epochs", str(args.epochs)]
+    if args.data_dir:
+        options += ["--data-dir", args.data_dir]
+    results = {
+        rung: json.loads(run(__file__, "--measure", rung, *options)[1].splitlines()[-1])
+        for rung in ("numba", "numpy")
+    }
+    compiled, reference = (results[rung]["history"] for rung in ("numba", "numpy"))
+    difference = max(
+        abs(a - b)
+        for name in compiled
+        for a, b in zip(compiled[name], reference[name], strict=True)
+    )
+    say(f"largest difference of the two histories over {args.epochs} epochs: {difference:.1e}")
+    for rung, result in results.items():
+        seconds = ", ".join(f"{second:.1f}" for second in result["seconds"])
+        say(f"{rung}: {seconds} s by epoch, peak memory {result['peak']:.0f} MB")
+    ratio = statistics.median(results["numpy"]["seconds"]) / statistics.median(
+        results["numba"]["seconds"]
+    )
+    say(f"numpy takes {ratio:.1f} times as long as numba")

@@ -1,0 +1,148 @@
+"""Every example runs, as a newcomer would run it, on a small slice of data."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinycnn import load_model
+from tinycnn.datasets import idx, synthetic
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+
+
+def run(name, *arguments, home=None, **environment):
+    """The finished process of an example; without a data folder or a network of its own."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("TINYCNN_DATA")}
+    # A proxy that nobody listens on: whatever the machine, nothing can be downloaded.
+    offline = dict.fromkeys(("https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    home = {"TINYCNN_HOME": str(home)} if home else {}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)],
+        env=clean | offline | home | environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        cwd=home.get("TINYCNN_HOME"),
+    )
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A folder with four IDX files of 500 and 100 drawn digits."""
+    folder = tmp_path_factory.mktemp("digits")
+    synthetic.write(folder, train=500, test=100, seed=0)
+    return folder
+
+
+def test_every_example_is_tested():
+    assert EXAMPLES == [
+        "backprop_by_hand.py",
+        "mnist_cnn_classifier.py",
+        "training_loop_by_hand.py",
+    ]
+
+
+@pytest.mark.parametrize("kernels", ["numba", "numpy"])
+def test_the_main_example_leaves_a_picture_a_history_and_a_model(small, tmp_path, kernels):
+    process = run(
+        "mnist_cnn_classifier.py",
+        *("--data-dir", small, "--epochs", 2, "--output-dir", tmp_path / "new" / "folder"),
+        *("--kernels", kernels),
+    )
+    assert process.returncode == 0, process.stderr
+    out = process.stdout
+    assert f"kernels: {kernels}; 2 epochs will take about" in out
+    assert "Total params: 93,322 (364.54 KB)" in out
+    assert "the saved model, loaded again, gives the same bits" in out
+    lines = out.splitlines()
+    assert [line[:9] for line in lines if line.startswith("Epoch")] == ["Epoch 1/2", "Epoch 2/2"]
+    assert "\x08" not in out and "\r" not in out and "\x1b" not in out
+
+    folder = tmp_path / "new" / "folder"
+    for name in ("training_history.png", "history.json", "mnist_cnn.npz"):
+        assert f"wrote {folder / name}" in out
+    assert (folder / "training_history.png").read_bytes().startswith(b"\x89PNG")
+    record = json.loads((folder / "history.json").read_text())
+    assert record["schema"] == "tinycnn history 1"
+    assert record["dataset"] != "MNIST"
+    assert record["settings"] == {"batch_size": 64, "seed": 0, "kernels": kernels}
+    assert sorted(record["history"]) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+    assert all(len(values) == 2 for values in record["history"].values())
+    images = idx.read_idx(small / "t10k-images-idx3-ubyte.gz")[..., np.newaxis]
+    labels = idx.read_idx(small / "t10k-labels-idx1-ubyte.gz")
+    chosen = load_model(folder / "mnist_cnn.npz").predict(images / 255, verbose=0).argmax(axis=1)
+    assert record["test"]["accuracy"] == pytest.approx(np.mean(chosen == labels))
+
+
+def test_without_mnist_it_says_so_and_draws_digits(tmp_path):
+    """The whole embedded default, but for the number of digits."""
+    smaller = tmp_path / "sitecustomize.py"
+    smaller.write_text(
+        "from tinycnn.datasets import synthetic\n"
+        "whole = synthetic.load_data\n"
+        "synthetic.load_data = lambda **kw: whole(train=300, test=50, seed=kw['seed'])\n"
+    )
+    process = run(
+        "mnist_cnn_classifier.py",
+        *("--epochs", 1, "--output-dir", tmp_path),
+        home=tmp_path,
+        PYTHONPATH=str(tmp_path),
+    )
+    assert process.returncode == 0, process.stderr
+    assert "NO MNIST: training on digits drawn by tinycnn instead" in process.stderr
+    assert "data: drawn digits (not MNIST), 300 training and 50 test images" in process.stdout
+    record = json.loads((tmp_path / "history.json").read_text())
+    assert record["dataset"] == "drawn digits (not MNIST)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--epochs", "0"], "must be a positive integer. Received: 0"),
+        (["--batch-size", "many"], "must be a positive integer. Received: many"),
+        (["--dataset", "cifar"], "invalid choice"),
+        (["--data-dir", "/does/not/exist"], "/does/not/exist"),
+        (["--dataset", "mnist"], "t10k-labels-idx1-ubyte"),
+    ],
+)
+def test_a_mistake_ends_in_a_line_that_names_it(tmp_path, arguments, words):
+    process = run("mnist_cnn_classifier.py", *arguments, "--output-dir", tmp_path, home=tmp_path)
+    assert process.returncode != 0
+    assert words in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_a_text_file_as_idx_ends_in_a_line_that_names_it(small, tmp_path):
+    for path in small.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    broken = tmp_path / "train-images-idx3-ubyte.gz"
+    broken.write_bytes(gzip.compress(b"<html>not here</html>"))
+    process = run("mnist_cnn_classifier.py", "--data-dir", tmp_path, "--output-dir", tmp_path)
+    assert process.returncode != 0
+    assert str(broken) in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_backprop_by_hand_agrees_with_the_layers():
+    process = run("backprop_by_hand.py")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.endswith("all numbers agree\n")
+    assert process.stdout.count("is the same") == 6
+
+
+def test_the_loop_by_hand_learns():
+    process = run("training_loop_by_hand.py", "--images", 2000, "--epochs", 2)
+    assert process.returncode == 0, process.stderr
+    first, second = (line for line in process.stdout.splitlines() if line.startswith("epoch"))
+    assert float(second.split()[-1]) < float(first.split()[-1])
+    # Guessing reads 10%; 2,000 digits and two epochs were measured to read far more than half.
+    share = float(process.stdout.splitlines()[-1].split()[2].rstrip("%"))
+    assert share > 50

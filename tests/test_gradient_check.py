@@ -1,0 +1,268 @@
+"""The gradients of everything, and the checker itself: it must reject what is wrong."""
+
+import numpy as np
+import pytest
+
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Sequential, gradient_check
+from tinycnn.gradient_check import (
+    check_layer,
+    check_loss,
+    check_model,
+    layer_cases,
+    loss_cases,
+    numerical_gradient,
+    reference_case,
+)
+from tinycnn.layers import LAYERS, Layer
+from tinycnn.losses import LOSSES, CategoricalCrossentropy
+
+LAYER_CASES = {title: (layer, x) for title, layer, x in layer_cases()}
+LOSS_CASES = {title: case for title, *case in loss_cases()}
+
+
+@pytest.mark.parametrize("title", LAYER_CASES)
+def test_every_layer_passes(rung, title):
+    layer, x = LAYER_CASES[title]
+    report = check_layer(layer, x)
+    report.raise_if_failed()
+    assert report.worst > 0 or title == "Flatten", "an error of exactly 0 means nothing was moved"
+    assert all(comparison.kinks == 0 for comparison in report.comparisons)
+
+
+@pytest.mark.parametrize("title", LOSS_CASES)
+def test_every_loss_passes(rung, title):
+    check_loss(*LOSS_CASES[title]).raise_if_failed()
+
+
+def test_the_reference_network_passes(rung):
+    report = check_model(*reference_case())
+    report.raise_if_failed()
+    assert len(report.comparisons) == 10
+    assert all(comparison.kinks == 0 for comparison in report.comparisons)
+
+
+def test_no_layer_and_no_loss_is_left_out():
+    assert {type(layer) for layer, _ in LAYER_CASES.values()} == set(LAYERS.values())
+    assert {type(case[0]) for case in LOSS_CASES.values()} == set(LOSSES.values())
+
+
+class Square(Layer):
+    """y = a * x^2, a layer of a user's own, right unless told otherwise."""
+
+    def __init__(self, mistake="none"):
+        super().__init__()
+        self.mistake = mistake
+
+    def build(self, input_shape, rng=None, dtype="float32"):
+        self.a = self._parameter("a", input_shape, "ones", rng, dtype)
+        self.parameters = [self.a]
+        return self._built(input_shape, input_shape, dtype)
+
+    def forward(self, x, training=False):
+        x = self._receive(x)
+        self._cache = (x,)
+        return self.a.value * x**2
+
+    def backward(self, dy):
+        (x,) = self._recall()
+        self.a.grad = (dy * x**2).sum(axis=0)
+        dx = dy * 2 * self.a.value * x
+        if self.mistake == "a thousandth too large":
+            return dx * 1.001
+        if self.mistake == "a parameter's gradient a thousandth too large":
+            self.a.grad = self.a.grad * 1.001
+        if self.mistake == "transposed":
+            return np.ascontiguousarray(dx.transpose(0, 2, 1))
+        if self.mistake == "zero":
+            return np.zeros_like(dx)
+        if self.mistake == "divided by N":
+            return dx / len(x)
+        if self.mistake == "sign":
+            return -dx
+        if self.mistake == "one element":
+            dx[-1, -1, -1] = 0
+        if self.mistake == "nan":
+            dx[0, 0, 0] = np.nan
+        return dx
+
+
+MISTAKES = [
+    "a thousandth too large",
+    "a parameter's gradient a thousandth too large",
+    "transposed",
+    "zero",
+    "divided by N",
+    "sign",
+    "one element",
+    "nan",
+]
+
+
+def test_a_right_layer_of_ones_own_passes():
+    x = np.random.default_rng(0).standard_normal((2, 3, 3))
+    assert check_layer(Square(), x).passed
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_wrong_backward_is_rejected(mistake):
+    x = np.random.default_rng(0).standard_normal((2, 3, 3))
+    report = check_layer(Square(mistake), x)
+    assert not report.passed
+    assert "FAIL" in str(report)
+    with pytest.raises(ArithmeticError, match="FAIL"):
+        report.raise_if_failed()
+
+
+def test_the_report_of_a_failure_shows_the_worst_element_and_the_ratio():
+    x = np.random.default_rng(0).standard_normal((2, 3, 3))
+    text = str(check_layer(Square("a thousandth too large"), x))
+    assert "ratio 1.001" in text
+    place = tuple(int(i) for i in np.unravel_index(_largest_gradient(x), x.shape))
+    assert f"at {place}:" in text.splitlines()[1]
+
+
+def _largest_gradient(x):
+    """For dy of the checker's seed 0: |2 x dy| is what the mistake is proportional to."""
+    dy = np.random.default_rng([0, 1]).standard_normal(x.shape)
+    return np.argmax(np.abs(2 * x * dy))
+
+
+def test_softmax_with_a_zero_backward_is_rejected():
+    """With a dy of ones both sides would be 0 and this would pass."""
+
+    class Wrong(gradient_check.Softmax):
+        def backward(self, dy):
+            return np.zeros_like(dy)
+
+    assert not check_layer(Wrong(), np.random.default_rng(0).standard_normal((3, 4))).passed
+
+
+@pytest.mark.parametrize("mistake", ["not divided by N", "zero"])
+def test_a_wrong_loss_is_rejected(mistake):
+    class Wrong(CategoricalCrossentropy):
+        def backward(self):
+            right = super().backward()
+            return right * len(right) if mistake == "not divided by N" else 0 * right
+
+    _, one_hot, logits = LOSS_CASES["CategoricalCrossentropy on logits"]
+    assert not check_loss(Wrong(from_logits=True), one_hot, logits).passed
+
+
+@pytest.mark.parametrize("place", [0, 2, 4, 6, 7])
+def test_a_wrong_layer_deep_in_a_model_is_rejected(place):
+    model, x, y = reference_case()
+    backward = type(model.layers[place]).backward_from_logits
+
+    class Wrong(type(model.layers[place])):
+        def backward_from_logits(self, dlogits):
+            dx = backward(self, dlogits)
+            self.kernel.grad = self.kernel.grad * 1.00001
+            return dx
+
+    model.layers[place].__class__ = Wrong
+    report = check_model(model, x, y)
+    failed = [c.name for c in report.comparisons if not c.error <= report.tolerance]
+    assert failed == [f"{model.layers[place].name}/kernel"]
+
+
+def test_an_element_on_a_kink_is_counted_and_not_compared():
+    report = check_layer(ReLU(), np.array([[0.0, 1.0, -1.0]]))
+    assert report.passed
+    assert [comparison.kinks for comparison in report.comparisons] == [1]
+    assert "1 at a kink" in str(report)
+
+
+def test_a_check_that_could_compare_nothing_has_not_passed():
+    """All values of the window are equal: every element is on the kink."""
+    assert not check_layer(MaxPooling2D(2), np.ones((1, 2, 2, 1))).passed
+
+
+def test_a_step_that_crosses_a_kink_is_made_smaller():
+    """0.000004 lies within the first step of 0.00001, but not within a quarter of it."""
+    report = check_layer(ReLU(), np.array([[4e-6, -4e-6, 1.0]]))
+    assert report.passed
+    assert report.comparisons[0].kinks == 0
+
+
+def test_the_layer_is_left_as_it_was():
+    layer = Dense(3, activation="relu")
+    x = np.random.default_rng(0).standard_normal((2, 4)).astype(np.float32)
+    layer.build((4,), np.random.default_rng(1))
+    layer.needs_input_gradient = False
+    weights, x_before = layer.get_weights(), x.copy()
+    y = layer.forward(x)
+    cache = layer._cache
+    assert check_layer(layer, x).passed
+    assert layer.dtype == "float32"
+    assert layer._cache is cache
+    assert layer.needs_input_gradient is False
+    assert layer.kernel.grad is None
+    assert all(map(np.array_equal, weights, layer.get_weights()))
+    assert np.array_equal(x, x_before)
+    assert np.array_equal(y, layer.forward(x))
+
+
+def test_the_model_is_left_as_it_was():
+    model = Sequential([Flatten(input_shape=(3, 3, 1)), Dense(4, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x, y = np.random.default_rng(0).random((5, 3, 3, 1)), np.array([0, 1, 2, 3, 0])
+    before = model.get_weights()
+    assert check_model(model, x, y).passed
+    assert all(map(np.array_equal, before, model.get_weights()))
+    assert model.get_weights()[0].dtype == np.float32
+    assert model.optimizer.iterations == 0
+
+
+def test_an_unbuilt_layer_is_built_from_the_seed_and_stays_unbuilt():
+    layer = Conv2D(2, 2)
+    x = np.random.default_rng(0).standard_normal((1, 3, 3, 1))
+    one, same, other = (check_layer(layer, x, seed=seed) for seed in (1, 1, 2))
+    assert not layer.built
+    assert np.array_equal(one.comparisons[0].analytic, same.comparisons[0].analytic)
+    assert not np.array_equal(one.comparisons[0].analytic, other.comparisons[0].analytic)
+
+
+def test_the_noise_of_a_stochastic_layer_is_held_fixed():
+    class Noise(Layer):
+        rng = None
+
+        def forward(self, x, training=False):
+            x = self._receive(x)
+            mask = self.rng.random(x.shape) if training else np.ones(x.shape)
+            self._cache = (mask,)
+            return x * mask
+
+        def backward(self, dy):
+            return dy * self._recall()[0]
+
+    assert check_layer(Noise(), np.random.default_rng(0).standard_normal((3, 4))).passed
+
+
+def test_a_missing_or_misshapen_gradient_is_an_error():
+    class Wrong(Layer):
+        def backward(self, dy):
+            return dy[:1]
+
+    with pytest.raises(ValueError, match=r"shape \(2, 3\) for x. Received: \(1, 3\)"):
+        check_layer(Wrong(), np.ones((2, 3)))
+
+
+def test_numerical_gradient_of_a_known_function():
+    """d/dx sum(x^3) = 3 x^2; a central difference is off by h^2 = 1e-10, plus rounding."""
+    x = np.array([[1.0, -2.0], [0.5, 3.0]])
+    before = x.copy()
+    gradient = numerical_gradient(lambda: (x**3).sum(), x)
+    assert np.allclose(gradient, [[3.0, 12.0], [0.75, 27.0]], rtol=0, atol=1e-8)
+    assert np.array_equal(x, before)
+
+
+def test_the_module_prints_the_table_and_says_how_it_went(capsys, monkeypatch):
+    assert gradient_check.main(["numpy"]) == 0
+    out = capsys.readouterr().out
+    assert "kernels: numpy" in out
+    assert "0 failed" in out
+    for title in (*LAYER_CASES, *LOSS_CASES, "reference network"):
+        assert f"pass  {title} " in out
+    monkeypatch.setattr(Flatten, "backward", lambda self, dy: 2 * dy.reshape(self._cache[0]))
+    assert gradient_check.main(["numpy"]) == 1
+    assert "FAIL  Flatten " in capsys.readouterr().out
