@@ -43,7 +43,8 @@ def measure(rung: str, data_dir: str, epochs: int) -> None:
     from tinycnn.utils import to_categorical
 
     class Stopwatch(Callback):
-        seconds: list[float] = []
+        def __init__(self):
+            self.seconds = []
 
         def on_epoch_begin(self, epoch, logs=None):
             self.start = time.perf_counter()

@@ -40,16 +40,17 @@ args.output_dir.mkdir(parents=True, exist_ok=True)
 dataset = args.dataset
 if dataset != "synthetic":
     try:
-        (x_train, y_train), (x_test, y_test) = mnist.load_data(args.data_dir)
-        dataset = mnist.name_of(x_train, y_train)
+        data = mnist.load_data(args.data_dir)
+        dataset = mnist.name_of(data)
     except tinycnn.DownloadError as error:
         if dataset == "mnist":
             raise
         notice(f"{error}\n\n*** NO MNIST: training on digits drawn by tinycnn instead ***\n")
         dataset = "synthetic"
 if dataset == "synthetic":
-    (x_train, y_train), (x_test, y_test) = synthetic.load_data(seed=args.seed)
+    data = synthetic.load_data(seed=args.seed)
     dataset = "drawn digits (not MNIST)"
+(x_train, y_train), (x_test, y_test) = data
 x_train, x_test = (x.astype("float32")[..., np.newaxis] for x in (x_train, x_test))
 x_train /= 255
 x_test /= 255
@@ -82,9 +83,7 @@ per_image = (time.perf_counter() - start) / (3 * args.batch_size)
 estimate = per_image * len(x_train) * args.epochs
 say(f"kernels: {kernels.active()}; {args.epochs} epochs will take about {estimate:.0f} seconds")
 start = time.perf_counter()
-history = model.fit(
-    x_train, y_train, batch_size=args.batch_size, epochs=args.epochs, validation_split=0.2
-)
+history = model.fit(x_train, y_train, args.batch_size, args.epochs, validation_split=0.2)
 seconds = time.perf_counter() - start
 
 # --- results
@@ -104,8 +103,7 @@ record = {
 }
 paths[1].write_text(json.dumps(record, indent=2) + "\n")
 model.save(paths[2])
-same = np.array_equal(
-    load_model(paths[2]).predict(x_test, verbose=0), model.predict(x_test, verbose=0)
-)
+again = load_model(paths[2])
+same = np.array_equal(again.predict(x_test, verbose=0), model.predict(x_test, verbose=0))
 say(f"the saved model, loaded again, gives {'the same bits' if same else 'OTHER PREDICTIONS'}")
 say("\n".join(f"wrote {path}" for path in paths))

@@ -138,6 +138,14 @@ def test_no_notice_for_the_official_data_however_packed(tmp_path, capsys, form):
     assert capsys.readouterr().err == ""
 
 
+def test_only_the_official_data_are_called_mnist(tmp_path):
+    put(tmp_path, list(TINY.values()))
+    (x_train, y_train), (x_test, y_test) = data = mnist.load_data(tmp_path)
+    assert mnist.name_of(data) == "MNIST"
+    x_test[0, 0, 0] ^= 1
+    assert mnist.name_of(data) == "data in MNIST's format (not MNIST)"
+
+
 def test_the_notice_names_the_one_file_that_differs(tmp_path, capsys):
     arrays = list(TINY.values())
     arrays[1] = (arrays[1] + 1) % 10

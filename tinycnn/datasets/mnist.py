@@ -97,6 +97,29 @@ def load_data(
     return (x_train, y_train), (x_test, y_test)
 
 
+def name_of(data: tuple[tuple[Array, Array], tuple[Array, Array]]) -> str:
+    """What to call the data: "MNIST" if they are the official ones to the last byte.
+
+    Args:
+        data: what `load_data` returned.
+
+    Returns:
+        "MNIST" or "data in MNIST's format (not MNIST)".
+    """
+    (x_train, y_train), (x_test, y_test) = data
+    others = _not_official([x_train, y_train, x_test, y_test])
+    return "data in MNIST's format (not MNIST)" if others else "MNIST"
+
+
+def _not_official(arrays: list[Array]) -> list[str]:
+    """The names of those of the four arrays that are not the official ones."""
+    return [
+        file.name
+        for file, array in zip(FILES, arrays, strict=True)
+        if hashlib.sha256(format_idx(array)).hexdigest() != file.unpacked_sha256
+    ]
+
+
 def _check_form(folder: Path, part: str, images: Array, labels: Array) -> None:
     """Raises IdxFormatError unless these are 28x28 images, at least one, and a label for each."""
     pictures, digits = folder / f"{part}-images-idx3-ubyte", folder / f"{part}-labels-idx1-ubyte"
@@ -131,15 +154,10 @@ def _from_folder(folder: Path) -> list[Array]:
             "Nothing is downloaded into a folder given by data_dir= or TINYCNN_DATA_DIR; "
             "without one, MNIST is downloaded into the cache."
         )
-    arrays = {file: read_idx(paths[0]) for file, paths in found.items()}
-    others = [
-        file.name
-        for file, array in arrays.items()
-        if hashlib.sha256(format_idx(array)).hexdigest() != file.unpacked_sha256
-    ]
-    if others:
+    arrays = [read_idx(paths[0]) for paths in found.values()]
+    if others := _not_official(arrays):
         console.notice(f"{folder}: not the official MNIST: {', '.join(others)}", once=True)
-    return list(arrays.values())
+    return arrays
 
 
 def _from_cache(folder: Path, offline: bool) -> list[Array]:
