@@ -1,0 +1,54 @@
+"""Fixtures of the whole suite: the two rungs, and a network small enough to train at once."""
+
+import numpy as np
+import pytest
+
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
+
+
+@pytest.fixture(params=["numpy", "numba"])
+def rung(request):
+    """Runs the test once on each rung; an unusable compiled rung is a failure, not a fallback."""
+    with kernels.use(request.param):
+        assert kernels.active() == request.param, "the compiled rung cannot be set up here"
+        yield request.param
+
+
+@pytest.fixture
+def numpy_rung():
+    """The reference rung, for tests of what does not depend on the rung."""
+    with kernels.use("numpy"):
+        yield
+
+
+@pytest.fixture
+def small_model():
+    """A function that makes a compiled network with every kind of layer, for `small_data`."""
+
+    def make(optimizer="adam", loss="categorical_crossentropy", first=(), **arguments):
+        model = Sequential(
+            [
+                *first,
+                Conv2D(3, (3, 3), activation="relu", input_shape=(6, 6, 1)),
+                MaxPooling2D((2, 2)),
+                Flatten(),
+                Dense(5, activation="relu"),
+                Dense(3, activation="softmax"),
+            ],
+            **arguments,
+        )
+        model.compile(optimizer, loss, metrics=["accuracy"])
+        return model
+
+    return make
+
+
+@pytest.fixture
+def small_data():
+    """A function that draws n images (n, 6, 6, 1) in [0, 1) and one-hot labels (n, 3)."""
+
+    def draw(n, seed=0):
+        rng = np.random.default_rng(seed)
+        return rng.random((n, 6, 6, 1), np.float32), np.eye(3)[rng.integers(0, 3, n)]
+
+    return draw

@@ -1,0 +1,255 @@
+"""Optimizers: steps worked by hand, and what they may and may not touch."""
+
+import numpy as np
+import pytest
+
+from tinycnn import SGD, Adam, Dense, Input, Sequential, optimizers
+from tinycnn.parameter import Parameter
+
+
+def parameter(value, gradient, dtype="float64", **arguments):
+    return Parameter(
+        "kernel",
+        np.atleast_1d(np.array(value, dtype)),
+        np.atleast_1d(np.array(gradient, dtype)),
+        **arguments,
+    )
+
+
+def run(optimizer, gradients, value=1.0, dtype="float64"):
+    """The value of one number after each step."""
+    weight, values = parameter(value, 0, dtype), []
+    for gradient in gradients:
+        weight.grad = np.array([gradient], dtype)
+        optimizer.update([weight])
+        values.append(float(weight.value[0]))
+    return values
+
+
+# Ten decimal fractions added up in float64 round at a few 1e-16.
+EXACTLY = {"rel": 1e-14, "abs": 1e-14}
+
+
+def test_sgd_by_hand(rung):
+    # 1 - 0.1*0.5 = 0.95;  0.95 + 0.1*2 = 1.15
+    assert run(SGD(0.1), [0.5, -2]) == pytest.approx([0.95, 1.15], **EXACTLY)
+
+
+def test_momentum_by_hand(rung):
+    # v = -0.1*0.5 = -0.05, w = 0.95;  v = 0.9*-0.05 - 0.05 = -0.095, w = 0.855
+    assert run(SGD(0.1, momentum=0.9), [0.5, 0.5]) == pytest.approx([0.95, 0.855], **EXACTLY)
+
+
+def test_nesterov_by_hand(rung):
+    # v = -0.05, w = 1 + 0.9*-0.05 - 0.05 = 0.905
+    # v = 0.9*-0.05 - 0.05 = -0.095, w = 0.905 + 0.9*-0.095 - 0.05 = 0.7695
+    optimizer = SGD(0.1, momentum=0.9, nesterov=True)
+    assert run(optimizer, [0.5, 0.5]) == pytest.approx([0.905, 0.7695], **EXACTLY)
+
+
+def test_the_learning_rate_is_inside_the_velocity(rung):
+    weight, optimizer = parameter(1, 0.5), SGD(0.1, momentum=0.9)
+    optimizer.update([weight])
+    optimizer.learning_rate = 0.01
+    optimizer.update([weight])
+    # v = 0.9*-0.05 - 0.01*0.5 = -0.05, w = 0.95 - 0.05. PyTorch's rule would give 0.9405.
+    assert weight.value[0] == pytest.approx(0.9, **EXACTLY)
+
+
+def test_first_adam_step_by_hand(rung):
+    # g = 2: m = 0.1*2 = 0.2, v = 0.001*4 = 0.004, alpha = 0.001*sqrt(0.001)/0.1 = 3.16227766e-4
+    # step = 0.2*alpha / (sqrt(0.004) + 1e-7) = 6.32455532e-5 / 0.0632456532 = 9.99998419e-4
+    # Keras rounds its betas to float32 (0.999 by 1.3e-8, so sqrt(1 - 0.999) by 6.5e-6 of itself).
+    assert 1 - run(Adam(), [2])[0] == pytest.approx(9.99998419e-4, rel=2e-5)
+    # So the first step is lr * sign(g), whatever the size of g.
+    for gradient in (1e-2, -3.0, 1e4):
+        step = 1 - run(Adam(0.01), [gradient])[0]
+        assert step == pytest.approx(0.01 * np.sign(gradient), rel=5e-4)
+
+
+def test_adams_epsilon_is_added_before_the_bias_correction(rung):
+    # g = 1e-6: m = 1e-7, sqrt(v) = sqrt(0.001)*1e-6 = 3.16227766e-8
+    # step = 1e-7*3.16227766e-4 / (3.16227766e-8 + 1e-7) = 3.16227766e-11 / 1.316227766e-7
+    # = 2.40253e-4; the textbook's place for epsilon would give 1e-3*1e-6/(1.1e-6) = 9.1e-4.
+    assert 1 - run(Adam(), [1e-6])[0] == pytest.approx(2.40253e-4, rel=2e-5)
+
+
+def test_second_adam_step_by_hand(rung):
+    # beta_1 = 0.5 and beta_2 = 0.75 are exact in float32. g = 1, then 0:
+    # t=1: m = 0.5, v = 0.25, alpha = sqrt(0.25)/0.5 = 1: step 0.5/0.5 = 1
+    # t=2: m = 0.25, v = 0.1875, alpha = sqrt(1 - 0.5625)/(1 - 0.25) = 0.6614378278/0.75
+    #      = 0.8819171037; step = 0.25*0.8819171037/0.4330127019 = 0.5091750772
+    values = run(Adam(1.0, beta_1=0.5, beta_2=0.75, epsilon=0.0), [1, 0], value=2.0)
+    assert values == pytest.approx([1.0, 0.4908249228], abs=1e-9)  # ten digits were written down
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adam_does_not_move_what_has_no_gradient(dtype, rung):
+    # m stays exactly 0, so the weight keeps every bit. 70 numbers: whole vectors and a rest.
+    value = np.random.default_rng(0).standard_normal(70).astype(dtype)
+    weight, optimizer = Parameter("kernel", value.copy(), np.zeros_like(value)), Adam(0.1)
+    weight.grad[::7] = 1e-3
+    for _ in range(5):
+        optimizer.update([weight])
+    moved = weight.value != value
+    np.testing.assert_array_equal(moved, weight.grad != 0)
+
+
+def test_weights_of_pixels_that_are_always_black_do_not_move(rung):
+    model = Sequential([Input((6,)), Dense(4, activation="relu"), Dense(3, activation="softmax")])
+    model.compile(Adam(0.01), "categorical_crossentropy")
+    x = np.random.default_rng(0).random((20, 6))
+    x[:, [0, 4]] = 0
+    before = model.get_weights()[0]
+    model.fit(x, np.eye(3)[np.arange(20) % 3], batch_size=4, epochs=2, verbose=0)
+    after = model.get_weights()[0]
+    np.testing.assert_array_equal(after[[0, 4]], before[[0, 4]])
+    assert (after[[1, 2, 3, 5]] != before[[1, 2, 3, 5]]).any(axis=1).all()
+
+
+OPTIMIZERS = [SGD(0.1), SGD(0.1, momentum=0.9), SGD(0.1, 0.9, nesterov=True), Adam()]
+every_optimizer = pytest.mark.parametrize(
+    "optimizer", OPTIMIZERS, ids=lambda o: f"{type(o).__name__}-{len(o.slots)}-{o.get_config()}"
+)
+
+
+@every_optimizer
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_only_the_value_is_written_and_in_place(optimizer, dtype, rung):
+    optimizer = type(optimizer)(**optimizer.get_config())
+    weight = Parameter("kernel", np.ones((2, 3), dtype), np.full((2, 3), 0.5, dtype))
+    value, gradient = weight.value, weight.grad
+    for _ in range(2):
+        optimizer.update([weight])
+    assert weight.value is value
+    assert weight.grad is gradient
+    assert value.dtype == dtype
+    assert (value < 1).all()
+    np.testing.assert_array_equal(gradient, np.full((2, 3), 0.5))
+    for slots in optimizer.state:
+        assert all(array.dtype == dtype for array in slots.values())
+    assert optimizer.iterations == 2
+
+
+@every_optimizer
+def test_one_counter_for_all_parameters(optimizer, rung):
+    # Two equal parameters move alike: the second is not a step ahead.
+    optimizer = type(optimizer)(**optimizer.get_config())
+    pair = [parameter([1, 2], [0.5, -1]), parameter([1, 2], [0.5, -1])]
+    for _ in range(3):
+        optimizer.update(pair)
+    np.testing.assert_array_equal(pair[0].value, pair[1].value)
+    assert optimizer.iterations == 3
+
+
+@every_optimizer
+def test_config_makes_an_equal_optimizer(optimizer):
+    copy = type(optimizer)(**optimizer.get_config())
+    assert copy.get_config() == optimizer.get_config()
+    assert copy.slots == optimizer.slots
+    assert copy.iterations == 0
+
+
+def test_frozen_parameters_do_not_move(rung):
+    frozen, free = parameter(1, 1, trainable=False), parameter(1, 1)
+    optimizer = Adam()
+    optimizer.update([frozen, free])
+    assert frozen.value == 1
+    assert free.value < 1
+    assert len(optimizer.state) == 1
+
+
+def test_a_missing_gradient_changes_nothing(numpy_rung):
+    first, second = parameter(1, 1), parameter(1, 1)
+    second.grad = None
+    optimizer = SGD()
+    with pytest.raises(RuntimeError, match="kernel has no gradient yet"):
+        optimizer.update([first, second])
+    assert first.value == 1
+    assert optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("others", [[parameter([1, 2, 3], 0)], [parameter(1, 0), parameter(1, 0)]])
+def test_an_optimizer_belongs_to_its_parameters(others, numpy_rung):
+    optimizer = Adam()
+    optimizer.update([parameter([1, 2], [1, 1])])
+    with pytest.raises(ValueError, match="make a new one for each model"):
+        optimizer.update(others)
+
+
+def test_learning_rate_can_be_assigned(rung):
+    optimizer = optimizers.get("SGD")
+    assert optimizer.learning_rate == 0.01  # Keras's default
+    optimizer.learning_rate = 0.5
+    assert run(optimizer, [1]) == [0.5]
+    with pytest.raises(ValueError, match="learning_rate=-1"):
+        optimizer.learning_rate = -1
+    assert optimizer.learning_rate == 0.5
+
+
+def test_optimizers_by_name():
+    adam = optimizers.get("adam")
+    assert type(adam) is type(optimizers.get("Adam")) is Adam
+    # Keras's defaults
+    assert adam.get_config() == {
+        "learning_rate": 0.001,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "epsilon": 1e-7,
+    }
+    assert optimizers.get(adam) is adam
+
+
+def test_state_size_is_counted_as_in_keras(numpy_rung):
+    weight = parameter([1, 2, 3], [1, 1, 1], "float32")
+    adam, sgd = Adam(), SGD()
+    assert adam.state_size() == sgd.state_size() == (0, 0)
+    adam.update([weight])
+    sgd.update([weight])
+    # m and v of 3 numbers, the step counter (int64) and the learning rate (float32)
+    assert adam.state_size() == (2 * 3 + 2, 2 * 3 * 4 + 8 + 4)
+    assert sgd.state_size() == (2, 8 + 4)
+
+
+# --- a training step, all by hand -----------------------------------------------------------------
+
+
+def hand_model(optimizer):
+    """x (1, 2) -> Dense(2, relu) -> Dense(1), mean squared error."""
+    model = Sequential([Input((2,)), Dense(2, activation="relu"), Dense(1)], dtype="float64")
+    model.set_weights([[[1, -1], [2, 1]], [0.5, -2], [[2], [3]], [1]])
+    model.compile(optimizer, "mse")
+    return model
+
+
+X, Y = np.array([[1.0, 0.5]]), np.array([[2.0]])
+# Forward:  z = (1*1 + 0.5*2 + 0.5, 1*-1 + 0.5*1 - 2) = (2.5, -2.5); h = (2.5, 0)
+#           y = 2.5*2 + 0*3 + 1 = 6;  loss = (6 - 2)^2 = 16
+# Backward: dy = 2*(6 - 2) = 8;  dkernel2 = h*8 = (20, 0), dbias2 = 8;  dh = 8*(2, 3) = (16, 24)
+#           dz = (16, 0), for unit 2 is off;  dkernel1 = x^T dz = ((16, 0), (8, 0)), dbias1 = dz
+GRADIENTS = [[[16, 0], [8, 0]], [16, 0], [[20], [0]], [8]]
+
+
+def test_a_step_of_sgd_by_hand(rung):
+    model = hand_model(SGD(0.25))
+    loss, gradients = model.loss_and_gradients(X, Y)
+    assert loss == 16
+    for gradient, expected in zip(gradients, GRADIENTS, strict=True):
+        np.testing.assert_array_equal(gradient, expected)
+    assert model.train_on_batch(X, Y) == 16
+    # weights - gradients / 4, exact in binary
+    expected = [[[-3, -1], [0, 1]], [-3.5, -2], [[-3], [3]], [-1]]
+    for weight, value in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(weight, value)
+    # h = relu(-3 + 0 - 3.5, ...) = 0, so y = -1 and the loss (-1 - 2)^2
+    assert model.evaluate(X, Y, verbose=0) == 9
+
+
+def test_a_first_step_of_adam_by_hand(rung):
+    model = hand_model(Adam(0.125))
+    before = model.get_weights()
+    model.train_on_batch(X, Y)
+    for weight, old, gradient in zip(model.get_weights(), before, GRADIENTS, strict=True):
+        # -lr * sign(g), but for epsilon (1e-7 / (0.03*8)) and the float32 betas (6.5e-6)
+        np.testing.assert_allclose(weight, old - 0.125 * np.sign(gradient), rtol=0, atol=2e-6)
+        np.testing.assert_array_equal((weight != old), np.not_equal(gradient, 0))
