@@ -126,9 +126,9 @@ class SGD(Optimizer):
         self.slots = ("velocity",) if momentum else ()
 
     def _update(self, value: Array, gradient: Any, velocity: Array | None = None) -> None:  # type: ignore[override]
-        kernels.sgd_update(
-            value, gradient, velocity, self.learning_rate, self.momentum, self.nesterov
-        )
+        # As in Keras the momentum is rounded to float32, even when the parameters are float64.
+        momentum = float(np.float32(self.momentum))
+        kernels.sgd_update(value, gradient, velocity, self.learning_rate, momentum, self.nesterov)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
