@@ -79,7 +79,9 @@ def _make_forward(P, V):
             windows = np.empty(chunk, np.int64)
             outputs = np.empty(chunk, np.int64)
             edge = np.empty(P * WIDE, x.dtype)
-            edge_rows = np.arange(P) * WIDE
+            edge_rows = np.empty(P, np.int64)
+            for p in range(P):
+                edge_rows[p] = p * WIDE
             _find_windows(windows, g * chunk, chunk, shape)
             for t in range(chunk):
                 outputs[t] = min(g * chunk + t, M - 1) * F
@@ -476,7 +478,9 @@ def max_pool_backward(
         - by rows of dx, each of which looks up the windows it is in: no two threads share a row
     """
     dy = _ready(dy, 4, "dy")
-    winners = np.require(winners, np.int32, ["C", "A", "W"])
+    if winners.dtype != np.int32:
+        raise TypeError(f"`winners` must have dtype int32. Received: {winners.dtype}")
+    winners = np.require(winners, requirements=["C", "A", "W"])
     shape = _pool_shape(x_shape, pool_size, strides, padding)
     _same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy, winners=winners)
     dx = np.empty(x_shape, dy.dtype)
@@ -526,13 +530,6 @@ def _relu(x, y):
             target[i] = zero if source[i] < zero else source[i]
 
 
-@jit(parallel=True)
-def _mask(dy, y, dx):
-    for g in prange((y.size + _PIECE - 1) // _PIECE):
-        start, stop = g * _PIECE, min(y.size, (g + 1) * _PIECE)
-        _copy(dx[start:stop], dy, y, start, True)
-
-
 def relu_forward(x: Array) -> Array:
     """As `reference.relu_forward`."""
     x = _ready(x, x.ndim, "x")
@@ -546,14 +543,13 @@ def relu_backward(dy: Array, y: Array) -> Array:
     dy, y = _ready(dy, dy.ndim, "dy"), _ready(y, y.ndim, "y")
     _same_dtype(dy=dy, y=y)
     _same_shape(y.shape, dy=dy)
-    dx = np.empty_like(dy)
-    _mask(dy.reshape(-1), y.reshape(-1), dx.reshape(-1))
-    return dx
+    rows = dy.reshape(1, len(dy) if dy.ndim else 1, 1, -1) if dy.size else dy.reshape(1, 0, 1, 1)
+    return _placed(rows, rows.shape[1:3], (0, 0), y.reshape(rows.shape)).reshape(dy.shape)
 
 
-@jit(parallel=True)
+@jit(parallel=False)
 def _log_softmax(x, log_p, p, K):
-    for r in prange(x.size // max(K, 1)):
+    for r in range(x.size // max(K, 1)):
         row = x[r * K : (r + 1) * K]
         top = row[0]
         for value in row:
@@ -589,19 +585,19 @@ def log_softmax(x: Array) -> Array:
 # --- loss -----------------------------------------------------------------------------------------
 
 
-@jit(parallel=True)
+@jit(parallel=False)
 def _cross_entropy(log_p, targets, losses):
     K = log_p.size // max(losses.size, 1)
-    for n in prange(losses.size):
+    for n in range(losses.size):
         total = log_p.dtype.type(0)
         for k in range(n * K, (n + 1) * K):
             total += targets[k] * log_p[k]
         losses[n] = -total
 
 
-@jit(parallel=True)
+@jit(parallel=False)
 def _cross_entropy_gradient(p, targets, dlogits, K):
-    for n in prange(p.size // max(K, 1)):
+    for n in range(p.size // max(K, 1)):
         total = p.dtype.type(0)
         for k in range(n * K, (n + 1) * K):
             total += targets[k]

@@ -1,0 +1,206 @@
+"""The definition: every kernel in nested loops, in float64, with its own arithmetic for geometry.
+
+Nothing here is shared with tinycnn. Functions have the names and arguments of
+`tinycnn/kernels/reference.py`; results are float64 (winners: int32).
+"""
+
+import math
+from itertools import product
+
+import numpy as np
+
+
+def tensorflow_geometry(length, size, stride, padding):
+    """(number of windows, zeros before) along one axis.
+
+    TensorFlow's own wording: SAME has ceil(in / stride) windows, and if in % stride == 0 the
+    padding is max(filter - stride, 0), else max(filter - in % stride, 0), less of it before.
+    https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
+    """
+    if padding == "valid":
+        return math.ceil((length - size + 1) / stride), 0
+    left_over = length % stride
+    total = max(size - (left_over or stride), 0)
+    return math.ceil(length / stride), total // 2
+
+
+def windows(x_shape, size, strides, padding):
+    """Yields (n, i, j, u, v, h, w): output (i, j) of image n sees pixel (h, w) at place (u, v).
+
+    Pixels outside the image are left out.
+    """
+    N, H, W, _ = x_shape
+    OH, top = tensorflow_geometry(H, size[0], strides[0], padding)
+    OW, left = tensorflow_geometry(W, size[1], strides[1], padding)
+    for n, i, j in product(range(N), range(OH), range(OW)):
+        for u, v in product(range(size[0]), range(size[1])):
+            h, w = i * strides[0] + u - top, j * strides[1] + v - left
+            if 0 <= h < H and 0 <= w < W:
+                yield n, i, j, u, v, h, w
+
+
+def output_shape(x_shape, size, strides, padding, channels):
+    OH, _ = tensorflow_geometry(x_shape[1], size[0], strides[0], padding)
+    OW, _ = tensorflow_geometry(x_shape[2], size[1], strides[1], padding)
+    return x_shape[0], OH, OW, channels
+
+
+def im2col(x, size, strides=(1, 1), padding="valid"):
+    N, OH, OW, C = output_shape(x.shape, size, strides, padding, x.shape[3])
+    cols = np.zeros((N, OH, OW, *size, C))
+    for n, i, j, u, v, h, w in windows(x.shape, size, strides, padding):
+        cols[n, i, j, u, v] = x[n, h, w]
+    return cols.reshape(N * OH * OW, -1)
+
+
+def col2im(dcols, x_shape, size, strides=(1, 1), padding="valid"):
+    N, OH, OW, C = output_shape(x_shape, size, strides, padding, x_shape[3])
+    dcols = dcols.reshape(N, OH, OW, *size, C)
+    dx = np.zeros(x_shape)
+    for n, i, j, u, v, h, w in windows(x_shape, size, strides, padding):
+        dx[n, h, w] += dcols[n, i, j, u, v]
+    return dx
+
+
+def conv2d_forward(x, kernel, bias, strides=(1, 1), padding="valid", relu=False):
+    x, kernel = np.float64(x), np.float64(kernel)
+    KH, KW, C, F = kernel.shape
+    y = np.zeros(output_shape(x.shape, (KH, KW), strides, padding, F))
+    for n, i, j, u, v, h, w in windows(x.shape, (KH, KW), strides, padding):
+        for c in range(C):
+            y[n, i, j] += x[n, h, w, c] * kernel[u, v, c]
+    if bias is not None:
+        y += bias
+    return relu_forward(y) if relu else y
+
+
+def conv2d_backward(dy, x, kernel, strides=(1, 1), padding="valid", y=None, needs_dx=True):
+    dy, x, kernel = np.float64(dy), np.float64(x), np.float64(kernel)
+    if y is not None:
+        dy = relu_backward(dy, y)
+    KH, KW, C, F = kernel.shape
+    dx, dkernel, dbias = np.zeros(x.shape), np.zeros(kernel.shape), np.zeros(F)
+    for n, i, j, u, v, h, w in windows(x.shape, (KH, KW), strides, padding):
+        for c in range(C):
+            dkernel[u, v, c] += x[n, h, w, c] * dy[n, i, j]
+            dx[n, h, w, c] += (kernel[u, v, c] * dy[n, i, j]).sum()
+    for n, i, j in product(*map(range, dy.shape[:3])):
+        dbias += dy[n, i, j]
+    return (dx if needs_dx else None), dkernel, dbias
+
+
+def max_pool_forward(x, pool_size, strides, padding="valid"):
+    x = np.float64(x)
+    shape = output_shape(x.shape, pool_size, strides, padding, x.shape[3])
+    y, winners = np.zeros(shape), np.full(shape, -1, np.int32)
+    for n, i, j, u, v, h, w in windows(x.shape, pool_size, strides, padding):
+        for c in range(x.shape[3]):
+            value, best = x[n, h, w, c], y[n, i, j, c]
+            # The first pixel of a window wins against nothing; a NaN against any number.
+            if winners[n, i, j, c] < 0 or value > best or (value != value and best == best):
+                y[n, i, j, c], winners[n, i, j, c] = value, u * pool_size[1] + v
+    return y, winners
+
+
+def max_pool_backward(dy, winners, x_shape, pool_size, strides, padding="valid"):
+    dx = np.zeros(x_shape)
+    for n, i, j, u, v, h, w in windows(x_shape, pool_size, strides, padding):
+        for c in range(x_shape[3]):
+            if winners[n, i, j, c] == u * pool_size[1] + v:
+                dx[n, h, w, c] += dy[n, i, j, c]
+    return dx
+
+
+def dense_forward(x, kernel, bias, relu=False):
+    y = np.zeros((len(x), kernel.shape[1]))
+    for n, d, u in product(range(len(x)), *map(range, kernel.shape)):
+        y[n, u] += float(x[n, d]) * float(kernel[d, u])
+    if bias is not None:
+        y += bias
+    return relu_forward(y) if relu else y
+
+
+def dense_backward(dy, x, kernel, y=None, needs_dx=True):
+    dy, x, kernel = np.float64(dy), np.float64(x), np.float64(kernel)
+    if y is not None:
+        dy = relu_backward(dy, y)
+    dx, dkernel, dbias = np.zeros(x.shape), np.zeros(kernel.shape), np.zeros(kernel.shape[1])
+    for n, u in product(*map(range, dy.shape)):
+        dbias[u] += dy[n, u]
+        for d in range(len(kernel)):
+            dkernel[d, u] += x[n, d] * dy[n, u]
+            dx[n, d] += dy[n, u] * kernel[d, u]
+    return (dx if needs_dx else None), dkernel, dbias
+
+
+def relu_forward(x):
+    y = np.float64(x).copy()
+    for place in np.ndindex(y.shape):
+        y[place] = 0.0 if y[place] < 0 else y[place]
+    return y
+
+
+def relu_backward(dy, y):
+    dx = np.zeros(dy.shape)
+    for place in np.ndindex(dy.shape):
+        dx[place] = dy[place] if y[place] > 0 else 0.0
+    return dx
+
+
+def softmax_forward(x):
+    return np.exp(log_softmax(x))
+
+
+def softmax_backward(dy, y):
+    """By the Jacobian: dy_k / dx_i = y_k * ([i == k] - y_i)."""
+    dx = np.zeros(y.shape)
+    for row in np.ndindex(y.shape[:-1]):
+        for i, k in product(range(y.shape[-1]), repeat=2):
+            dx[(*row, i)] += dy[(*row, k)] * y[(*row, k)] * ((i == k) - y[(*row, i)])
+    return dx
+
+
+def log_softmax(x):
+    y = np.float64(x).copy()
+    for row in np.ndindex(y.shape[:-1]):
+        values = [float(value) for value in y[row]]
+        top = max(values)
+        log_total = top + math.log(math.fsum(math.exp(value - top) for value in values))
+        y[row] = [value - log_total for value in values]
+    return y
+
+
+def softmax_cross_entropy_forward(logits, targets):
+    log_p = log_softmax(logits)
+    losses = [
+        -math.fsum(float(t) * p for t, p in zip(row, log_row, strict=True))
+        for row, log_row in zip(targets, log_p, strict=True)
+    ]
+    return np.array(losses), np.exp(log_p)
+
+
+def softmax_cross_entropy_backward(probabilities, targets):
+    """d/dlogit_i of -sum_k t_k log p_k, by d log p_k / d logit_i = [i == k] - p_i."""
+    dlogits = np.zeros(probabilities.shape)
+    for n, i, k in product(range(len(targets)), *[range(targets.shape[1])] * 2):
+        dlogits[n, i] -= float(targets[n, k]) * ((i == k) - float(probabilities[n, i]))
+    return dlogits
+
+
+def adam_update(value, gradient, m, v, step_size, beta_1, beta_2, epsilon):
+    """In place, on float64 arrays."""
+    for place in np.ndindex(value.shape):
+        g = float(gradient[place])
+        m[place] = beta_1 * m[place] + (1 - beta_1) * g
+        v[place] = beta_2 * v[place] + (1 - beta_2) * g * g
+        value[place] -= float(step_size) * m[place] / (math.sqrt(v[place]) + epsilon)
+
+
+def sgd_update(value, gradient, velocity, learning_rate, momentum=0.0, nesterov=False):
+    """In place, on float64 arrays."""
+    for place in np.ndindex(value.shape):
+        step = -learning_rate * float(gradient[place])
+        if velocity is not None:
+            velocity[place] = momentum * velocity[place] + step
+            step = momentum * velocity[place] + step if nesterov else velocity[place]
+        value[place] += step

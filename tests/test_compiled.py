@@ -1,0 +1,416 @@
+"""The machinery under the compiled rung: cache, notices, lanes, threads, the JIT switched off."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from tinycnn.kernels import compiled, reference, simd
+
+ROOT = Path(__file__).parents[1]
+jit_on = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing compiles")
+
+
+def start(code, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def finish(process):
+    """(stdout, stderr) of a process that must succeed."""
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def run_tests(selection, **environment):
+    """A part of test_kernels.py in a process of its own."""
+    command = "-m pytest -q -x -p no:cacheprovider tests/test_kernels.py -k"
+    process = subprocess.run(
+        [sys.executable, *command.split(), selection],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=1500,
+    )
+    assert process.returncode == 0, process.stdout[-3000:]
+    assert " passed" in process.stdout
+
+
+# --- the cache, in this process: every `jit` makes a kernel that knows nothing yet ----------------
+
+
+def double(x, y):
+    for i in range(x.size):
+        y[i] = 2 * x[i]
+
+
+@pytest.fixture
+def compiles(monkeypatch, tmp_path):
+    """An empty cache folder, and a list that grows with every compile."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    events = []
+    monkeypatch.setattr(simd, "before_compile", lambda: events.append(1))
+    return events
+
+
+def use_double():
+    x, y = np.arange(5.0), np.empty(5)
+    simd.jit(parallel=False)(double)(x, y)
+    np.testing.assert_array_equal(y, 2 * x)
+
+
+def cache_file(tmp_path):
+    (file,) = tmp_path.rglob("*.nbc")
+    return file
+
+
+@jit_on
+def test_the_second_process_finds_the_first_ones_kernel(compiles):
+    use_double()
+    assert len(compiles) == 1
+    use_double()
+    assert len(compiles) == 1
+
+
+def emptied(content):
+    return b""
+
+
+def zeroed(content):
+    return bytes(len(content))
+
+
+def halved(content):
+    return content[: len(content) // 2]
+
+
+def one_bit_flipped(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def resealed_nonsense(content):
+    """Passes the checksum, and is no pickle."""
+    return hashlib.sha256(simd._sources() + b"nonsense").digest() + b"nonsense"
+
+
+@jit_on
+@pytest.mark.parametrize("damage", [emptied, halved, zeroed, one_bit_flipped, resealed_nonsense])
+def test_a_damaged_cache_file_is_compiled_again(compiles, tmp_path, damage):
+    use_double()
+    file = cache_file(tmp_path)
+    file.write_bytes(damage(file.read_bytes()))
+    use_double()
+    assert len(compiles) == 2
+    use_double()  # and was replaced by a good one
+    assert len(compiles) == 2
+
+
+@jit_on
+def test_other_sources_or_other_lanes_are_another_kernel(compiles, tmp_path, monkeypatch):
+    use_double()
+    monkeypatch.setattr(simd, "_sources", lambda: b"edited")
+    use_double()
+    assert len(compiles) == 2
+    cache_file(tmp_path)  # the stale file was replaced
+    monkeypatch.setattr(simd, "LANES", 2)
+    use_double()
+    assert len(compiles) == 3
+    assert len(list(tmp_path.rglob("*.nbc"))) == 2
+
+
+@jit_on
+def test_without_any_writable_folder_kernels_compile_and_run(compiles, monkeypatch):
+    from numba.core.caching import CacheImpl
+
+    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
+    use_double()
+    use_double()
+    assert len(compiles) == 2
+
+
+@jit_on
+def test_a_full_disk_does_not_stop_a_kernel(compiles, monkeypatch):
+    def full(self, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    use_double()
+    use_double()
+    assert len(compiles) == 2
+
+
+# --- several processes, several lanes, one cache folder -------------------------------------------
+
+COUNT_AND_CHECK = """
+import numpy as np
+from tinycnn.kernels import compiled, reference, simd
+compiles = []
+simd.before_compile = lambda: compiles.append(1)
+rng = np.random.default_rng(0)
+x, kernel = rng.standard_normal((2, 5, 6, 3)), rng.standard_normal((2, 3, 3, 4))
+x, kernel = x.astype("float32"), kernel.astype("float32")
+for rung in (reference, compiled):
+    y = rung.conv2d_forward(x, kernel, None)
+    results = [y, *rung.conv2d_backward(y, x, kernel, needs_dx=False)[1:]]
+    if rung is reference:
+        expected = results
+for one, other in zip(results, expected):
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+print(simd.LANES, len(compiles))
+"""
+
+
+@jit_on
+def test_processes_of_16_8_and_4_lanes_share_one_cache_folder(tmp_path):
+    def go(lanes):
+        cache = str(tmp_path)
+        return start(COUNT_AND_CHECK, TINYCNN_LANES=str(lanes), NUMBA_CACHE_DIR=cache)
+
+    # All at once on an empty folder: each compiles, none gets another's code.
+    racing = [go(lanes) for lanes in (16, 8, 4, 16)]
+    outputs = [finish(process)[0].split() for process in racing]
+    assert [lanes for lanes, _ in outputs] == ["16", "8", "4", "16"]
+    assert all(int(count) > 0 for _, count in outputs)
+    # Then one by one: everything is found, whatever ran in between.
+    for lanes in (16, 8, 16):
+        assert finish(go(lanes))[0].split() == [str(lanes), "0"]
+    assert not list(tmp_path.rglob("*.nbc.*")), "an unfinished file was left behind"
+
+
+FIRST_USE = """
+import numpy as np
+from tinycnn.kernels import compiled
+compiled.relu_forward(np.ones(3, "float32"))
+compiled.relu_forward(np.ones(3, "float64"))
+"""
+
+
+@jit_on
+def test_the_first_use_announces_the_compile_once(tmp_path):
+    _, err = finish(start(FIRST_USE, NUMBA_CACHE_DIR=str(tmp_path)))
+    assert err.count("compiling the kernels, once on this machine") == 1
+    _, err = finish(start(FIRST_USE, NUMBA_CACHE_DIR=str(tmp_path)))
+    assert err == ""
+
+
+def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
+    for dtype in ("float32", "float64"):
+        compiled.warm_up(dtype)
+    capsys.readouterr()
+    assert 0 < compiled.warm_up("float32") < 1
+    assert capsys.readouterr() == ("", "")  # nothing compiled, nothing said
+    compiles = []
+    monkeypatch.setattr(simd, "before_compile", lambda: compiles.append(1))
+    for dtype in ("float32", "float64"):
+        x = np.ones((2, 9, 9, 3), dtype)
+        for F in (1, 20, 40, 70, 140):
+            kernel = np.ones((3, 2, 3, F), dtype)
+            y = compiled.conv2d_forward(x, kernel, np.ones(F, dtype), (2, 1), "same", True)
+            compiled.conv2d_backward(y, x, kernel, (2, 1), "same", y)
+            compiled.dense_backward(
+                *[a.copy() for a in (y[0, 0], x[0, 0, : y.shape[2]], kernel[0, 0])]
+            )
+        y, winners = compiled.max_pool_forward(x, (3, 3), (2, 2), "same")
+        compiled.max_pool_backward(y, winners, x.shape, (3, 3), (2, 2), "same")
+        for function in (compiled.relu_forward, compiled.softmax_forward, compiled.log_softmax):
+            function(x)
+        compiled.softmax_cross_entropy_backward(
+            compiled.softmax_cross_entropy_forward(x[0, 0], x[0, 0])[1], x[0, 0]
+        )
+        compiled.relu_backward(x, x)
+        state = [np.ones(5, dtype) for _ in range(4)]
+        compiled.adam_update(*state, 0.1, 0.9, 0.99, 1e-7)
+        compiled.sgd_update(*state[:3], 0.1, 0.9, True)
+        compiled.sgd_update(*state[:2], None, 0.1)
+    assert compiles == []
+
+
+def test_warm_up_shows_progress_when_it_compiles(monkeypatch, capsys):
+    before = simd.before_compile
+
+    def compile_and_fail(x):
+        simd.before_compile()
+        raise ArithmeticError
+
+    monkeypatch.setattr(compiled, "relu_forward", compile_and_fail)
+    with pytest.raises(ArithmeticError):
+        compiled.warm_up("float32")
+    assert "compiling the kernels" in capsys.readouterr().out
+    assert simd.before_compile is before
+
+
+# --- lanes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lanes", ["0", "12", "sixteen"])
+def test_wrong_lanes_end_on_the_reference_rung_with_a_notice(lanes):
+    code = "from tinycnn import kernels; print(kernels.active())"
+    out, err = finish(start(code, TINYCNN_LANES=lanes))
+    assert out.split() == ["numpy"]
+    assert "must be 16, 8 or 4" in err and f"'{lanes}'" in err
+
+
+def test_lanes_follow_the_host(monkeypatch):
+    features = {"avx512f": True, "avx2": True}
+    monkeypatch.setattr(simd.binding, "get_host_cpu_features", lambda: features)
+    assert simd._lanes_of_host() == 16
+    features["avx512f"] = False
+    assert simd._lanes_of_host() == 8
+    features.clear()
+    assert simd._lanes_of_host() == 4
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("lanes", ["16", "8", "4"])
+def test_every_kernel_at_every_width(lanes):
+    run_tests("numba or random or bits", TINYCNN_LANES=lanes)
+
+
+# --- the JIT off: the SIMD verbs' plain Python twins check every index ----------------------------
+
+TRIMMED = (
+    "(test_convolution and numba and float32 and (asymmetric or stride_2_2 or narrow or pointwise))"
+    " or (test_max_pool and numba and overlapping_rows) or (test_dense and numba and 7-5-3)"
+    " or (test_softmax and numba) or (test_relu and numba and not 9000) or test_no_images"
+)
+
+
+def test_bounds_with_the_jit_off():
+    run_tests(TRIMMED, NUMBA_DISABLE_JIT="1", TINYCNN_LANES="16")
+    run_tests(TRIMMED, NUMBA_DISABLE_JIT="1", TINYCNN_LANES="4")
+
+
+@pytest.mark.full
+def test_more_bounds_with_the_jit_off():
+    run_tests("numba or random", NUMBA_DISABLE_JIT="1", TINYCNN_LANES="8")
+
+
+def test_the_twins_do_check_bounds():
+    code = """
+import numpy as np
+from tinycnn.kernels.simd import LANES, indices, load_row, load_tile, multiply_add, store_tile
+flat = np.zeros(2 * LANES)
+load_row(flat, 0, (0, 0))
+tile = load_tile(flat, (0, LANES), (0,))
+for action in (
+    lambda: load_row(flat, 1, (0, 0)),
+    lambda: load_row(flat, -1, (0,)),
+    lambda: load_tile(flat, (0, LANES + 1), (0,)),
+    lambda: store_tile(flat, (0, LANES), 1, tile),
+    lambda: multiply_add(tile, flat, (0, LANES), LANES, (tile[0],)),
+    lambda: indices(np.arange(3), 2, (0, 0)),
+):
+    try:
+        action()
+    except IndexError:
+        continue
+    raise SystemExit("not noticed")
+"""
+    finish(start(code, NUMBA_DISABLE_JIT="1"))
+
+
+# --- threads --------------------------------------------------------------------------------------
+
+ONE_HASH = """
+import hashlib
+import numba, numpy as np
+from tinycnn.kernels import compiled as c
+rng = np.random.default_rng(0)
+def random(*shape):
+    return rng.standard_normal(shape).astype("float32")
+def everything():
+    global rng
+    rng = np.random.default_rng(0)
+    x, kernel, bias = random(7, 13, 11, 5), random(3, 2, 5, 19), random(19)
+    for strides, padding in (((1, 1), "valid"), ((2, 1), "same")):
+        y = c.conv2d_forward(x, kernel, bias, strides, padding, True)
+        yield y
+        yield from c.conv2d_backward(y, x, kernel, strides, padding, y)
+    big = random(9, 30, 30, 1)
+    yield from c.conv2d_backward(random(9, 29, 30, 3), big, random(2, 1, 1, 3))
+    pooled, winners = c.max_pool_forward(x, (3, 3), (2, 1), "same")
+    yield from (pooled, winners)
+    yield c.max_pool_backward(pooled, winners, x.shape, (3, 3), (2, 1), "same")
+    logits = c.dense_forward(random(200, 70), random(70, 10), bias[:10])
+    yield from c.dense_backward(logits, random(200, 70), random(70, 10))
+    yield from c.softmax_cross_entropy_forward(logits, abs(logits))
+    state = [abs(random(30000)) for _ in range(4)]
+    c.adam_update(*state, 0.1, 0.9, 0.99, 1e-7)
+    yield from state
+for threads in THREADS:
+    numba.set_num_threads(threads)
+    for repeat in range(3):
+        print(hashlib.sha256(b"".join(a.tobytes() for a in everything())).hexdigest())
+"""
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    code = ONE_HASH.replace("THREADS", "(1, 2, 3, 5, 8)")
+    out, _ = finish(start(code, NUMBA_NUM_THREADS="8"))
+    assert len(out.split()) == 15
+    assert len(set(out.split())) == 1
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_every_threading_layer_gives_the_same_bits(layer):
+    code = ONE_HASH.replace("THREADS", "(1, 4)")
+    out, _ = finish(start(code, NUMBA_NUM_THREADS="4", NUMBA_THREADING_LAYER=layer))
+    assert len(set(out.split())) == 1
+
+
+def test_two_python_threads_may_run_kernels_at_once():
+    code = """
+import threading
+import numpy as np
+from tinycnn.kernels import compiled
+x = np.random.default_rng(0).standard_normal(200_000).astype("float32")
+expected = np.maximum(x, 0)
+wrong = []
+def work():
+    for _ in range(200):
+        if not np.array_equal(compiled.relu_forward(x), expected):
+            wrong.append(1)
+workers = [threading.Thread(target=work) for _ in range(3)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+print(len(wrong))
+"""
+    out, _ = finish(start(code, NUMBA_THREADING_LAYER="workqueue"))
+    assert out.split() == ["0"]
+
+
+def test_a_kernel_that_fails_to_compile_gives_its_lock_back():
+    with pytest.raises(numba.core.errors.TypingError):
+        compiled._relu(None, None)
+    done = threading.Event()
+    worker = threading.Thread(target=lambda: (compiled.relu_forward(np.ones(3)), done.set()))
+    worker.start()
+    worker.join(60)
+    assert done.is_set()
+
+
+def test_the_rungs_have_the_same_functions():
+    public = {
+        name
+        for name, value in vars(reference).items()
+        if callable(value) and value.__module__ == reference.__name__
+    }
+    assert len(public) > 15
+    for name in public:
+        assert callable(getattr(compiled, name)), name

@@ -1,0 +1,526 @@
+"""Both rungs against the definition: naive == reference == compiled, in float32 and float64.
+
+The lanes and JIT-off tests of test_compiled.py run parts of this file again, chosen by name.
+"""
+
+import functools
+import warnings
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinycnn.kernels import compiled, reference
+
+RUNGS = [reference, compiled]
+# Sums of up to a few hundred terms of size 1: rounding leaves about sqrt(terms) * eps * max|sum|,
+# at most 3e-6 and 6e-15 here; a wrong, missing or doubled term is off by 1e-3 and more.
+TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
+
+each_rung = pytest.mark.parametrize("rung", RUNGS, ids=["numpy", "numba"])
+each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
+each_padding = pytest.mark.parametrize("padding", ["valid", "same"])
+
+
+def random(shape, dtype, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def check(actual, expected, dtype):
+    assert actual.dtype == dtype
+    assert actual.shape == expected.shape
+    scale = np.abs(expected).max(initial=1.0)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE[dtype] * scale)
+
+
+# --- im2col ---------------------------------------------------------------------------------------
+
+
+@each_rung
+@each_padding
+@pytest.mark.parametrize("strides", [(1, 1), (1, 2), (3, 2)])
+def test_im2col_and_its_adjoint(rung, strides, padding):
+    x = random((2, 5, 7, 3), "float64")
+    cols = rung.im2col(x, (2, 3), strides, padding)
+    np.testing.assert_array_equal(cols, naive.im2col(x, (2, 3), strides, padding))
+    dcols = random(cols.shape, "float64", seed=1)
+    dx = rung.col2im(dcols, x.shape, (2, 3), strides, padding)
+    check(dx, naive.col2im(dcols, x.shape, (2, 3), strides, padding), "float64")
+    # The definition of an adjoint: <im2col(x), dcols> = <x, col2im(dcols)>.
+    assert np.vdot(cols, dcols) == pytest.approx(np.vdot(x, dx), rel=1e-12)
+
+
+# --- convolution ----------------------------------------------------------------------------------
+
+# N, H, W, C, KH, KW, strides, F
+CONVOLUTIONS = {
+    "asymmetric": (2, 5, 7, 3, 2, 3, (1, 1), 5),
+    "stride_1_2": (2, 5, 7, 3, 2, 3, (1, 2), 17),
+    "stride_2_1": (2, 6, 5, 2, 2, 3, (2, 1), 16),
+    "stride_2_2": (1, 7, 6, 5, 3, 2, (2, 2), 33),
+    "stride_3_2": (2, 8, 7, 1, 2, 3, (3, 2), 3),
+    "stride_over_kernel": (2, 7, 8, 2, 1, 2, (3, 3), 4),
+    "one_output": (1, 3, 3, 2, 3, 3, (1, 1), 70),
+    "one_of_all": (1, 1, 1, 1, 1, 1, (1, 1), 1),
+    "narrow": (3, 6, 3, 17, 3, 2, (1, 1), 3),
+    "pointwise": (2, 5, 4, 33, 1, 1, (1, 1), 33),
+    "pointwise_stride_2": (2, 5, 4, 3, 1, 1, (2, 2), 18),
+    "whole_panel_1": (2, 4, 5, 1, 3, 3, (1, 1), 16),
+    "whole_panel_2": (2, 4, 5, 2, 3, 3, (1, 1), 32),
+    "whole_panel_4": (1, 5, 5, 2, 3, 3, (1, 1), 64),
+    "two_panels": (1, 4, 5, 2, 2, 2, (1, 1), 128),
+    "tall_kernel": (2, 9, 4, 2, 7, 1, (1, 1), 6),
+    "many_outputs": (3, 20, 20, 1, 2, 3, (1, 1), 5),  # every sample group, chunks of many tiles
+    "many_wide_outputs": (3, 20, 20, 1, 2, 3, (1, 1), 50),
+}
+each_convolution = pytest.mark.parametrize("case", CONVOLUTIONS)
+
+
+@functools.cache
+def convolution(case, dtype, padding, relu, bias):
+    """(x, kernel, bias, strides), dy, and by the definition y, dx, dkernel, dbias."""
+    N, H, W, C, KH, KW, strides, F = CONVOLUTIONS[case] if isinstance(case, str) else case
+    x, kernel = random((N, H, W, C), dtype), random((KH, KW, C, F), dtype, 1)
+    # Positive biases: with bias 0 a relu forgotten in the backward could stay unseen.
+    b = np.abs(random((F,), dtype, 2)) if bias else None
+    y = naive.conv2d_forward(x, kernel, b, strides, padding, relu)
+    dy = random(y.shape, dtype, 3)
+    back = naive.conv2d_backward(dy, x, kernel, strides, padding, y if relu else None)
+    return (x, kernel, b, strides), dy, (y, *back)
+
+
+def check_convolution(rung, case, dtype, padding, relu, bias):
+    (x, kernel, b, strides), dy, expected = convolution(case, dtype, padding, relu, bias)
+    y = rung.conv2d_forward(x, kernel, b, strides, padding, relu)
+    check(y, expected[0], dtype)
+    mask = expected[0].astype(dtype) if relu else None
+    backward = rung.conv2d_backward(dy, x, kernel, strides, padding, mask)
+    for actual, wanted in zip(backward, expected[1:], strict=True):
+        check(actual, wanted, dtype)
+
+
+@each_rung
+@each_dtype
+@each_padding
+@each_convolution
+def test_convolution(rung, case, padding, dtype):
+    check_convolution(rung, case, dtype, padding, relu=False, bias=True)
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("case", ["asymmetric", "stride_2_2", "pointwise", "whole_panel_2"])
+def test_convolution_with_relu(rung, case, dtype, bias):
+    check_convolution(rung, case, dtype, "valid", relu=True, bias=bias)
+    check_convolution(rung, case, dtype, "same", relu=True, bias=bias)
+
+
+@each_rung
+def test_convolution_without_dx(rung):
+    (x, kernel, _, strides), dy, expected = convolution("asymmetric", "float32", "same", 0, True)
+    dx, dkernel, dbias = rung.conv2d_backward(dy, x, kernel, strides, "same", needs_dx=False)
+    assert dx is None
+    check(dkernel, expected[2], "float32")
+    check(dbias, expected[3], "float32")
+
+
+@each_rung
+def test_relu_in_the_kernels_lets_nan_through(rung):
+    x = random((1, 3, 4, 2), "float32")
+    x[0, 1, 1, 0] = np.nan
+    y = rung.conv2d_forward(x, random((2, 2, 2, 3), "float32"), None, relu=True)
+    np.testing.assert_array_equal(np.isnan(y[0, :, :, 0]), [[True, True, False]] * 2)
+
+
+@each_rung
+def test_no_images(rung):
+    x, kernel = np.zeros((0, 4, 4, 2), "float32"), random((2, 2, 2, 3), "float32")
+    y = rung.conv2d_forward(x, kernel, None)
+    assert y.shape == (0, 3, 3, 3)
+    dx, dkernel, dbias = rung.conv2d_backward(y, x, kernel)
+    assert dx.shape == x.shape
+    np.testing.assert_array_equal(dkernel, np.zeros_like(kernel))
+    np.testing.assert_array_equal(dbias, np.zeros(3))
+
+
+shapes = st.tuples(
+    st.integers(1, 3),  # N
+    st.integers(1, 7),  # H
+    st.integers(1, 7),  # W
+    st.integers(1, 5),  # C
+    st.integers(1, 4),  # KH
+    st.integers(1, 4),  # KW
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),  # strides
+    st.integers(1, 40),  # F
+)
+
+
+def check_random_convolution(shape, padding, relu, bias, dtype):
+    _, H, W, _, KH, KW, _, _ = shape
+    if padding == "same" or (KH <= H and KW <= W):
+        check_convolution(compiled, shape, dtype, padding, relu, bias)
+
+
+random_convolution = given(
+    shape=shapes,
+    padding=st.sampled_from(["valid", "same"]),
+    relu=st.booleans(),
+    bias=st.booleans(),
+    dtype=st.sampled_from(["float32", "float64"]),
+)
+test_random_convolution = settings(max_examples=50, deadline=None, derandomize=True)(
+    random_convolution(check_random_convolution)
+)
+test_many_random_convolutions = pytest.mark.full(
+    settings(max_examples=2000, deadline=None)(random_convolution(check_random_convolution))
+)
+
+
+# --- max-pooling ----------------------------------------------------------------------------------
+
+# x shape, pool size, strides
+POOLS = {
+    "2x2": ((2, 6, 8, 3), (2, 2), (2, 2)),
+    "11_by_2": ((2, 11, 11, 2), (2, 2), (2, 2)),
+    "overlapping": ((2, 7, 6, 5), (3, 2), (2, 1)),
+    "overlapping_rows": ((1, 6, 7, 17), (2, 3), (1, 2)),
+    "gaps": ((2, 7, 8, 1), (2, 1), (3, 2)),
+    "one_window": ((1, 3, 4, 33), (3, 4), (1, 1)),
+    "stride_1": ((1, 5, 5, 2), (3, 3), (1, 1)),
+}
+
+
+def check_pool(rung, x, size, strides, padding, dtype):
+    y, winners = rung.max_pool_forward(x, size, strides, padding)
+    expected_y, expected_winners = naive.max_pool_forward(x, size, strides, padding)
+    assert y.dtype == dtype and winners.dtype == np.int32
+    np.testing.assert_array_equal(y, expected_y)
+    np.testing.assert_array_equal(winners, expected_winners)
+    dy = random(y.shape, dtype, 1)
+    dx = rung.max_pool_backward(dy, winners, x.shape, size, strides, padding)
+    check(dx, naive.max_pool_backward(dy, winners, x.shape, size, strides, padding), dtype)
+
+
+@each_rung
+@each_dtype
+@each_padding
+@pytest.mark.parametrize("values", ["distinct", "ties", "nan_and_inf"])
+@pytest.mark.parametrize("case", POOLS)
+def test_max_pool(rung, case, values, padding, dtype):
+    shape, size, strides = POOLS[case]
+    x = random(shape, dtype)
+    if values == "ties":
+        x = np.maximum(np.round(x), 0)  # mostly zeros, as behind a relu
+    if values == "nan_and_inf":
+        kind = np.random.default_rng(2).integers(0, 6, shape)
+        x[kind == 0], x[kind == 1], x[kind >= 3] = np.nan, np.inf, -np.inf
+    check_pool(rung, x, size, strides, padding, dtype)
+
+
+@each_rung
+def test_max_pool_of_only_minus_infinity_or_nan(rung):
+    for value in (-np.inf, np.nan):
+        x = np.full((1, 4, 4, 3), value, "float32")
+        check_pool(rung, x, (3, 3), (2, 2), "same", "float32")
+        check_pool(rung, x, (2, 2), (2, 2), "valid", "float32")
+
+
+def check_random_pool(shape, size, strides, padding, seed):
+    if padding == "same" or (size[0] <= shape[1] and size[1] <= shape[2]):
+        x = np.round(random(shape, "float32", seed))
+        for rung in RUNGS:
+            check_pool(rung, x, size, strides, padding, "float32")
+
+
+random_pool = given(
+    shape=st.tuples(st.integers(1, 2), st.integers(1, 8), st.integers(1, 8), st.integers(1, 20)),
+    size=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    strides=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    padding=st.sampled_from(["valid", "same"]),
+    seed=st.integers(0, 9),
+)
+test_random_pool = settings(max_examples=40, deadline=None, derandomize=True)(
+    random_pool(check_random_pool)
+)
+test_many_random_pools = pytest.mark.full(
+    settings(max_examples=1000, deadline=None)(random_pool(check_random_pool))
+)
+
+
+# --- dense, activations, loss ---------------------------------------------------------------------
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("N, D, U", [(1, 1, 1), (7, 5, 3), (3, 70, 17), (65, 3, 33), (200, 9, 64)])
+def test_dense(rung, N, D, U, bias, relu, dtype):
+    x, kernel = random((N, D), dtype), random((D, U), dtype, 1)
+    b = np.abs(random((U,), dtype, 2)) if bias else None
+    y = naive.dense_forward(x, kernel, b, relu)
+    check(rung.dense_forward(x, kernel, b, relu), y, dtype)
+    dy, mask = random(y.shape, dtype, 3), y.astype(dtype) if relu else None
+    expected = naive.dense_backward(dy, x, kernel, mask)
+    for actual, wanted in zip(rung.dense_backward(dy, x, kernel, mask), expected, strict=True):
+        check(actual, wanted, dtype)
+    assert rung.dense_backward(dy, x, kernel, mask, needs_dx=False)[0] is None
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("shape", [(7,), (3, 5), (2, 3, 4, 5), (0, 4), (9000,)])
+def test_relu(rung, shape, dtype):
+    x = random(shape, dtype)
+    y = rung.relu_forward(x)
+    assert np.asarray(y).dtype == dtype
+    np.testing.assert_array_equal(y, naive.relu_forward(x))
+    dy = random(shape, dtype, 1)
+    y = np.maximum(x, 0)  # at exactly 0 the derivative is 0
+    np.testing.assert_array_equal(rung.relu_backward(dy, y), naive.relu_backward(dy, y))
+
+
+@each_rung
+def test_relu_lets_nan_through(rung):
+    x = np.array([np.nan, -1, 2], "float32")
+    np.testing.assert_array_equal(rung.relu_forward(x), [np.nan, 0, 2])
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("shape", [(1, 1), (4, 10), (70, 3), (2, 3, 5)])
+def test_softmax(rung, shape, dtype):
+    x = 3 * random(shape, dtype)
+    y = naive.softmax_forward(x)
+    check(rung.softmax_forward(x), y, dtype)
+    check(rung.log_softmax(x), naive.log_softmax(x), dtype)
+    dy = random(shape, dtype, 1)
+    check(rung.softmax_backward(dy, y.astype(dtype)), naive.softmax_backward(dy, y), dtype)
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("N, K", [(1, 1), (5, 10), (70, 3)])
+def test_softmax_cross_entropy(rung, N, K, dtype):
+    logits = 3 * random((N, K), dtype)
+    targets = np.abs(random((N, K), dtype, 1))  # any targets, no distribution: sums count
+    losses, p = rung.softmax_cross_entropy_forward(logits, targets)
+    expected_losses, expected_p = naive.softmax_cross_entropy_forward(logits, targets)
+    check(losses, expected_losses, dtype)
+    check(p, expected_p, dtype)
+    dlogits = rung.softmax_cross_entropy_backward(p, targets)
+    check(dlogits, naive.softmax_cross_entropy_backward(expected_p, targets), dtype)
+
+
+@each_rung
+@each_dtype
+def test_huge_logits_stay_finite(rung, dtype):
+    logits = np.array([[1e4, -1e4, 0], [-1e4, -1e4, -1e4]], dtype)
+    targets = np.array([[0, 1, 0], [1, 0, 0]], dtype)
+    np.testing.assert_allclose(
+        rung.softmax_forward(logits), [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3]], rtol=1e-6
+    )
+    losses, p = rung.softmax_cross_entropy_forward(logits, targets)
+    np.testing.assert_allclose(losses, [2e4, np.log(3)], rtol=1e-6)
+    assert np.isfinite(rung.softmax_cross_entropy_backward(p, targets)).all()
+
+
+@each_rung
+def test_softmax_of_nan_is_nan(rung):
+    x = np.array([[1, np.nan, 2], [1, 2, 3]], "float32")
+    assert np.isnan(rung.softmax_forward(x)).tolist() == [[True] * 3, [False] * 3]
+
+
+# --- optimizers -----------------------------------------------------------------------------------
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("shape", [(5,), (3, 3, 2, 4), (9001,)])
+def test_adam(rung, shape, dtype):
+    value, m, v = random(shape, dtype), np.zeros(shape, dtype), np.zeros(shape, dtype)
+    arrays = [value, m, v]
+    expected = [np.float64(array) for array in arrays]
+    for step in (1, 2, 3):
+        g = random(shape, dtype, step)
+        size = rung.adam_step_size(step, 0.01, 0.9, 0.999, np.dtype(dtype))
+        rung.adam_update(value, g, m, v, size, 0.9, 0.999, 1e-7)
+        naive.adam_update(expected[0], g, *expected[1:], size, 0.9, 0.999, 1e-7)
+    for actual, wanted in zip(arrays, expected, strict=True):
+        check(actual, wanted, dtype)
+
+
+SGD = [(None, 0.0, False), (0.0, 0.9, False), (0.0, 0.9, True)]
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("velocity, momentum, nesterov", SGD)
+def test_sgd(rung, velocity, momentum, nesterov, dtype):
+    value = random((3, 7), dtype)
+    velocity = None if velocity is None else random((3, 7), dtype, 5)
+    expected = np.float64(value)
+    expected_velocity = None if velocity is None else np.float64(velocity)
+    for step in (1, 2, 3):
+        g = random((3, 7), dtype, step)
+        rung.sgd_update(value, g, velocity, 0.1, momentum, nesterov)
+        naive.sgd_update(expected, g, expected_velocity, 0.1, momentum, nesterov)
+    check(value, expected, dtype)
+    if velocity is not None:
+        check(velocity, expected_velocity, dtype)
+
+
+@each_dtype
+def test_both_rungs_update_to_the_same_bits(dtype):
+    """A fused multiply-add or another order of operations would show in the last bit."""
+    start = [np.abs(random((5000,), dtype, seed)) for seed in range(3)]
+    g = random((5000,), dtype, 9)
+    ends = []
+    for rung in RUNGS:
+        value, m, v = (array.copy() for array in start)
+        rung.adam_update(value, g, m, v, 0.0123, 0.9, 0.999, 1e-7)
+        moved, velocity = value.copy(), m.copy()
+        for momentum, nesterov in ((0.9, False), (0.8, True)):
+            rung.sgd_update(moved, g, velocity, 0.0123, momentum, nesterov)
+        rung.sgd_update(moved, g, None, 0.3)
+        ends.append([value, m, v, moved, velocity])
+    for one, other in zip(*ends, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@each_rung
+def test_updates_of_strided_arrays_are_in_place(rung):
+    big = random((6, 8), "float32")
+    value, g = big[::2, ::2], random((8, 6), "float32", 1)[::2, ::2].T
+    expected = np.float64(value)
+    naive.sgd_update(expected, g, None, 0.5)
+    rung.sgd_update(value, g, None, 0.5)
+    check(big[::2, ::2], expected, "float32")
+
+
+# --- what every function promises -----------------------------------------------------------------
+
+IMAGE, KERNEL = (2, 5, 5, 3), (2, 3, 3, 5)
+ROWS = (4, 6)
+# name: (shapes of the arrays, the other arguments)
+FUNCTIONS = {
+    "conv2d_forward": ([IMAGE, KERNEL, (5,)], ((1, 1), "same", True)),
+    "conv2d_backward": ([(2, 4, 3, 5), IMAGE, KERNEL], ((1, 1), "valid")),
+    "max_pool_forward": ([IMAGE], ((2, 2), (2, 2))),
+    "dense_forward": ([ROWS, (6, 3), (3,)], ()),
+    "dense_backward": ([(4, 3), ROWS, (6, 3)], ()),
+    "relu_forward": ([ROWS], ()),
+    "relu_backward": ([ROWS, ROWS], ()),
+    "softmax_forward": ([ROWS], ()),
+    "softmax_backward": ([ROWS, ROWS], ()),
+    "log_softmax": ([ROWS], ()),
+    "softmax_cross_entropy_forward": ([ROWS, ROWS], ()),
+    "softmax_cross_entropy_backward": ([ROWS, ROWS], ()),
+}
+
+
+def results(answer):
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_inputs_are_left_alone_and_may_be_read_only_or_strided(rung, name, dtype):
+    function, (shapes, rest) = getattr(rung, name), FUNCTIONS[name]
+    arrays = [random(shape, dtype, seed) for seed, shape in enumerate(shapes)]
+    copies = [array.copy() for array in arrays]
+    expected = results(function(*arrays, *rest))
+    for array, copy in zip(arrays, copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+    for result in expected:
+        assert result.dtype in (np.dtype(dtype), np.int32)
+        assert not any(np.shares_memory(result, array) for array in arrays)
+    for array in arrays:
+        array.flags.writeable = False
+    strided = [np.repeat(array, 2, axis=-1)[..., ::2] for array in arrays]
+    fortran = [np.asfortranarray(array) for array in arrays]
+    for variant in (arrays, strided, fortran):
+        for one, other in zip(results(function(*variant, *rest)), expected, strict=True):
+            # BLAS may sum in another order for another memory layout.
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_max_pool_backward_takes_read_only_and_strided_arrays():
+    x = random((1, 4, 6, 2), "float32")
+    _, winners = reference.max_pool_forward(x, (2, 2), (2, 2))
+    dy = random(winners.shape, "float32", 1)
+    expected = reference.max_pool_backward(dy, winners, x.shape, (2, 2), (2, 2))
+    winners.flags.writeable = dy.flags.writeable = False
+    dx = compiled.max_pool_backward(np.asfortranarray(dy), winners, x.shape, (2, 2), (2, 2))
+    np.testing.assert_array_equal(dx, expected)
+
+
+X, K, B = np.ones(IMAGE, "float32"), np.ones(KERNEL, "float32"), np.ones(5, "float32")
+DY = np.ones((2, 4, 3, 5), "float32")
+I32 = np.zeros((2, 2, 2, 3), np.int32)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c: c.conv2d_forward(X, K[:, :, :2], B),
+        lambda c: c.conv2d_forward(X, K, B[:4]),
+        lambda c: c.conv2d_forward(X[0], K, B),
+        lambda c: c.conv2d_forward(X[:, :1], K, B),
+        lambda c: c.conv2d_backward(DY[:1], X, K),
+        lambda c: c.conv2d_backward(DY, X, K, (1, 2)),
+        lambda c: c.conv2d_backward(DY, X, K, y=DY[:, :2]),
+        lambda c: c.dense_forward(np.ones((4, 5), "float32"), K[0, 0], None),
+        lambda c: c.max_pool_forward(X[0], (2, 2), (2, 2)),
+        lambda c: c.max_pool_backward(X[:, :2, :2], I32[:1], X.shape, (2, 2), (2, 2)),
+        lambda c: c.max_pool_backward(X[:, :1, :2], I32[:, :1], X.shape, (2, 2), (2, 2)),
+        lambda c: c.relu_backward(DY, DY[:1]),
+        lambda c: c.softmax_cross_entropy_forward(K[0, 0], K[0, 0, :2]),
+        lambda c: c.softmax_cross_entropy_backward(K[0, 0], K[0, 0, :2]),
+        lambda c: c.adam_update(B.copy(), B[:3], B.copy(), B.copy(), 1, 0.9, 0.9, 1e-7),
+        lambda c: c.sgd_update(B.copy(), B, B[:3].copy(), 0.1, 0.9),
+    ],
+)
+def test_a_wrong_shape_never_reaches_a_kernel(call):
+    with pytest.raises(ValueError, match=r"shape|axes|fit"):
+        call(compiled)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c: c.conv2d_forward(np.float64(X), K, B),
+        lambda c: c.conv2d_forward(X, K, np.float64(B)),
+        lambda c: c.conv2d_forward(X.astype(">f4"), K, B),
+        lambda c: c.conv2d_backward(np.float64(DY), X, K),
+        lambda c: c.max_pool_forward(X.astype("int64"), (2, 2), (2, 2)),
+        lambda c: c.max_pool_backward(X, X, X.shape, (1, 1), (1, 1)),
+        lambda c: c.relu_forward(X.astype("float16")),
+        lambda c: c.softmax_cross_entropy_forward(K[0, 0], np.float64(K[0, 0])),
+        lambda c: c.adam_update(B.copy(), np.float64(B), B.copy(), B.copy(), 1, 0.9, 0.9, 1e-7),
+    ],
+)
+def test_a_wrong_dtype_never_reaches_a_kernel(call):
+    with pytest.raises(TypeError, match=r"dtype|float32"):
+        call(compiled)
+
+
+def test_updates_refuse_read_only_parameters():
+    value = B.copy()
+    value.flags.writeable = False
+    for rung in RUNGS:
+        with pytest.raises(ValueError, match="read-only"):
+            rung.sgd_update(value, B, None, 0.1)
+
+
+def test_overflow_warns_nobody():
+    """The compiled rung is silent, like BLAS: the loss check names numbers that went wrong."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        huge = np.full((3, 3), 1e30, "float32")
+        y = compiled.dense_forward(huge, huge, None)
+    assert np.isinf(y).all()
