@@ -17,6 +17,7 @@ from tinycnn import (
     Dense,
     Input,
     Layer,
+    MeanSquaredError,
     ModelFileError,
     NumericalError,
     Rescaling,
@@ -251,6 +252,23 @@ def test_what_could_not_be_loaded_is_not_saved(layers, path):
         model.save(path)
     assert "\n" not in str(caught.value)
     assert not path.exists()
+
+
+class Halved(MeanSquaredError):
+    """A loss of one's own."""
+
+
+def test_a_loss_of_ones_own_costs_nobody_the_weights(path):
+    # There is no list of a user's own losses to hand over, so either the save says at once that
+    # it cannot be, or the file opens.
+    model = Sequential([Input((2,)), Dense(2)])
+    model.compile("sgd", Halved())
+    try:
+        model.save(path)
+    except ValueError as error:
+        assert "Halved" in str(error)
+    else:
+        assert same_arrays(load_model(path).get_weights(), model.get_weights())
 
 
 @pytest.mark.parametrize("fail", ["fsync", "replace", "write"])

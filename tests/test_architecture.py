@@ -1,0 +1,301 @@
+"""The promises of the layout: import order, light import, and what no file may contain."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinycnn
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "tinycnn"
+
+# A file imports only from files above it. A new file gets its place here first.
+ORDER = [
+    "errors",
+    "utils",
+    "geometry",
+    "console",
+    "files",
+    "kernels.reference",
+    "kernels.simd",
+    "kernels.compiled",
+    "kernels",
+    "parameter",
+    "initializers",
+    "layers.base",
+    "layers.activations",
+    "layers.convolutional",
+    "layers.pooling",
+    "layers.core",
+    "layers.preprocessing",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "callbacks",
+    "serialization",
+    "batches",
+    "training",
+    "models",
+    "gradient_check",
+    "datasets.idx",
+    "datasets.download",
+    "datasets.mnist",
+    "datasets.synthetic",
+    "datasets",
+    "plotting",
+    "",  # tinycnn/__init__.py
+]
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+every_file = pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+
+
+def name_of(file):
+    """tinycnn/kernels/simd.py -> "kernels.simd", tinycnn/kernels/__init__.py -> "kernels"."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = {name_of(file): ast.parse(file.read_text()) for file in FILES}
+
+
+def walk(tree):
+    """All nodes that run; not what only type checkers read."""
+    if isinstance(tree, ast.If) and ast.unparse(tree.test).endswith("TYPE_CHECKING"):
+        for node in tree.orelse:
+            yield from walk(node)
+        return
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        yield from walk(child)
+
+
+def imported(tree):
+    """The full name of every module or object that a file imports, wherever it does so."""
+    for node in walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_of(name):
+    """The module of the package that `name`, a module or an object in one, is taken from."""
+    parts = name.split(".")[1:]
+    while ".".join(parts) not in MODULES:
+        parts.pop()
+    return ".".join(parts)
+
+
+def dotted(node):
+    """`a.b.c` as text, or "" for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        before = dotted(node.value)
+        return before and f"{before}.{node.attr}"
+    return ""
+
+
+def names_in(tree):
+    """Every dotted name that a file uses."""
+    return {name for node in walk(tree) if (name := dotted(node))}
+
+
+# --- imports --------------------------------------------------------------------------------------
+
+
+def test_every_file_has_its_place():
+    assert set(MODULES) <= set(ORDER)
+    assert len(set(ORDER)) == len(ORDER)
+
+
+@every_file
+def test_a_file_imports_only_from_files_above_it(file):
+    name = name_of(file)
+    above = ORDER[: ORDER.index(name)]
+    ours = {n for n in imported(MODULES[name]) if n.split(".")[0] == "tinycnn"}
+    assert {n for n in ours if module_of(n) not in above} == set()
+
+
+def test_the_order_is_checked_at_all():
+    tree = ast.parse(
+        "def f():\n    from tinycnn.models import Sequential\n    import tinycnn.layers"
+    )
+    assert [module_of(n) for n in imported(tree)] == ["models", "layers"]
+    assert list(imported(ast.parse("if TYPE_CHECKING:\n    import tinycnn.models"))) == []
+
+
+ALLOWED = {"numpy", "numba", "llvmlite", "matplotlib", "requests", "urllib3", "tinycnn"}
+
+
+@every_file
+def test_imports_are_the_runtime_packages_or_the_standard_library(file):
+    # urllib3 is part of requests.
+    roots = {n.split(".")[0] for n in imported(MODULES[name_of(file)])}
+    assert roots - ALLOWED - sys.stdlib_module_names == set()
+
+
+def test_runtime_packages_are_four():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [dependency.split(">")[0].strip() for dependency in project["dependencies"]]
+    assert sorted(names) == ["matplotlib", "numba", "numpy", "requests"]
+
+
+HEAVY = ("numba", "llvmlite", "matplotlib", "requests", "urllib3", "multiprocessing")
+
+
+def test_import_is_light():
+    code = f"""
+import sys, tinycnn, tinycnn.datasets, tinycnn.kernels, tinycnn.utils
+model = tinycnn.Sequential([tinycnn.Dense(2, input_shape=(3,))])  # still no arithmetic
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+def test_reference_rung_does_without_numba():
+    code = """
+import sys, numpy as np, tinycnn
+tinycnn.kernels.use("numpy")
+model = tinycnn.Sequential([tinycnn.Conv2D(2, 2, input_shape=(4, 4, 1)), tinycnn.Flatten()])
+model.predict(np.zeros((1, 4, 4, 1)), verbose=0)
+print("numba" in sys.modules)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "False\n"
+
+
+@every_file
+def test_only_simd_knows_llvm_and_numba_s_insides(file):
+    name = name_of(file)
+    if name == "kernels.simd":
+        return
+    tree = MODULES[name]
+    public = {"numba.njit", "numba.prange", "numba.get_num_threads", "numba.set_num_threads"}
+    inside = {n for n in imported(tree) if n.split(".")[0] in ("numba", "llvmlite")}
+    assert inside <= {"numba", *public}
+    used = {n for n in names_in(tree) if n.startswith("numba.")}
+    assert used <= public | {"numba.__version__", "numba.config", "numba.config.DISABLE_JIT"}
+
+
+def test_everything_public_is_at_the_top():
+    for name in tinycnn.layers.__all__:
+        assert getattr(tinycnn, name) is getattr(tinycnn.layers, name)
+    assert set(tinycnn.layers.__all__) < set(tinycnn.__all__)
+    for table in (tinycnn.losses.LOSSES, tinycnn.optimizers.OPTIMIZERS):
+        for name, cls in table.items():
+            assert getattr(tinycnn, name) is cls
+    assert all(hasattr(tinycnn, name) for name in tinycnn.__all__)
+    assert sorted(set(tinycnn.__all__)) == sorted(tinycnn.__all__)
+
+
+# --- what no file contains ------------------------------------------------------------------------
+
+
+@every_file
+def test_no_assert(file):
+    # `python -O` would drop it.
+    assert not [n.lineno for n in walk(MODULES[name_of(file)]) if isinstance(n, ast.Assert)]
+
+
+@every_file
+def test_no_print_but_in_console(file):
+    if name_of(file) != "console":
+        used = names_in(MODULES[name_of(file)])
+        assert not used & {"print", "sys.stdout", "sys.stdout.write", "sys.stderr"}
+
+
+@every_file
+def test_no_global_random_numbers(file):
+    tree = MODULES[name_of(file)]
+    own = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64"}
+    used = {n.split(".")[2] for n in names_in(tree) if n.startswith("np.random.")}
+    assert used <= own
+    assert not {n for n in imported(tree) if n.split(".")[0] in ("random", "secrets")}
+
+
+@every_file
+def test_no_bare_except(file):
+    handlers = [n for n in walk(MODULES[name_of(file)]) if isinstance(n, ast.ExceptHandler)]
+    assert not [n.lineno for n in handlers if n.type is None or dotted(n.type) == "BaseException"]
+
+
+def undocumented(tree, prefix=""):
+    """Public classes, functions and methods without a docstring; functions in functions are own."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            setter = any(dotted(d).endswith(".setter") for d in node.decorator_list)
+            if not setter and not ast.get_docstring(node):
+                yield prefix + node.name
+            if isinstance(node, ast.ClassDef):
+                yield from undocumented(node, f"{prefix}{node.name}.")
+
+
+@every_file
+def test_everything_public_has_a_docstring(file):
+    tree = MODULES[name_of(file)]
+    assert ast.get_docstring(tree), "the module has no docstring"
+    assert list(undocumented(tree)) == []
+
+
+# Sizes of the reference network: images, maps, windows by channels, pixels by channels, classes by
+# units. Left out are 1, 3, 5, 10 and what is also a number of lanes, bits or lines: 9, 32 and 64.
+NETWORK = {11, 13, 26, 28, 49, 121, 169, 288, 320, 576, 640, 650, 676, 784, 1600, 10816, 18432}
+NETWORK |= {18496, 21632, 36864, 36928, 48000, 60000, 93322}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("kernels")])
+def test_no_kernel_knows_the_network(name):
+    constants = {n.value for n in walk(MODULES[name]) if isinstance(n, ast.Constant)}
+    assert {c for c in constants if type(c) is int} & NETWORK == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("kernels.compiled", "fastmath=True"), ("serialization", "allow_pickle=True")],
+)
+def test_texts_that_must_not_be(name, text):
+    file = PACKAGE / f"{name.replace('.', '/')}.py"
+    assert text not in file.read_text()
+
+
+def test_the_top_level_holds_what_it_should():
+    try:
+        command = ["git", "ls-files", "--cached", "-z"]
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    top = {name.split("/")[0] for name in listed.stdout.split("\0") if name}
+    assert top <= {
+        ".ci",
+        ".gitignore",
+        "LICENSE",
+        "README.md",
+        "benchmarks",
+        "examples",
+        "pyproject.toml",
+        "tests",
+        "tinycnn",
+    }
+
+
+def test_importing_and_training_leave_numpy_s_global_generator_alone():
+    before = np.random.get_state()[1].tobytes()  # noqa: NPY002 - it is what must not be used
+    with tinycnn.kernels.use("numpy"):
+        model = tinycnn.Sequential([tinycnn.Dense(2, input_shape=(3,))])
+        model.compile("adam", "mse")
+        model.fit(np.zeros((4, 3)), np.zeros((4, 2)), verbose=0)
+    assert np.random.get_state()[1].tobytes() == before  # noqa: NPY002

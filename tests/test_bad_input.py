@@ -1,0 +1,404 @@
+"""What a user may do wrong, one row each: the error's type, and the words its one line must hold.
+
+Every message says what was received, and comes before any number is computed or any weight changed.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from tinycnn import (
+    SGD,
+    Activation,
+    Adam,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    MaxPooling2D,
+    Rescaling,
+    Sequential,
+    kernels,
+    load_model,
+)
+from tinycnn.utils import to_categorical
+
+pytestmark = pytest.mark.usefixtures("numpy_rung")
+
+
+def image_model(loss="categorical_crossentropy"):
+    model = Sequential([Input((6, 6, 1)), Flatten(), Dense(3, activation="softmax")])
+    model.compile("adam", loss, metrics=["accuracy"])
+    return model
+
+
+X = np.random.default_rng(0).random((6, 6, 6, 1))
+Y = np.eye(3)[[0, 1, 2, 0, 1, 2]]
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+sparse = "sparse_categorical_crossentropy"
+
+
+def changed(array, place, value):
+    array = np.array(array, dtype=float)
+    array[place] = value
+    return array
+
+
+def fit(x=X, y=Y, loss="categorical_crossentropy", **arguments):
+    return image_model(loss).fit(x, y, verbose=0, **arguments)
+
+
+def used_twice():
+    layer = Dense(2)
+    return Sequential([Input((2,)), layer, layer])
+
+
+# (what the user did, type, words)
+ROWS = {
+    # layers
+    "no filters": (lambda: Conv2D(0, 3), ValueError, "`filters` positive integer filters=0"),
+    "filters as text": (lambda: Conv2D("8", 3), ValueError, "`filters` filters='8'"),
+    "kernel as text": (lambda: Conv2D(8, "3"), ValueError, "`kernel_size` kernel_size='3'"),
+    "kernel of three": (lambda: Conv2D(8, (3, 3, 3)), ValueError, "`kernel_size` pair (3, 3, 3)"),
+    "no strides": (lambda: Conv2D(8, 3, 0), ValueError, "`strides` strides=0"),
+    "padding": (
+        lambda: Conv2D(8, 3, padding="full"),
+        ValueError,
+        "`padding` 'valid' 'same' padding='full'",
+    ),
+    "activation": (
+        lambda: Dense(8, activation="rele"),
+        ValueError,
+        "unknown activation relu softmax 'rele'",
+    ),
+    "activation list": (lambda: Activation(["relu"]), ValueError, "unknown activation ['relu']"),
+    "no units": (lambda: Dense(0), ValueError, "`units` units=0"),
+    "units as fraction": (lambda: Dense(2.5), ValueError, "`units` units=2.5"),
+    "pool": (lambda: MaxPooling2D(-2), ValueError, "`pool_size` pool_size=-2"),
+    "pool strides": (lambda: MaxPooling2D(2, "1"), ValueError, "`strides` strides='1'"),
+    "scale as text": (lambda: Rescaling("1/255"), ValueError, "`scale` scale='1/255'"),
+    "unknown argument": (lambda: Conv2D(8, 3, dilation_rate=2), TypeError, "dilation_rate"),
+    "initializer": (
+        lambda: Sequential([Input((2,)), Dense(2, kernel_initializer="glorot")]),
+        ValueError,
+        "unknown initializer glorot_uniform he_normal 'glorot'",
+    ),
+    "initializer list": (
+        lambda: Sequential([Input((2,)), Dense(2, kernel_initializer=["zeros"])]),
+        ValueError,
+        "unknown initializer ['zeros']",
+    ),
+    "kernel larger than image": (
+        lambda: Sequential([Input((28, 28, 1)), Conv2D(8, 29)]),
+        ValueError,
+        "`kernel_size` 28x28 padding='same' (29, 29)",
+    ),
+    "pool larger than image": (
+        lambda: Sequential([Input((28, 28, 1)), MaxPooling2D((2, 30))]),
+        ValueError,
+        "`pool_size` 28x28 (2, 30)",
+    ),
+    "image without channels": (
+        lambda: Sequential([Conv2D(8, 3, input_shape=(28, 28))]),
+        ValueError,
+        "(N, height, width, channels) (N, 28, 28)",
+    ),
+    "shape is a number": (lambda: Input(784), ValueError, "shape 784"),
+    "shape of text": (lambda: Sequential([Input("28"), Dense(2)]), ValueError, "shape"),
+    "shape of nothing": (
+        lambda: Sequential([Dense(2, input_shape=(0,))]),
+        ValueError,
+        "shape (0,)",
+    ),
+    "shape below nothing": (
+        lambda: Sequential([Input((-1,)), Flatten()]),
+        ValueError,
+        "shape (-1,)",
+    ),
+    "shape with a hole": (
+        lambda: Sequential([Input((None, 28, 1)), Conv2D(2, 3)]),
+        ValueError,
+        "shape None",
+    ),
+    "name is no text": (
+        lambda: Sequential([Dense(2, name=5, input_shape=(2,))]),
+        ValueError,
+        "name name=5",
+    ),
+    # models
+    "no layers": (lambda: Sequential().build((2,)), ValueError, "no layers"),
+    "no layers to predict": (lambda: Sequential().predict(X), ValueError, "no layers"),
+    "not a layer": (lambda: Sequential([Dense]), ValueError, "layers Received Dense"),
+    "text for a layer": (lambda: Sequential(["dense"]), ValueError, "layers 'dense'"),
+    "layer used twice": (used_twice, ValueError, "already in this model Dense(dense)"),
+    "name used twice": (
+        lambda: Sequential([Dense(2, name="a"), Dense(2, name="a")]),
+        ValueError,
+        "name unique 'a'",
+    ),
+    "input in the middle": (lambda: Sequential([Dense(2), Input((2,))]), ValueError, "Input first"),
+    "seed": (lambda: Sequential(seed=-1), ValueError, "`seed` seed=-1"),
+    "seed as fraction": (lambda: Sequential(seed=0.5), ValueError, "`seed` seed=0.5"),
+    "dtype": (
+        lambda: Sequential(dtype="float16"),
+        ValueError,
+        "`dtype` 'float32' 'float64' dtype='float16'",
+    ),
+    "no shape known": (lambda: Sequential([Dense(2)]).get_weights(), ValueError, "input_shape"),
+    "built with another shape": (
+        lambda: image_model().build((9, 9, 1)),
+        ValueError,
+        "(6, 6, 1) (9, 9, 1)",
+    ),
+    "weights too few": (
+        lambda: image_model().set_weights([]),
+        ValueError,
+        "2 weight arrays Received: 0",
+    ),
+    "weights of another shape": (
+        lambda: image_model().set_weights([np.zeros((3, 36)), np.zeros(3)]),
+        ValueError,
+        "weight 0 (kernel) (36, 3) (3, 36)",
+    ),
+    # compile
+    "optimizer": (
+        lambda: image_model().compile("adamm", "mse"),
+        ValueError,
+        "unknown optimizer adam sgd 'adamm'",
+    ),
+    "optimizer class": (
+        lambda: image_model().compile(Adam, "mse"),
+        ValueError,
+        "unknown optimizer Adam",
+    ),
+    "loss": (
+        lambda: image_model().compile("adam", "crossentropy"),
+        ValueError,
+        "unknown loss categorical_crossentropy 'crossentropy'",
+    ),
+    "loss list": (
+        lambda: image_model().compile("adam", ["mse"]),
+        ValueError,
+        "unknown loss ['mse']",
+    ),
+    "metric": (
+        lambda: image_model().compile("adam", "mse", metrics=["f1"]),
+        ValueError,
+        "unknown metric accuracy ['f1']",
+    ),
+    "metric number": (
+        lambda: image_model().compile("adam", "mse", metrics=5),
+        ValueError,
+        "unknown metric accuracy 5",
+    ),
+    "learning rate below 0": (lambda: Adam(-1), ValueError, "`learning_rate` learning_rate=-1"),
+    "learning rate nan": (
+        lambda: SGD(float("nan")),
+        ValueError,
+        "`learning_rate` finite learning_rate=nan",
+    ),
+    "learning rate text": (lambda: Adam("fast"), ValueError, "`learning_rate` 'fast'"),
+    "momentum": (
+        lambda: SGD(momentum=1.5),
+        ValueError,
+        "`momentum` [0, 1) momentum=1.5",
+    ),
+    "beta": (lambda: Adam(beta_1=1.0), ValueError, "`beta_1` [0, 1) beta_1=1.0"),
+    "fit before compile": (
+        lambda: Sequential([Dense(2)]).fit(X, Y),
+        RuntimeError,
+        "model.compile(optimizer, loss)",
+    ),
+    "evaluate before compile": (
+        lambda: Sequential([Dense(2)]).evaluate(X, Y, verbose=0),
+        RuntimeError,
+        "model.compile(optimizer, loss)",
+    ),
+    # data
+    "image shape": (
+        lambda: fit(np.ones((6, 28, 28))),
+        ValueError,
+        "`x` (N, 6, 6, 1) (6, 28, 28)",
+    ),
+    "one image without a batch": (
+        lambda: image_model().predict(X[0], verbose=0),
+        ValueError,
+        "`x` (N, 6, 6, 1) (6, 6, 1)",
+    ),
+    "three channels": (
+        lambda: fit(np.ones((6, 6, 6, 3))),
+        ValueError,
+        "`x` (N, 6, 6, 1) (6, 6, 6, 3)",
+    ),
+    "labels for one-hot": (
+        lambda: fit(y=LABELS),
+        ValueError,
+        "one-hot (N, 3) to_categorical(y, 3) sparse_categorical_crossentropy (6,)",
+    ),
+    "one-hot of the wrong width": (
+        lambda: fit(y=to_categorical(LABELS, 10)),
+        ValueError,
+        "(N, 3) (6, 10)",
+    ),
+    "one-hot for labels": (
+        lambda: fit(y=Y, loss=sparse),
+        ValueError,
+        "integer categorical_crossentropy (6, 3)",
+    ),
+    "label too large": (lambda: fit(y=LABELS + 1, loss=sparse), ValueError, "0 to 2 from 1 to 3"),
+    "label below 0": (lambda: fit(y=LABELS - 1, loss=sparse), ValueError, "0 to 2 from -1 to 1"),
+    "label and a half": (lambda: fit(y=LABELS / 2, loss=sparse), ValueError, "whole numbers float"),
+    "no data": (lambda: fit(X[:0], Y[:0]), ValueError, "`x` at least one (0, 6, 6, 1)"),
+    "an empty list": (lambda: fit([], []), ValueError, "`x` at least one (0,)"),
+    "nan in the images": (
+        lambda: fit(changed(X, (4, 0, 0, 0), np.nan)),
+        ValueError,
+        "`x` finite NaN sample 4",
+    ),
+    "infinity in the targets": (
+        lambda: fit(y=changed(Y, (2, 1), np.inf)),
+        ValueError,
+        "`y` finite infinity sample 2",
+    ),
+    "nan to predict": (
+        lambda: image_model().predict(changed(X, 0, np.nan), verbose=0),
+        ValueError,
+        "`x` finite NaN sample 0",
+    ),
+    "objects": (lambda: fit(X.astype(object)), ValueError, "`x` numbers object"),
+    "nothing": (lambda: fit(None), ValueError, "`x` numbers object"),
+    "text": (lambda: fit(["a", "b"]), ValueError, "`x` numbers <U1"),
+    "targets as text": (lambda: fit(y=["a"] * 6), ValueError, "`y` numbers <U1"),
+    "ragged": (lambda: fit([[1], [1, 2]]), ValueError, "`x` regular array"),
+    "complex": (lambda: fit(X * 1j), ValueError, "`x` numbers complex128"),
+    "one number": (lambda: fit(3.0), ValueError, "`x` at least one shape ()"),
+    "targets missing": (lambda: fit(y=Y[:4]), ValueError, "`x` `y` same number 6 4"),
+    "a number to evaluate against": (
+        lambda: image_model().evaluate(X, 5, verbose=0),
+        ValueError,
+        "`y` at least one ()",
+    ),
+    "validation lengths": (
+        lambda: fit(validation_data=(X, Y[:4])),
+        ValueError,
+        "`validation_data[0]` `validation_data[1]` 6 4",
+    ),
+    "validation nan": (
+        lambda: fit(validation_data=(changed(X, 1, np.nan), Y)),
+        ValueError,
+        "`validation_data[0]` NaN sample 1",
+    ),
+    "validation images alone": (
+        lambda: fit(validation_data=X[:3]),
+        ValueError,
+        "`validation_data` pair (x, y)",
+    ),
+    # fit's arguments
+    "no epochs": (lambda: fit(epochs=0), ValueError, "`epochs` epochs=0"),
+    "epochs as text": (lambda: fit(epochs="10"), ValueError, "`epochs` epochs='10'"),
+    "no batch": (lambda: fit(batch_size=0), ValueError, "`batch_size` batch_size=0"),
+    "half a batch": (lambda: fit(batch_size=0.5), ValueError, "`batch_size` batch_size=0.5"),
+    "batch size None": (lambda: fit(batch_size=None), ValueError, "`batch_size` batch_size=None"),
+    "predict batch": (
+        lambda: image_model().predict(X, batch_size=-1),
+        ValueError,
+        "`batch_size` batch_size=-1",
+    ),
+    "split": (lambda: fit(validation_split=1.5), ValueError, "`validation_split` [0, 1) 1.5"),
+    "split below 0": (lambda: fit(validation_split=-0.2), ValueError, "`validation_split` -0.2"),
+    "split as text": (lambda: fit(validation_split="0.2"), ValueError, "`validation_split` '0.2'"),
+    "split too fine": (
+        lambda: fit(validation_split=0.9),
+        ValueError,
+        "`validation_split` 0 6 0.9",
+    ),
+    "verbose": (lambda: image_model().fit(X, Y, verbose=3), ValueError, "`verbose` verbose=3"),
+    "initial epoch": (
+        lambda: fit(initial_epoch="1"),
+        ValueError,
+        "`initial_epoch` initial_epoch='1'",
+    ),
+    "initial epoch below 0": (
+        lambda: fit(initial_epoch=-1),
+        ValueError,
+        "`initial_epoch` initial_epoch=-1",
+    ),
+    "callback alone": (lambda: fit(callbacks=5), ValueError, "callbacks 5"),
+    "shuffle batches": (lambda: fit(shuffle="batch"), ValueError, "`shuffle` shuffle='batch'"),
+    # the rest
+    "rung": (lambda: kernels.use("cuda"), ValueError, "'numba' 'numpy' 'cuda'"),
+    "class out of range": (
+        lambda: to_categorical([0, 3], 3),
+        ValueError,
+        "0 num_classes 2 from 0 to 3",
+    ),
+    "class below 0": (lambda: to_categorical([-1, 3]), ValueError, "from -1 to 3"),
+    "half a class": (lambda: to_categorical([0.5]), ValueError, "integer float64"),
+    "class infinity": (lambda: to_categorical([np.inf]), ValueError, "integer"),
+    "classes as text": (lambda: to_categorical([0, 1], "2"), ValueError, "`num_classes` '2'"),
+    "no classes": (lambda: to_categorical([]), ValueError, "at least one empty"),
+    "saved under a folder's name": (
+        lambda: image_model().save("model"),
+        ValueError,
+        ".npz 'model'",
+    ),
+    "load what is not there": (
+        lambda: load_model("nowhere.npz"),
+        OSError,
+        "nowhere.npz",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_bad_input(row):
+    do, error, words = ROWS[row]
+    with pytest.raises(error) as caught:
+        do()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 300
+    # Words are told apart by spaces, but for those in brackets.
+    position = {word: word in message for word in split_words(words)}
+    assert all(position.values()), f"{message!r} lacks {[w for w in position if not position[w]]}"
+
+
+def split_words(words):
+    """ "a (b, c) d" -> ["a", "(b, c)", "d"]."""
+    found, depth = [""], 0
+    for character in words:
+        depth += (character in "([") - (character in ")]")
+        if character == " " and depth <= 0:
+            found.append("")
+        else:
+            found[-1] += character
+    return [word for word in found if word]
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if "fit" in ROWS[r][0].__code__.co_names])
+def test_bad_data_change_nothing(row, monkeypatch):
+    models = []
+
+    def remembered(loss="categorical_crossentropy", make=image_model):
+        models.append(make(loss))
+        models.append(models[0].get_weights())
+        return models[0]
+
+    monkeypatch.setitem(globals(), "image_model", remembered)
+    with pytest.raises((ValueError, TypeError, RuntimeError)):
+        ROWS[row][0]()
+    if models:
+        model, before = models
+        assert model.steps_trained == model.optimizer.iterations == model.epochs_trained == 0
+        for old, new in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
+
+
+def test_the_library_itself_does_not_warn_of_nan_in_the_data():
+    # The check that finds a NaN is silent, for floats of every size.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for dtype in ("float16", "float32", "float64"):
+            with pytest.raises(ValueError, match="sample 4"):
+                fit(changed(X, (4, 0, 0, 0), np.nan).astype(dtype))
