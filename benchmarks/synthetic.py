@@ -1,0 +1,84 @@
+"""How good the drawn digits are: what a network that learned nothing else makes of real ones.
+
+    python benchmarks/synthetic.py                         # a fresh drawn set
+    python benchmarks/synthetic.py --mnist-folder FOLDER   # and MNIST's training images
+
+MNIST's test images are not opened: the skeletons of `tinycnn.datasets.synthetic` were tuned with
+this command's second figure, and what one tunes by is no test.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
+from tinycnn.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.datasets import synthetic
+from tinycnn.datasets.idx import read_idx
+from tinycnn.utils import Array
+
+
+def reference_network(seed: int) -> Sequential:
+    """The network of `examples/mnist_cnn_classifier.py`, for integer labels."""
+    model = Sequential(
+        [
+            Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
+            MaxPooling2D((2, 2)),
+            Conv2D(64, (3, 3), activation="relu"),
+            MaxPooling2D((2, 2)),
+            Conv2D(64, (3, 3), activation="relu"),
+            Flatten(),
+            Dense(64, activation="relu"),
+            Dense(10, activation="softmax"),
+        ],
+        seed=seed,
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    return model
+
+
+def report(title: str, model: Sequential, images: Array, labels: Array) -> None:
+    """Prints the accuracy, of all and of each digit, and the six most frequent confusions."""
+    read = model.predict(images[..., None] / np.float32(255), verbose=0).argmax(axis=1)
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (labels, read), 1)
+    share = counts.diagonal() / counts.sum(axis=1)
+    say(f"{title}: {np.mean(read == labels):.2%} of {len(labels)}")
+    say("  by digit: " + "  ".join(f"{digit} {value:.1%}" for digit, value in enumerate(share)))
+    np.fill_diagonal(counts, 0)
+    worst = np.argsort(-counts, axis=None, kind="stable")[:6]
+    confusions = (f"{i // 10} as {i % 10} ({counts.flat[i]})" for i in worst)
+    say("  most often misread: " + ", ".join(confusions))
+
+
+def main() -> None:
+    """Draws, trains and reports."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mnist-folder", type=Path, help="folder with MNIST's training files")
+    parser.add_argument("--train", type=positive_integer, default=60000, help="drawn digits")
+    parser.add_argument("--epochs", type=positive_integer, default=5)
+    parser.add_argument("--seed", type=int, default=0, help="of the network")
+    options = parser.parse_args()
+
+    start = time.perf_counter()
+    (x, y), _ = synthetic.load_data(train=options.train, test=10000, seed=0)
+    seconds = time.perf_counter() - start
+    say(f"{len(y) + 10000} digits drawn, written and read in {seconds:.1f} s")
+    model = reference_network(options.seed)
+    model.fit(x[..., None] / np.float32(255), y, batch_size=64, epochs=options.epochs)
+
+    _, (x, y) = synthetic.load_data(train=1, test=10000, seed=1)
+    report("a fresh drawn set", model, x, y)
+    if options.mnist_folder:
+        x, y = (
+            read_idx(next(options.mnist_folder.glob(f"train-{name}-ubyte*")))
+            for name in ("images-idx3", "labels-idx1")
+        )
+        report("MNIST's training images", model, x, y)
+
+
+if __name__ == "__main__":
+    end_errors_in_one_line()
+    main()
