@@ -254,7 +254,7 @@ def test_what_could_not_be_loaded_is_not_saved(layers, path):
     assert not path.exists()
 
 
-class Halved(MeanSquaredError):
+class HalvedError(MeanSquaredError):
     """A loss of one's own."""
 
 
@@ -262,11 +262,11 @@ def test_a_loss_of_ones_own_costs_nobody_the_weights(path):
     # There is no list of a user's own losses to hand over, so either the save says at once that
     # it cannot be, or the file opens.
     model = Sequential([Input((2,)), Dense(2)])
-    model.compile("sgd", Halved())
+    model.compile("sgd", HalvedError())
     try:
         model.save(path)
     except ValueError as error:
-        assert "Halved" in str(error)
+        assert "HalvedError" in str(error)
     else:
         assert same_arrays(load_model(path).get_weights(), model.get_weights())
 
