@@ -17,6 +17,7 @@ PACKAGE = ROOT / "tinycnn"
 # A file imports only from files above it. A new file gets its place here first.
 ORDER = [
     "errors",
+    "arguments",
     "utils",
     "geometry",
     "console",

@@ -76,8 +76,8 @@ def test_the_main_example_leaves_a_picture_a_history_and_a_model(small, tmp_path
     assert record["settings"] == {"batch_size": 64, "seed": 0, "kernels": kernels}
     assert sorted(record["history"]) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     assert all(len(values) == 2 for values in record["history"].values())
-    images = idx.read_idx(small / "t10k-images-idx3-ubyte.gz")[..., np.newaxis]
-    labels = idx.read_idx(small / "t10k-labels-idx1-ubyte.gz")
+    images = idx.read_idx(small / "t10k-images-idx3-ubyte")[..., np.newaxis]
+    labels = idx.read_idx(small / "t10k-labels-idx1-ubyte")
     chosen = load_model(folder / "mnist_cnn.npz").predict(images / 255, verbose=0).argmax(axis=1)
     assert record["test"]["accuracy"] == pytest.approx(np.mean(chosen == labels))
 
@@ -123,7 +123,7 @@ def test_a_mistake_ends_in_a_line_that_names_it(tmp_path, arguments, words):
 def test_a_text_file_as_idx_ends_in_a_line_that_names_it(small, tmp_path):
     for path in small.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    broken = tmp_path / "train-images-idx3-ubyte.gz"
+    broken = tmp_path / "train-images-idx3-ubyte"
     broken.write_bytes(gzip.compress(b"<html>not here</html>"))
     process = run("mnist_cnn_classifier.py", "--data-dir", tmp_path, "--output-dir", tmp_path)
     assert process.returncode != 0

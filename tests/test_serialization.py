@@ -465,7 +465,7 @@ def test_a_member_that_unpacks_to_more_is_refused(saved, path):
         lambda content: content["layers"].clear(),
         lambda content: content["compile"]["optimizer"].update({"class": "eval"}),
         lambda content: content["compile"]["optimizer"]["config"].update(learning_rate="fast"),
-        lambda content: content["compile"].update(iterations=0),
+        lambda content: content["compile"].update(iterations=-1),
         lambda content: content["compile"].update(metrics=["speed"]),
         lambda content: content.update(input_shape=[3]),
         lambda content: content.update(input_shape=None),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinycnn import geometry
+from tinycnn import arguments, geometry
 from tinycnn.utils import to_categorical
 
 
@@ -88,7 +88,7 @@ def test_same_padding_is_tensorflow_s(length, size, stride, padding):
     ],
 )
 def test_pairs(value, expected):
-    pair = geometry.pair(value, "size")
+    pair = arguments.pair(value, "size")
     assert pair == expected
     assert [type(v) for v in pair] == [int, int]  # plain ones, which a model file can hold
 
@@ -117,15 +117,15 @@ def test_what_is_no_pair(value):
     with pytest.raises(
         ValueError, match=r"`size` must be a positive integer or a pair.*Received: size="
     ):
-        geometry.pair(value, "size")
+        arguments.pair(value, "size")
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, None, "3", [3], (1, 2)], ids=repr)
 def test_what_is_not_positive(value):
     with pytest.raises(ValueError, match=r"`n` must be a positive integer. Received: n="):
-        geometry.positive(value, "n")
+        arguments.integer(value, "n")
 
 
 def test_a_numpy_integer_is_an_integer():
-    assert geometry.positive(np.int64(3), "n") == 3
-    assert type(geometry.positive(np.int64(3), "n")) is int
+    assert arguments.integer(np.int64(3), "n") == 3
+    assert type(arguments.integer(np.int64(3), "n")) is int

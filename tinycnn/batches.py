@@ -88,12 +88,8 @@ def split_at(n: int, validation_split: float) -> int:
     at a split of 0.8 give 11,999, not 12,000.
 
     Raises:
-        ValueError: if the split is not in (0, 1), or leaves either part empty.
+        ValueError: if the split leaves either part empty.
     """
-    if not 0 < validation_split < 1:
-        raise ValueError(
-            f"`validation_split` must lie in [0, 1). Received: validation_split={validation_split}"
-        )
     at = math.floor(n * (1.0 - validation_split))
     if at == 0 or at == n:
         raise ValueError(

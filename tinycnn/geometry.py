@@ -4,49 +4,7 @@ Legend, along one axis: `length` of the input, `size` of the window, `stride` be
 Source: keras/src/ops/operation_utils.py (output shapes), TensorFlow's "SAME" rule (padding).
 """
 
-from collections.abc import Sequence
-
 PADDINGS = ("valid", "same")
-
-
-def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
-    """`value` as a pair of positive integers (height, width): 3 means (3, 3).
-
-    Raises:
-        ValueError: naming the argument `name` and what was received.
-    """
-    values = (value, value) if isinstance(value, int) else value
-    try:
-        height, width = (_integer(v) for v in values)
-        valid = height > 0 and width > 0
-    except (TypeError, ValueError):
-        valid = False
-    if not valid:
-        raise ValueError(
-            f"`{name}` must be a positive integer or a pair of them. Received: {name}={value!r}"
-        )
-    return height, width
-
-
-def positive(value: int, name: str) -> int:
-    """`value` as a positive integer.
-
-    Raises:
-        ValueError: naming the argument `name` and what was received.
-    """
-    try:
-        number = _integer(value)
-    except TypeError:
-        number = 0
-    if number <= 0:
-        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
-    return number
-
-
-def _integer(value: int) -> int:
-    if isinstance(value, bool):
-        raise TypeError("a truth value is not a size")
-    return value.__index__()
 
 
 def checked_padding(padding: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tinycnn.arguments import one_of
 from tinycnn.utils import Array
 
 Initializer = Callable[[tuple[int, ...], np.random.Generator, str], Array]
@@ -89,8 +90,4 @@ def get(identifier: str | Initializer) -> Initializer:
     """
     if callable(identifier):
         return identifier
-    if identifier not in INITIALIZERS:
-        raise ValueError(
-            f"unknown initializer; known are {', '.join(INITIALIZERS)}. Received: {identifier!r}"
-        )
-    return INITIALIZERS[identifier]
+    return INITIALIZERS[one_of(identifier, [*INITIALIZERS], "initializer")]

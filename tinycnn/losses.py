@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
+from tinycnn.arguments import one_of
 from tinycnn.utils import Array
 
 # Keras's epsilon: probabilities are kept within [EPSILON, 1 - EPSILON] before their log is taken.
@@ -245,7 +246,7 @@ LOSSES: dict[str, type[Loss]] = {
     loss.__name__: loss
     for loss in (CategoricalCrossentropy, SparseCategoricalCrossentropy, MeanSquaredError)
 }
-_BY_NAME = {loss.name: loss for loss in LOSSES.values()} | {"mse": MeanSquaredError}
+_BY_NAME = {loss.name: loss for loss in LOSSES.values()} | {"mse": MeanSquaredError} | LOSSES
 
 
 def get(identifier: str | Loss) -> Loss:
@@ -256,8 +257,4 @@ def get(identifier: str | Loss) -> Loss:
     """
     if isinstance(identifier, Loss):
         return identifier
-    if identifier in LOSSES:
-        return LOSSES[identifier]()
-    if identifier not in _BY_NAME:
-        raise ValueError(f"unknown loss; known are {', '.join(_BY_NAME)}. Received: {identifier!r}")
-    return _BY_NAME[identifier]()
+    return _BY_NAME[one_of(identifier, [*_BY_NAME], "loss")]()

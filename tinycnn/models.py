@@ -2,13 +2,15 @@
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
 
 from tinycnn import console, losses, optimizers, serialization
+from tinycnn.arguments import integer
+from tinycnn.arguments import shape as checked_shape
 from tinycnn.errors import ModelFileError
 from tinycnn.layers import LAYERS, Input, Layer
 from tinycnn.layers.base import Shape, assign
@@ -47,9 +49,7 @@ class Sequential(Trainer):
         super().__init__()
         if dtype not in ("float32", "float64"):
             raise ValueError(f"`dtype` must be 'float32' or 'float64'. Received: dtype={dtype!r}")
-        if not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"`seed` must be an integer >= 0. Received: seed={seed!r}")
-        self.seed = seed
+        self.seed = integer(seed, "seed", least=0)
         self.dtype = dtype
         self.name = name
         self.layers: list[Layer] = []
@@ -68,8 +68,9 @@ class Sequential(Trainer):
             raise ValueError(f"a model is made of layers. Received: {layer!r}")
         if layer in self.layers:
             raise ValueError(f"{layer} is already in this model; make a new one for each place")
+        shape_before = self.input_shape
         if not self.layers and layer.input_shape is not None:
-            self.input_shape = tuple(layer.input_shape)
+            self.input_shape = layer.input_shape
         if isinstance(layer, Input):
             if self.layers:
                 raise ValueError("Input can only be the first layer")
@@ -77,8 +78,8 @@ class Sequential(Trainer):
         names = [other.name for other in self.layers]
         if layer.name is None:
             base = _snake_case(type(layer).__name__)
-            taken = Counter(type(other) for other in self.layers)[type(layer)]
-            layer.name = f"{base}_{taken}" if taken else base
+            candidates = chain([base], (f"{base}_{i}" for i in count(1)))
+            layer.name = next(name for name in candidates if name not in names)
         if layer.name in names or "/" in layer.name:
             raise ValueError(
                 f"a layer's name must be unique and hold no '/'. Received: name={layer.name!r}"
@@ -90,6 +91,7 @@ class Sequential(Trainer):
                 self.build()
             except ValueError:
                 self.layers.pop()
+                self.input_shape = shape_before
                 raise
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
@@ -102,27 +104,29 @@ class Sequential(Trainer):
         Raises:
             ValueError: if a layer cannot take the shape that reaches it, or none is known.
         """
-        if self.built:
-            return
         if not self.layers:
             raise ValueError("the model has no layers: add some first")
+        shape = self.input_shape
         if input_shape is not None:
-            shape = tuple(size for size in input_shape if size is not None)
-        elif self.input_shape is not None:
-            shape = self.input_shape
-        else:
+            shape = checked_shape(
+                [size for i, size in enumerate(input_shape) if i or size is not None], "input_shape"
+            )
+            if self.input_shape not in (None, shape):
+                raise ValueError(
+                    f"the model was built for inputs of shape {self.input_shape}. "
+                    f"Received: input_shape={shape}"
+                )
+        if shape is None:
             raise ValueError("give the first layer an input_shape, or call model.build(shape)")
         self.input_shape = shape
+        if self.built:
+            return
         for index, layer in enumerate(self.layers):
             if layer.built and (layer.input_shape, layer.dtype) == (shape, self.dtype):
                 shape = layer.output_shape or ()
             else:
                 rng = np.random.default_rng([self.seed, FOR_WEIGHTS, index])
                 shape = layer.build(shape, rng, self.dtype)
-        # Nobody reads the gradient by the images: the first layer that learns need not make it.
-        learning = [layer for layer in self.layers if layer.parameters]
-        for layer in learning[:1]:
-            layer.needs_input_gradient = False
         self.built = True
 
     # --- the two folds ----------------------------------------------------------------------------
@@ -133,26 +137,30 @@ class Sequential(Trainer):
             x = layer.forward(x, training)
         return x
 
-    def backward(self, dy: Array, from_logits: bool = False) -> Array | None:
+    def backward(self, dy: Array, from_logits: bool = False, needs_dx: bool = True) -> Array | None:
         """Sets the gradient of every parameter, from the loss's gradient by the last output.
 
         Args:
             dy: (N, *output_shape).
             from_logits: `dy` is by what the last layer's softmax was applied to.
+            needs_dx: False stops at the first layer that learns, and spares it its dx: in training
+                nobody reads the gradient by the images.
 
         Returns:
-            The gradient by the input, or None where the first learning layer was told that nobody
-            needs it (`needs_input_gradient`).
+            dx (N, *input_shape), or None if not `needs_dx`.
         """
+        learning = [layer for layer in self.layers if layer.parameters]
+        last = None if needs_dx or not learning else learning[0]
         gradient: Array | None = dy
         for layer in reversed(self.layers):
-            if gradient is None:
-                break
+            layer.needs_input_gradient = layer is not last
             if from_logits:
                 gradient = layer.backward_from_logits(gradient)  # type: ignore[attr-defined]
                 from_logits = False
             else:
-                gradient = layer.backward(gradient)
+                gradient = layer.backward(gradient)  # type: ignore[arg-type]
+            if layer is last:
+                return None
         return gradient
 
     # --- parameters -------------------------------------------------------------------------------
@@ -214,7 +222,8 @@ class Sequential(Trainer):
             path: taken exactly as given; must end in .npz.
 
         Raises:
-            ValueError: for another ending, or a setting that is not a plain value.
+            ValueError: for another ending, a setting that is not a plain value, two arrays of one
+                name.
             OSError: if it can't be written; an older file of that name is untouched then.
         """
         self.build()
@@ -223,8 +232,14 @@ class Sequential(Trainer):
             for layer in self.layers
             for parameter in layer.parameters
         }
+        if len(arrays) < len(self.parameters):
+            raise ValueError("a layer has two parameters of one name; give each its own")
         compiled = None
-        if self.loss is not None and self.optimizer is not None:
+        known = {*optimizers.OPTIMIZERS.values(), *losses.LOSSES.values()}
+        if unknown := [t for t in (self.loss, self.optimizer) if t and type(t) not in known]:
+            names = " and ".join(type(thing).__name__ for thing in unknown)
+            console.notice(f"{names} can't be saved: compile the model again once it is loaded")
+        elif self.loss is not None and self.optimizer is not None:
             compiled = {
                 "optimizer": _description(self.optimizer),
                 "iterations": self.optimizer.iterations,
@@ -280,8 +295,8 @@ def _model(
         layers.append(classes[description["class"]](**description["config"]))
     model = Sequential(layers, seed=content["seed"], dtype=content["dtype"], name=content["name"])
     model.build(content["input_shape"])
-    model.epochs_trained = content["epochs_trained"]
-    model.steps_trained = content["steps_trained"]
+    model.epochs_trained = integer(content["epochs_trained"], "epochs_trained", least=0)
+    model.steps_trained = integer(content["steps_trained"], "steps_trained", least=0)
     weights = [
         arrays.pop(f"weights/{layer.name}/{p.name}") for layer in layers for p in layer.parameters
     ]
@@ -292,8 +307,8 @@ def _model(
         )
         loss = losses.LOSSES[compiled["loss"]["class"]](**compiled["loss"]["config"])
         model.compile(optimizer, loss, compiled["metrics"])
-        optimizer.iterations = compiled["iterations"]
-        if optimizer.iterations:
+        optimizer.iterations = integer(compiled["iterations"], "iterations", least=0)
+        if any(name.startswith("optimizer/") for name in arrays):
             optimizer.build(model.parameters)
             for i, slots in enumerate(optimizer.state):
                 for slot, array in slots.items():

@@ -6,13 +6,13 @@ place. The arithmetic is in `kernels/reference.py`.
 Sources: Sutskever et al. 2013 (momentum); Kingma and Ba 2015 (Adam); keras/src/optimizers/.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinycnn import kernels
+from tinycnn.arguments import number, one_of
 from tinycnn.parameter import Parameter
 from tinycnn.utils import Array
 
@@ -39,7 +39,7 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        self._learning_rate = in_range(value, "learning_rate", 0.0, math.inf)
+        self._learning_rate = number(value, "learning_rate", low=0.0)
 
     def build(self, parameters: Sequence[Parameter]) -> None:
         """Makes the state for these parameters, unless it is there.
@@ -121,7 +121,7 @@ class SGD(Optimizer):
         self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False
     ) -> None:
         super().__init__(learning_rate)
-        self.momentum = in_range(momentum, "momentum", 0.0, 1.0)
+        self.momentum = number(momentum, "momentum", 0.0, 1.0)
         self.nesterov = bool(nesterov)
         self.slots = ("velocity",) if momentum else ()
 
@@ -159,9 +159,9 @@ class Adam(Optimizer):
         epsilon: float = 1e-7,
     ) -> None:
         super().__init__(learning_rate)
-        self.beta_1 = in_range(beta_1, "beta_1", 0.0, 1.0)
-        self.beta_2 = in_range(beta_2, "beta_2", 0.0, 1.0)
-        self.epsilon = in_range(epsilon, "epsilon", 0.0, math.inf)
+        self.beta_1 = number(beta_1, "beta_1", 0.0, 1.0)
+        self.beta_2 = number(beta_2, "beta_2", 0.0, 1.0)
+        self.epsilon = number(epsilon, "epsilon", low=0.0)
 
     def _update(self, value: Array, gradient: Any, m: Array, v: Array) -> None:  # type: ignore[override]
         step_size = kernels.adam_step_size(
@@ -181,22 +181,6 @@ class Adam(Optimizer):
         }
 
 
-def in_range(value: float, name: str, low: float, high: float) -> float:
-    """`value` as a float in [low, high).
-
-    Raises:
-        ValueError: naming the argument `name` and what was received.
-    """
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not low <= number < high:
-        limits = f"in [{low:g}, {high:g})" if high < math.inf else f"a finite number >= {low:g}"
-        raise ValueError(f"`{name}` must be {limits}. Received: {name}={value!r}")
-    return number
-
-
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"Adam": Adam, "SGD": SGD}
 
 
@@ -209,8 +193,5 @@ def get(identifier: str | Optimizer) -> Optimizer:
     if isinstance(identifier, Optimizer):
         return identifier
     by_name = {name.lower(): optimizer for name, optimizer in OPTIMIZERS.items()}
-    if not isinstance(identifier, str) or identifier.lower() not in by_name:
-        raise ValueError(
-            f"unknown optimizer; known are {', '.join(by_name)}. Received: {identifier!r}"
-        )
-    return by_name[identifier.lower()]()
+    name = identifier.lower() if isinstance(identifier, str) else identifier
+    return by_name[one_of(name, [*by_name], "optimizer")]()

@@ -41,7 +41,7 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
         arrays: name to array, of a dtype in DTYPES.
 
     Raises:
-        ValueError: if the path does not end in .npz.
+        ValueError: if the path does not end in .npz, or for what a model file can't hold.
         OSError: if the file can't be written; an older file of that name is untouched then.
     """
     path = Path(path)
@@ -51,7 +51,16 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
         {"name": name, "dtype": array.dtype.name, "shape": list(array.shape)}
         for name, array in arrays.items()
     ]
-    digest = _digest(content, entries, list(arrays.values()))
+    for entry in entries:
+        if entry["dtype"] not in DTYPES:
+            raise ValueError(
+                f"a model file holds arrays of {', '.join(DTYPES)}. "
+                f"Received: {entry['name']} of {entry['dtype']}"
+            )
+    try:
+        digest = _digest(content, entries, list(arrays.values()))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"only names and plain numbers can be saved: {error}") from None
     manifest = {
         "format": FORMAT,
         "version": VERSION,
@@ -65,7 +74,7 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
             # A fixed date, so that equal models make equal files.
             member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
             with archive.open(member, "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, np.ascontiguousarray(array), (1, 0))
+                np.lib.format.write_array(stream, np.asarray(array, order="C"), (1, 0))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -147,7 +156,7 @@ def _array(data: bytes, entry: dict[str, Any] | None) -> Array:
 def _digest(content: Any, entries: list[dict[str, Any]], arrays: list[Array]) -> str:
     digest = hashlib.sha256(_canonical([content, entries]))
     for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(array.tobytes())
     return digest.hexdigest()
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from tinycnn import batches, console, losses, metrics, optimizers
+from tinycnn.arguments import integer, number
 from tinycnn.callbacks import Callback, History, Logs, ProgressLine
 from tinycnn.errors import NumericalError
-from tinycnn.geometry import positive
 from tinycnn.layers import Layer, Rescaling
 from tinycnn.layers.base import Shape
 from tinycnn.parameter import Parameter
@@ -62,7 +62,7 @@ class Trainer:
         """The output for a batch."""
         raise NotImplementedError
 
-    def backward(self, dy: Array, from_logits: bool = False) -> Array | None:
+    def backward(self, dy: Array, from_logits: bool = False, needs_dx: bool = True) -> Array | None:
         """Sets all gradients."""
         raise NotImplementedError
 
@@ -95,11 +95,10 @@ class Trainer:
         Raises:
             ValueError: for an unknown name, listing the known ones.
         """
-        chosen = [metrics] if isinstance(metrics, str) else list(metrics or [])
-        if chosen not in ([], ["accuracy"], ["acc"]):
+        if metrics not in (None, [], (), ["accuracy"], ("accuracy",), ["acc"], ("acc",)):
             raise ValueError(f"unknown metrics; known is ['accuracy']. Received: {metrics!r}")
         new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
-        self.optimizer, self.loss, self.metrics = new_optimizer, new_loss, chosen
+        self.optimizer, self.loss, self.metrics = new_optimizer, new_loss, list(metrics or ())
         self._loss_on_logits = new_loss.on_logits()
         if self._ends_in_softmax() and getattr(new_loss, "from_logits", False):
             warnings.warn(
@@ -139,7 +138,7 @@ class Trainer:
                 layer.rng = np.random.default_rng([self.seed, FOR_NOISE, self.steps_trained, index])
         y_pred = self.forward(x, training)
         loss, value, from_logits = self._loss(y, y_pred)
-        self.backward(loss.backward(), from_logits)
+        self.backward(loss.backward(), from_logits, needs_dx=False)
         return value, y_pred
 
     def _train_step(self, x: Array, y: Array) -> tuple[float, Array]:
@@ -217,25 +216,30 @@ class Trainer:
             NumericalError: if the loss is no longer a finite number; the weights are those from
                 before that step.
         """
-        positive(epochs, "epochs")
-        positive(batch_size, "batch_size")
+        epochs, batch_size = integer(epochs, "epochs"), integer(batch_size, "batch_size")
+        initial_epoch = integer(initial_epoch, "initial_epoch", least=0)
         live = _is_live(verbose)
+        if not isinstance(shuffle, bool):
+            raise ValueError(f"`shuffle` must be True or False. Received: shuffle={shuffle!r}")
+        history = History()
+        hooks = [*_checked_callbacks(callbacks), history]
+        if verbose != 0:
+            hooks.append(ProgressLine(live))
         x, y = self._checked(x, y)
         if not isinstance(self.layers[0], Rescaling):
             batches.warn_if_unscaled(x)
         validation = None
         if validation_data is not None:
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+                kind = type(validation_data).__name__
+                raise ValueError(f"`validation_data` must be a pair (x, y). Received: a {kind}")
             x_val, y_val = validation_data
             validation = self._checked(x_val, y_val, ("validation_data[0]", "validation_data[1]"))
-        elif validation_split:
+        elif number(validation_split, "validation_split", 0.0, 1.0):
             at = batches.split_at(len(x), validation_split)
             validation, x, y = (x[at:], y[at:]), x[:at], y[:at]
         self._compiled()[1].build(self.parameters)
 
-        history = History()
-        hooks = [*(callbacks or ()), history]
-        if verbose != 0:
-            hooks.append(ProgressLine(live))
         steps = -(-len(x) // batch_size)
         for hook in hooks:
             hook.model = self  # type: ignore[assignment]
@@ -306,9 +310,9 @@ class Trainer:
         Raises:
             ValueError: for data that do not fit the model.
         """
-        positive(batch_size, "batch_size")
-        line = _line(verbose, len(y), batch_size)
-        logs = self._evaluate(*self._checked(x, y), batch_size, line)
+        batch_size = integer(batch_size, "batch_size")
+        x, y = self._checked(x, y)
+        logs = self._evaluate(x, y, batch_size, _line(verbose, len(x), batch_size))
         self._forget()
         return [logs["loss"], logs["accuracy"]] if self.metrics else logs["loss"]
 
@@ -332,7 +336,7 @@ class Trainer:
         Raises:
             ValueError: for data that do not fit the model.
         """
-        positive(batch_size, "batch_size")
+        batch_size = integer(batch_size, "batch_size")
         x = self._checked_inputs(x)
         line = _line(verbose, len(x), batch_size)
         y = np.empty((len(x), *self.output_shape), self.dtype)
@@ -379,6 +383,16 @@ class _Means:
             return {"loss": self.loss.result()}
         self.accuracy.add(metrics.accuracy(y, y_pred), len(y))
         return {"accuracy": self.accuracy.result(), "loss": self.loss.result()}
+
+
+def _checked_callbacks(callbacks: Any) -> list[Callback]:
+    try:
+        hooks = list(callbacks or ())
+    except TypeError:
+        hooks = [callbacks]
+    if not all(isinstance(hook, Callback) for hook in hooks):
+        raise ValueError(f"`callbacks` must be a list of Callbacks. Received: {callbacks!r}")
+    return hooks
 
 
 def _is_live(verbose: str | int) -> bool:

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from tinycnn.arguments import integer
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -27,13 +29,15 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
     if labels.size == 0:
         raise ValueError("`x` must hold at least one label. Received: an empty array")
     if not np.issubdtype(labels.dtype, np.integer):
-        whole = np.issubdtype(labels.dtype, np.floating) and bool(np.all(labels == labels.round()))
-        if not whole:
+        floating = np.issubdtype(labels.dtype, np.floating)
+        if not floating or not np.isfinite(labels).all() or np.any(labels != labels.round()):
             raise ValueError(f"`x` must hold integer class numbers. Received: dtype={labels.dtype}")
         labels = labels.astype(np.int64)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
-    classes = int(labels.max()) + 1 if num_classes is None else num_classes
+    classes = int(labels.max()) + 1
+    if num_classes is not None:
+        classes = integer(num_classes, "num_classes")
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
             f"labels must lie between 0 and num_classes - 1 = {classes - 1}. "

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tinycnn import kernels
+from tinycnn.arguments import one_of
 from tinycnn.layers.base import Layer
 from tinycnn.utils import Array
 
@@ -35,12 +36,7 @@ def checked(activation: str | None) -> str:
     Raises:
         ValueError: for any other name, listing the known ones.
     """
-    name = "linear" if activation is None else activation
-    if name not in ACTIVATIONS:
-        raise ValueError(
-            f"unknown activation; known are {', '.join(ACTIVATIONS)}. Received: {activation!r}"
-        )
-    return name
+    return "linear" if activation is None else one_of(activation, [*ACTIVATIONS], "activation")
 
 
 class Activated(Layer):

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tinycnn.arguments import shape
 from tinycnn.initializers import Initializer
 from tinycnn.initializers import get as get_initializer
 from tinycnn.parameter import Parameter
@@ -36,8 +37,12 @@ class Layer:
     # A stochastic layer (dropout) declares:  rng: np.random.Generator | None = None
 
     def __init__(self, *, name: str | None = None, input_shape: Sequence[int] | None = None):
+        if not isinstance(name, str | None):
+            raise ValueError(f"`name` must be a text. Received: name={name!r}")
         self.name = name
-        self.input_shape: Shape | None = None if input_shape is None else tuple(input_shape)
+        self.input_shape: Shape | None = None
+        if input_shape is not None:
+            self.input_shape = shape(input_shape, "input_shape")
         self.output_shape: Shape | None = None
         self.dtype = "float32"
         self.built = False
@@ -106,12 +111,12 @@ class Layer:
     def _parameter(
         self,
         name: str,
-        shape: Shape,
+        parameter_shape: Shape,
         initializer: str | Initializer,
         rng: np.random.Generator,
         dtype: str,
     ) -> Parameter:
-        return Parameter(name, get_initializer(initializer)(shape, rng, dtype))
+        return Parameter(name, get_initializer(initializer)(parameter_shape, rng, dtype))
 
     def _receive(self, x: Array) -> Array:
         """`x` as this layer takes it: building it first if need be, checked, in its dtype."""
@@ -164,10 +169,10 @@ def assign(parameters: Sequence[Parameter], weights: Sequence[Array], owner: str
         )
     arrays = [np.asarray(weight) for weight in weights]
     for i, (parameter, array) in enumerate(zip(parameters, arrays, strict=True)):
-        if array.shape != parameter.value.shape:
+        if array.shape != parameter.value.shape or array.dtype.kind not in "buif":
             raise ValueError(
                 f"weight {i} ({parameter.name}) of {owner} has shape {parameter.value.shape}. "
-                f"Received: shape {array.shape}"
+                f"Received: shape {array.shape}, {array.dtype}"
             )
     for parameter, array in zip(parameters, arrays, strict=True):
         parameter.value[...] = array

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.geometry import checked_padding, output_size, pair, positive
+from tinycnn.arguments import integer, pair
+from tinycnn.geometry import checked_padding, output_size
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import Activated, checked
 from tinycnn.layers.base import Shape
@@ -57,7 +58,7 @@ class Conv2D(Activated):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.filters = positive(filters, "filters")
+        self.filters = integer(filters, "filters")
         self.kernel_size = pair(kernel_size, "kernel_size")
         self.strides = pair(strides, "strides")
         self.padding = checked_padding(padding)

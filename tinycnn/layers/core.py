@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.geometry import positive
+from tinycnn.arguments import integer
+from tinycnn.arguments import shape as checked_shape
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import Activated, checked
 from tinycnn.layers.base import Layer, Shape
@@ -31,7 +32,7 @@ class Input(Layer):
     """
 
     def __init__(self, shape: Sequence[int], *, name: str | None = None) -> None:
-        super().__init__(name=name, input_shape=shape)
+        super().__init__(name=name, input_shape=checked_shape(shape, "shape"))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -96,7 +97,7 @@ class Dense(Activated):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units = positive(units, "units")
+        self.units = integer(units, "units")
         self.activation = checked(activation)
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer

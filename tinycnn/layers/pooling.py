@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.geometry import checked_padding, output_size, pair
+from tinycnn.arguments import pair
+from tinycnn.geometry import checked_padding, output_size
 from tinycnn.layers.base import Layer, Shape
 from tinycnn.utils import Array
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tinycnn.arguments import number
 from tinycnn.layers.base import Layer
 from tinycnn.utils import Array
 
@@ -22,8 +23,8 @@ class Rescaling(Layer):
 
     def __init__(self, scale: float, offset: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.scale = float(scale)
-        self.offset = float(offset)
+        self.scale = number(scale, "scale")
+        self.offset = number(offset, "offset")
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = x * scale + offset."""

@@ -1,0 +1,85 @@
+"""Checks of arguments: each returns the value in its plain form, or says what was received.
+
+A message names the argument as the user wrote it: "`filters` must be a positive integer. Received:
+filters=0".
+"""
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+
+def integer(value: Any, name: str, least: int = 1) -> int:
+    """`value` as an int of at least `least`; NumPy's integers count, truth values do not.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        kind = "a positive integer" if least == 1 else f"an integer >= {least}"
+        raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}")
+    return number
+
+
+def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
+    """`value` as a pair of positive integers (height, width): 3 means (3, 3).
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        height, width = value if hasattr(value, "__len__") else (value, value)  # type: ignore[misc]
+        return integer(height, name), integer(width, name)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`{name}` must be a positive integer or a pair of them. Received: {name}={value!r}"
+        ) from None
+
+
+def shape(value: Sequence[int | None], name: str) -> tuple[int, ...]:
+    """`value` as a tuple of positive integers, without the batch axis.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        return tuple(integer(size, name) for size in value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`{name}` must be a tuple of positive integers, the shape of one sample without the "
+            f"batch axis. Received: {name}={value!r}"
+        ) from None
+
+
+def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:
+    """`value` as a finite float, low <= value < high.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        result = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        result = math.nan
+    if not (low <= result < high and math.isfinite(result)):
+        limits = "a finite number" + (f" >= {low:g}" if low > -math.inf else "")
+        if high < math.inf:
+            limits = f"in [{low:g}, {high:g})"
+        raise ValueError(f"`{name}` must be {limits}. Received: {name}={value!r}")
+    return result
+
+
+def one_of(value: Any, known: Sequence[str], what: str) -> str:
+    """`value` if it is one of the names `known`.
+
+    Raises:
+        ValueError: "unknown `what`; known are ...".
+    """
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"unknown {what}; known are {', '.join(known)}. Received: {value!r}")
+    return value
