@@ -88,6 +88,8 @@ def test_equal_logits_cost_the_log_of_the_number_of_classes(rung):
 
 PREDICTIONS = np.random.default_rng(0).uniform(0.1, 1.0, (3, 4))
 LABELS = np.array([2, 0, 3])
+CLIPPED = np.where(np.arange(4) == 1, 1e-9, PREDICTIONS)
+CLIPPED_LABELS = np.array([1, 0, 3])
 
 
 @pytest.mark.parametrize(
@@ -99,11 +101,10 @@ LABELS = np.array([2, 0, 3])
         (CategoricalCrossentropy(from_logits=True), PREDICTIONS, PREDICTIONS * 5),  # soft labels
         (SparseCategoricalCrossentropy(), LABELS, PREDICTIONS),
         (SparseCategoricalCrossentropy(from_logits=True), LABELS, PREDICTIONS * 5),
-        (  # a clipped probability: the value does not move with it, so its gradient is 0
-            SparseCategoricalCrossentropy(),
-            LABELS,
-            np.where(np.arange(4) == 1, 1e-9, PREDICTIONS),
-        ),
+        # Clipped probabilities, of a right class and of wrong ones: the value does not move with
+        # them, so their gradient is 0.
+        (CategoricalCrossentropy(), one_hot(CLIPPED_LABELS, 4), CLIPPED),
+        (SparseCategoricalCrossentropy(), CLIPPED_LABELS, CLIPPED),
         (  # predictions for every place of a row: N = 2*3
             CategoricalCrossentropy(from_logits=True),
             one_hot([[0, 1, 2], [1, 2, 3]], 4),
@@ -121,13 +122,13 @@ def test_gradient_matches_differences(loss, y_true, y_pred, rung):
     gradient = loss.backward()
     assert gradient.shape == y_pred.shape
     for place in np.ndindex(y_pred.shape):
-        h = min(1e-5, y_pred[place] / 100) if y_pred[place] > 0 else 1e-5
+        h = 3e-8 if y_pred[place] == 1e-9 else 1e-5  # what is clipped at 1e-7 stays so
         above, below = y_pred.copy(), y_pred.copy()
         above[place] += h
         below[place] -= h
         slope = (loss.forward(y_true, above) - loss.forward(y_true, below)) / (2 * h)
         # The curve costs h^2 ~ 1e-10 times a third derivative of at most a few hundred, and the
-        # rounding of the values 1e-16 / h = 1e-11.
+        # rounding of the values 1e-15 / h: 1e-10, or 3e-8 with the small h.
         assert gradient[place] == pytest.approx(slope, rel=1e-7, abs=1e-7)
 
 
