@@ -43,6 +43,7 @@ from tinycnn.kernels.simd import (
     rectify,
     repeat,
     store_tile,
+    where_positive,
 )
 from tinycnn.utils import Array
 
@@ -72,9 +73,13 @@ def _make_forward(P, V):
     WIDE, ROW, COLUMN = V * LANES, (0,) * V, (0,) * P
 
     @jit(parallel=True)
-    def forward(x, panels, bias, y, shape, chunk, relu):
+    def forward(x, panels, bias, y, shape, zeros, chunk, relu):
         N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
         M, K = N * OH * OW, KH * KW * C
+        top, bottom, left, right = zeros
+        # Where zeros around the image are many, a tile is the same pixel of P images: then most
+        # tiles can leave out whole rows and columns of the kernel.
+        images_first = N >= P and 8 * (top + bottom + left + right) > H + W
         for g in prange((M + chunk - 1) // chunk):
             windows = np.empty(chunk, np.int64)
             outputs = np.empty(chunk, np.int64)
@@ -82,16 +87,31 @@ def _make_forward(P, V):
             edge_rows = np.empty(P, np.int64)
             for p in range(P):
                 edge_rows[p] = p * WIDE
-            _find_windows(windows, g * chunk, chunk, shape)
-            for t in range(chunk):
-                outputs[t] = min(g * chunk + t, M - 1) * F
+            if images_first:
+                for t in range(chunk):
+                    m = min(g * chunk + t, M - 1)
+                    n, i, j = m % N, m // N // OW, m // N % OW
+                    windows[t] = ((n * H + i * SH) * W + j * SW) * C
+                    outputs[t] = ((n * OH + i) * OW + j) * F
+            else:
+                _find_windows(windows, g * chunk, chunk, shape)
+                for t in range(chunk):
+                    outputs[t] = min(g * chunk + t, M - 1) * F
             for f0 in range(0, F, WIDE):
                 for t in range(0, min(chunk, M - g * chunk), P):
                     origins = indices(windows, t, COLUMN)
                     tile = repeat(load_row(bias, f0, ROW), COLUMN)
-                    q = f0 * K
-                    for u in range(KH):
-                        for k in range(u * W * C, u * W * C + KW * C):
+                    u0, u1, v0, v1 = 0, KH, 0, KW
+                    if images_first:
+                        # The first and the last output of the tile, and all between, are at:
+                        a, b = (g * chunk + t) // N, min(g * chunk + t + P - 1, M - 1) // N
+                        i0, i1, j0, j1 = a // OW, b // OW, a % OW, b % OW
+                        u0, u1 = max(0, top - i1 * SH), min(KH, H - bottom - i0 * SH)
+                        v0 = max(0, left - max(j0, j1) * SW)
+                        v1 = max(v0, min(KW, W - right - min(j0, j1) * SW))
+                    for u in range(u0, u1):
+                        q = f0 * K + (u * KW + v0) * C * WIDE
+                        for k in range((u * W + v0) * C, (u * W + v1) * C):
                             row = load_row(panels, q, ROW)
                             tile = multiply_add(tile, x, origins, k, row)
                             q += WIDE
@@ -133,12 +153,17 @@ def _make_dkernel(P, V):
             for m0 in range(M * g // groups, end, chunk):
                 count = min(chunk, end - m0)
                 _find_windows(windows, m0, count, shape)
-                if F == WIDE:
-                    _copy(rows[: count * WIDE], dy, y, m0 * F, masked)
-                else:
-                    for t in range(count):
-                        row = rows[t * WIDE : t * WIDE + min(WIDE, F - f0)]
-                        _copy(row, dy, y, (m0 + t) * F + f0, masked)
+                for t in range(count):
+                    start = (m0 + t) * F + f0
+                    if start + WIDE <= dy.size:
+                        # Past the end of a row this reads from the next: into sums nobody reads.
+                        row = load_row(dy, start, ROW)
+                        if masked:
+                            row = where_positive(load_row(y, start, ROW), row)
+                        store_tile(rows, (t * WIDE,), 0, row)
+                    else:
+                        row_ = rows[t * WIDE : t * WIDE + min(WIDE, F - f0)]
+                        _copy(row_, dy, y, start, masked)
                 if slab == 0:
                     tile = load_tile(sums, (dbias,), ROW)
                     for t in range(count):
@@ -153,8 +178,8 @@ def _make_dkernel(P, V):
                     offsets = indices(origins, 0, COLUMN)
                     tile = load_tile(sums, starts, ROW)
                     for t in range(count):
-                        row_ = load_row(rows, t * WIDE, ROW)
-                        tile = multiply_add(tile, x, offsets, windows[t], row_)
+                        row = load_row(rows, t * WIDE, ROW)
+                        tile = multiply_add(tile, x, offsets, windows[t], row)
                     store_tile(sums, starts, 0, tile)
 
     return dkernel
@@ -203,9 +228,8 @@ def _place(x, y, out, shape, masked):
         n, i = r // OH, r % OH - top
         line = out[r * OW * C : (r + 1) * OW * C]
         if 0 <= i < H:
-            # Columns j0 .. j1 of x exist in this row.
-            j0, j1 = max(0, -left), min(W, OW - left)
-            start, stop = (left + j0) * C, (left + max(j0, j1)) * C
+            j0 = max(0, -left)  # the first column of x that this row has
+            start, stop = (left + j0) * C, (left + max(j0, W)) * C
             line[:start] = zero
             _copy(line[start:stop], x, y, ((n * H + i) * W + j0) * C, masked)
             line[stop:] = zero
@@ -240,9 +264,11 @@ def conv2d_forward(
     _same_dtype(x=x, kernel=kernel)
     shape = _conv_shape(x.shape, kernel.shape, strides, padding)
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-    (top, _), (left, _) = window_padding(x.shape[1], x.shape[2], (KH, KW), strides, padding)
+    around = window_padding(x.shape[1], x.shape[2], (KH, KW), strides, padding)
+    (top, bottom), (left, right) = around
     x = _placed(x, (H, W), (top, left))
-    return _convolve(x, kernel, bias, shape, relu).reshape(N, OH, OW, F)
+    y = _convolve(x, kernel, bias, shape, relu, (top, bottom, left, right))
+    return y.reshape(N, OH, OW, F)
 
 
 def conv2d_backward(
@@ -302,7 +328,9 @@ def _dx(dy: Array, y: Array, kernel: Array, x_shape: Shape, strides: Pair, befor
             around = _placed(dy, (OH + A - 1, OW + B - 1), (A - 1 - q0, B - 1 - p0), y)
             flipped = part[::-1, ::-1].transpose(0, 1, 3, 2)
             shape = (N, OH + A - 1, OW + B - 1, F, A, B, 1, 1, OH, OW, C)
-            phase = _convolve(around, flipped, None, shape, False).reshape(N, OH, OW, C)
+            zeros = (A - 1 - q0, OH + q0 - dy.shape[1], B - 1 - p0, OW + p0 - dy.shape[2])
+            phase = _convolve(around, flipped, None, shape, False, zeros)
+            phase = phase.reshape(N, OH, OW, C)
             if one_phase:
                 dx = phase
             else:
@@ -310,8 +338,10 @@ def _dx(dy: Array, y: Array, kernel: Array, x_shape: Shape, strides: Pair, befor
     return dx
 
 
-def _convolve(x: Array, kernel: Array, bias: Array | None, shape: Shape, relu: bool) -> Array:
-    """The forward kernel on a padded x."""
+def _convolve(
+    x: Array, kernel: Array, bias: Array | None, shape: Shape, relu: bool, zeros: Shape
+) -> Array:
+    """The forward kernel on an x with rows and columns of `zeros`: top, bottom, left, right."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape = _pointwise(shape)
     M, K = N * OH * OW, KH * KW * C
     V = _width(F)
@@ -329,7 +359,16 @@ def _convolve(x: Array, kernel: Array, bias: Array | None, shape: Shape, relu: b
     tiles = -(-M // P)
     chunk = P * max(1, min(16, tiles // 32))
     y = np.empty(M * F, x.dtype)
-    _FORWARD[V](x.reshape(-1), panels.reshape(-1), start, y, shape, chunk, relu)
+    _FORWARD[V](
+        x.reshape(-1),
+        panels.reshape(-1),
+        start,
+        y,
+        shape,
+        tuple(max(0, z) for z in zeros),
+        chunk,
+        relu,
+    )
     return y
 
 
@@ -553,7 +592,7 @@ def _log_softmax(x, log_p, p, K):
         row = x[r * K : (r + 1) * K]
         top = row[0]
         for value in row:
-            if value > top or value != value:
+            if value > top:
                 top = value
         total = row.dtype.type(0)
         for k in range(K):

@@ -65,8 +65,9 @@ def _chosen_lanes() -> int:
 LANES = _chosen_lanes()
 
 # (P, V) by rising width. P*V sums, a row of V and (AVX2) one broadcast fit the registers: AVX2 has
-# 16, AVX-512 and NEON have 32. Many sums matter: a fused multiply-add takes 4 cycles, 2 start in 1.
-TILES = ((12, 1), (6, 2)) if LANES == 8 else ((12, 1), (10, 2), (6, 4))
+# 16, AVX-512 and NEON have 32. At least 8 sums, as a multiply-add takes 4 cycles and 2 start in
+# each; P is small, as every row of a tile keeps an address in one of 16 general registers.
+TILES = ((8, 1), (6, 2)) if LANES == 8 else ((8, 1), (6, 2), (5, 4))
 
 
 # --- compiling and caching ------------------------------------------------------------------------
@@ -275,6 +276,18 @@ def _rectify(typingctx, tile):
     return tile(tile), codegen
 
 
+def _where_positive(typingctx, row, values):
+    def codegen(context, builder, sig, args):
+        zero = ir.Constant(row.dtype.ir, None)
+        pairs = zip(*(_items(builder, arg, len(row)) for arg in args), strict=True)
+        chosen = [
+            builder.select(builder.fcmp_ordered(">", y, zero), value, zero) for y, value in pairs
+        ]
+        return context.make_tuple(builder, sig.return_type, chosen)
+
+    return values(row, values), codegen
+
+
 def _multiply_add(typingctx, tile, array, origins, offset, row):
     vector, V = row.dtype, len(row)
 
@@ -352,6 +365,12 @@ def repeat(row, like):
 def rectify(tile):
     """max(tile, 0); NaN stays NaN."""
     return tuple(np.where(value < 0, value.dtype.type(0), value) for value in tile)
+
+
+@_verb(_where_positive)
+def where_positive(row, values):
+    """The values where `row` is positive, else 0: the derivative of relu."""
+    return tuple(np.where(y > 0, v, v.dtype.type(0)) for y, v in zip(row, values, strict=True))
 
 
 @_verb(_multiply_add)
