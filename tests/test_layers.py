@@ -318,3 +318,27 @@ def test_layer_weights_are_copies(numpy_rung):
     mine[0][...] = 99
     np.testing.assert_array_equal(layer.get_weights()[0], np.ones((2, 2)))
     assert layer.get_weights()[0].dtype == "float32"
+
+
+@every_layer
+def test_a_gradient_of_another_dtype_is_taken_as_the_layers_own(case, rung):
+    # np.ones(y.shape), as one writes it in a loop by hand, is float64.
+    layer, shape, output_shape = make(case), *case[2:]
+    dy = draw(output_shape, seed=2)
+    x = draw(shape)
+    layer.forward(x)
+    expected = layer.backward(dy)
+    dx = layer.backward(dy.astype("float64"))
+    np.testing.assert_array_equal(dx, expected)
+    assert {array.dtype.name for array in [dx, *(p.grad for p in layer.parameters)]} == {"float32"}
+
+
+def test_an_initializer_function_does_not_decide_the_dtype(rung):
+    layer = Dense(2, kernel_initializer=lambda shape, rng, dtype: rng.normal(size=shape))
+    assert layer.forward(draw((3,))).dtype == "float32"
+    assert {weight.dtype.name for weight in layer.get_weights()} == {"float32"}
+
+
+def test_an_initializer_function_cannot_make_another_shape(numpy_rung):
+    with pytest.raises(ValueError, match=r"\(3, 2\)"):
+        Dense(2, kernel_initializer=lambda shape, rng, dtype: np.zeros(2, dtype)).build((3,))

@@ -10,6 +10,7 @@ from tinycnn import (
     CategoricalCrossentropy,
     Dense,
     Input,
+    Layer,
     MeanSquaredError,
     Sequential,
     Softmax,
@@ -259,3 +260,19 @@ def test_softmax_with_another_loss_is_not_fused(rung):
     # dlogits = p (dp - 28/192) = (1/8 * -12/192, 2/8 * -124/192, 5/8 * 52/192)
     expected = np.array([-12, -248, 260]) / 1536
     np.testing.assert_allclose(dbias, expected, rtol=1e-12)
+
+
+def test_a_foreign_layer_may_have_an_activation_of_its_own(numpy_rung):
+    # It is not one of ours, so it has no logits to take: its output is what the loss gets.
+    class Foreign(Softmax):
+        pass
+
+    class Stranger(Layer):
+        activation = "softmax"
+
+    x, y = np.full((2, 4), 0.25), one_hot([0, 1], 4)
+    for last in (Foreign(), Stranger()):
+        model = Sequential([Input((4,)), last])
+        model.compile("sgd", "categorical_crossentropy")
+        # Four equal scores, or four probabilities of 1/4: ln 4 either way, to float32's rounding.
+        assert model.evaluate(x, y, verbose=0) == pytest.approx(1.3862944, rel=1e-6)
