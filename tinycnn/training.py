@@ -18,6 +18,7 @@ from tinycnn.arguments import integer, number
 from tinycnn.callbacks import Callback, History, Logs, ProgressLine
 from tinycnn.errors import NumericalError
 from tinycnn.layers import Layer, Rescaling
+from tinycnn.layers.activations import Activated
 from tinycnn.layers.base import Shape
 from tinycnn.parameter import Parameter
 from tinycnn.utils import Array
@@ -117,7 +118,8 @@ class Trainer:
     # --- one batch --------------------------------------------------------------------------------
 
     def _ends_in_softmax(self) -> bool:
-        return bool(self.layers) and getattr(self.layers[-1], "activation", None) == "softmax"
+        last = self.layers[-1] if self.layers else None
+        return isinstance(last, Activated) and last.activation == "softmax"
 
     def _loss(self, y_true: Array, y_pred: Array) -> tuple[losses.Loss, float, bool]:
         """The loss of the last forward, and whether it was taken on the logits.

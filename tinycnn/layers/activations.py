@@ -59,6 +59,7 @@ class Activated(Layer):
     def backward(self, dy: Array) -> Array | None:
         """Through the activation, then through what is below it: `backward_from_logits`."""
         _, _, y = self._recall()
+        dy = self._receive_gradient(dy)
         if self.activation != "relu":
             dy = ACTIVATIONS[self.activation].backward(dy, y)
         return self.backward_from_logits(dy)
@@ -108,7 +109,7 @@ class Activation(Activated):
     def backward(self, dy: Array) -> Array:
         """dx = f'(x) * dy; for softmax the full Jacobian, y * (dy - sum(dy * y))."""
         _, _, y = self._recall()
-        return ACTIVATIONS[self.activation].backward(dy, y)
+        return ACTIVATIONS[self.activation].backward(self._receive_gradient(dy), y)
 
     def backward_from_logits(self, dlogits: Array) -> Array:
         """The gradient itself: there is nothing below the activation."""

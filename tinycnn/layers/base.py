@@ -86,7 +86,7 @@ class Layer:
             RuntimeError: before any forward.
         """
         self._recall()
-        return dy
+        return self._receive_gradient(dy)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values."""
@@ -116,7 +116,13 @@ class Layer:
         rng: np.random.Generator,
         dtype: str,
     ) -> Parameter:
-        return Parameter(name, get_initializer(initializer)(parameter_shape, rng, dtype))
+        value = np.asarray(get_initializer(initializer)(parameter_shape, rng, dtype), dtype)
+        if value.shape != parameter_shape:
+            raise ValueError(
+                f"the initializer of `{name}` must give shape {parameter_shape}. "
+                f"Received: {value.shape}"
+            )
+        return Parameter(name, value)
 
     def _receive(self, x: Array) -> Array:
         """`x` as this layer takes it: building it first if need be, checked, in its dtype."""
@@ -128,6 +134,14 @@ class Layer:
             expected = ", ".join(map(str, ("N", *(self.input_shape or ()))))
             raise ValueError(f"{self} expects input of shape ({expected}). Received: {x.shape}")
         return x.astype(self.dtype, copy=False)
+
+    def _receive_gradient(self, dy: Array) -> Array:
+        """`dy` as this layer takes it: checked, in its dtype."""
+        dy = np.asarray(dy)
+        if dy.shape[1:] != self.output_shape:
+            expected = ", ".join(map(str, ("N", *(self.output_shape or ()))))
+            raise ValueError(f"{self} expects dy of shape ({expected}). Received: {dy.shape}")
+        return dy.astype(self.dtype, copy=False)
 
     def _recall(self) -> tuple[Any, ...]:
         """What `forward` left for `backward`."""

@@ -64,7 +64,7 @@ class Flatten(Layer):
     def backward(self, dy: Array) -> Array:
         """(N, H*W*C) -> (N, H, W, C): nothing was computed, so nothing but the shape comes back."""
         (x_shape,) = self._recall()
-        return dy.reshape(x_shape)
+        return self._receive_gradient(dy).reshape(x_shape)
 
 
 class Dense(Activated):

@@ -62,6 +62,7 @@ class MaxPooling2D(Layer):
     def backward(self, dy: Array) -> Array:
         """dx is dy at the input that won its window (of equals the first) and 0 elsewhere."""
         x_shape, winners = self._recall()
+        dy = self._receive_gradient(dy)
         return kernels.max_pool_backward(
             dy, winners, x_shape, self.pool_size, self.strides, self.padding
         )

@@ -35,7 +35,7 @@ class Rescaling(Layer):
     def backward(self, dy: Array) -> Array:
         """dx = dy * scale."""
         self._recall()
-        return dy * self.scale
+        return self._receive_gradient(dy) * self.scale
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
