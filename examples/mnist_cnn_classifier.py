@@ -48,7 +48,7 @@ if dataset != "synthetic":
         notice(f"{error}\n\n*** NO MNIST: training on digits drawn by tinycnn instead ***\n")
         dataset = "synthetic"
 if dataset == "synthetic":
-    data = synthetic.load_data(seed=args.seed)
+    data = synthetic.load_data()
     dataset = "drawn digits (not MNIST)"
 (x_train, y_train), (x_test, y_test) = data
 x_train, x_test = (x.astype("float32")[..., np.newaxis] for x in (x_train, x_test))

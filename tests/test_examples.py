@@ -88,7 +88,7 @@ def test_without_mnist_it_says_so_and_draws_digits(tmp_path):
     smaller.write_text(
         "from tinycnn.datasets import synthetic\n"
         "whole = synthetic.load_data\n"
-        "synthetic.load_data = lambda **kw: whole(train=300, test=50, seed=kw['seed'])\n"
+        "synthetic.load_data = lambda: whole(train=300, test=50)\n"
     )
     process = run(
         "mnist_cnn_classifier.py",

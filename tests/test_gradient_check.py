@@ -3,16 +3,9 @@
 import numpy as np
 import pytest
 
-from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Sequential, gradient_check
-from tinycnn.gradient_check import (
-    check_layer,
-    check_loss,
-    check_model,
-    layer_cases,
-    loss_cases,
-    numerical_gradient,
-    reference_case,
-)
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Sequential, Softmax, gradient_check
+from tinycnn.gradient_cases import layer_cases, loss_cases, reference_case
+from tinycnn.gradient_check import check_layer, check_loss, check_model, numerical_gradient
 from tinycnn.layers import LAYERS, Layer
 from tinycnn.losses import LOSSES, CategoricalCrossentropy
 
@@ -130,7 +123,7 @@ def _largest_gradient(x):
 def test_softmax_with_a_zero_backward_is_rejected():
     """With a dy of ones both sides would be 0 and this would pass."""
 
-    class Wrong(gradient_check.Softmax):
+    class Wrong(Softmax):
         def backward(self, dy):
             return np.zeros_like(dy)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinycnn.datasets import idx, mnist, synthetic
+from tinycnn.datasets.normalization import normalize_digit
 
 NAMES = [
     "train-images-idx3-ubyte",
@@ -150,7 +151,7 @@ def test_normalize_digit_worked_by_hand():
     picture[7:37, 30:33] = 90, 0, 30
     expected = np.zeros((28, 28), np.uint8)
     expected[4:24, 14:16] = 255, 85
-    image = synthetic.normalize_digit(picture)
+    image = normalize_digit(picture)
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, expected)
 
@@ -160,11 +161,11 @@ def test_normalize_digit_enlarges():
     picture[2:7, 4] = True  # 5x1 becomes 20x4
     expected = np.zeros((28, 28), np.uint8)
     expected[4:24, 12:16] = 255
-    np.testing.assert_array_equal(synthetic.normalize_digit(picture), expected)
+    np.testing.assert_array_equal(normalize_digit(picture), expected)
 
 
 def test_normalize_digit_leaves_a_normalised_digit_as_it_is(data):
-    unchanged = [np.array_equal(synthetic.normalize_digit(x), x) for x in data[0][0][:500]]
+    unchanged = [np.array_equal(normalize_digit(x), x) for x in data[0][0][:500]]
     # The exceptions are those few whose box is not 20 pixels long.
     assert np.mean(unchanged) > 0.99
 
@@ -172,8 +173,8 @@ def test_normalize_digit_leaves_a_normalised_digit_as_it_is(data):
 @pytest.mark.parametrize("change", [lambda x: 255 - x, lambda x: x / 255, lambda x: 3 - x / 100])
 def test_normalize_digit_takes_any_polarity_and_range(data, change):
     for x in data[0][0][:20]:
-        want = synthetic.normalize_digit(x).astype(int)
-        assert np.abs(synthetic.normalize_digit(change(x)) - want).max() <= 1
+        want = normalize_digit(x).astype(int)
+        assert np.abs(normalize_digit(change(x)) - want).max() <= 1
 
 
 def test_normalize_digit_of_a_photo(data):
@@ -183,7 +184,7 @@ def test_normalize_digit_of_a_photo(data):
         photo = np.full((420, 310), 200.0) - np.linspace(0, 40, 310)
         photo[120:372, 40:292] -= 0.5 * np.kron(x, np.ones((9, 9)))
         photo += rng.normal(0, 5, photo.shape)
-        image = synthetic.normalize_digit(photo.clip(0, 255).astype(np.uint8))
+        image = normalize_digit(photo.clip(0, 255).astype(np.uint8))
         # The noise may move the centre of mass by a pixel.
         shifted = [np.roll(image, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)]
         assert max(np.corrcoef(s.ravel(), x.ravel())[0, 1] for s in shifted) > 0.95
@@ -202,7 +203,7 @@ def test_normalize_digit_of_a_photo(data):
 )
 def test_normalize_digit_refuses(picture, words):
     with pytest.raises(ValueError, match=words):
-        synthetic.normalize_digit(picture)
+        normalize_digit(picture)
 
 
 # --- bad arguments --------------------------------------------------------------------------------

@@ -88,3 +88,18 @@ class ProgressLine(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Finish it."""
         self._line.finish(logs or {})
+
+
+def checked_callbacks(callbacks: Any) -> list[Callback]:
+    """`callbacks` as a list, empty for None.
+
+    Raises:
+        ValueError: if it is no list of Callbacks.
+    """
+    try:
+        hooks = list(callbacks or ())
+    except TypeError:
+        hooks = [callbacks]
+    if not all(isinstance(hook, Callback) for hook in hooks):
+        raise ValueError(f"`callbacks` must be a list of Callbacks. Received: {callbacks!r}")
+    return hooks

@@ -39,6 +39,17 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def is_live(verbose: str | int) -> bool:
+    """Whether `verbose` ("auto", 0, 1 or 2, as in Keras) asks for a line that redraws itself.
+
+    Raises:
+        ValueError: for any other value.
+    """
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}")
+    return verbose != 2 and is_terminal()
+
+
 # --- progress of a long piece of work -------------------------------------------------------------
 
 

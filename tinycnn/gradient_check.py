@@ -26,23 +26,9 @@ from typing import Any
 import numpy as np
 
 from tinycnn import console, kernels
-from tinycnn.layers import (
-    Activation,
-    Conv2D,
-    Dense,
-    Flatten,
-    Layer,
-    MaxPooling2D,
-    ReLU,
-    Rescaling,
-    Softmax,
-)
-from tinycnn.losses import (
-    CategoricalCrossentropy,
-    Loss,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
+from tinycnn.gradient_cases import layer_cases, loss_cases, reference_case
+from tinycnn.layers import Layer
+from tinycnn.losses import Loss
 from tinycnn.models import Sequential
 from tinycnn.parameter import Parameter
 from tinycnn.utils import Array
@@ -315,100 +301,6 @@ def _gradient(gradient: Array | None, value: Array, name: str) -> Array:
             f"backward must give a gradient of shape {value.shape} for {name}. Received: {shape}"
         )
     return gradient
-
-
-# --- the table of everything in tinycnn -----------------------------------------------------------
-
-
-def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
-    """(title, layer, input) for every layer and its options; biases are positive.
-
-    With zero biases a relu's ties are all at 0, where its gradient is 0 too, and a pool that gave
-    the gradient to every tied input would not be noticed.
-    """
-    rng = np.random.default_rng(seed)
-
-    def some(*shape: int) -> Array:
-        return rng.standard_normal(shape)
-
-    def distinct(*shape: int) -> Array:
-        """No two values closer than 0.1: no kink within reach of h."""
-        return 0.1 * rng.permutation(int(np.prod(shape))).reshape(shape)
-
-    def positive(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
-        return rng.uniform(0.1, 0.5, shape).astype(dtype)
-
-    b: dict[str, Any] = {"bias_initializer": positive}
-    return [
-        ("Conv2D 3x3", Conv2D(4, 3, **b), some(2, 6, 5, 3)),
-        ("Conv2D 2x3, relu", Conv2D(5, (2, 3), activation="relu", **b), some(2, 5, 6, 2)),
-        ("Conv2D 3x2, strides 1x2, same", Conv2D(3, (3, 2), (1, 2), "same", **b), some(2, 5, 6, 2)),
-        ("Conv2D 3x3, strides 2, relu", Conv2D(3, 3, 2, activation="relu", **b), some(2, 7, 8, 2)),
-        ("Conv2D 2x2, strides 3, no bias", Conv2D(3, 2, 3, use_bias=False), some(2, 8, 7, 2)),
-        ("Conv2D 1x1, softmax", Conv2D(3, 1, activation="softmax", **b), some(2, 3, 3, 2)),
-        ("MaxPooling2D 2x2", MaxPooling2D(2), distinct(2, 6, 4, 3)),
-        ("MaxPooling2D 2x2 of 5x7", MaxPooling2D(2), distinct(2, 5, 7, 2)),
-        ("MaxPooling2D 3x2, strides 1x2", MaxPooling2D((3, 2), (1, 2)), distinct(2, 5, 6, 2)),
-        ("MaxPooling2D 3x3, strides 2, same", MaxPooling2D(3, 2, "same"), distinct(2, 6, 5, 2)),
-        ("Flatten", Flatten(), some(2, 3, 2, 4)),
-        ("Dense", Dense(4, **b), some(3, 5)),
-        ("Dense, relu", Dense(6, activation="relu", **b), some(3, 5)),
-        ("Dense, softmax", Dense(4, activation="softmax", **b), some(3, 5)),
-        ("Dense, no bias, 3 axes", Dense(3, use_bias=False), some(2, 3, 4)),
-        ("ReLU", ReLU(), some(3, 7)),
-        ("Softmax", Softmax(), some(3, 5)),
-        ("Activation softmax, 3 axes", Activation("softmax"), some(2, 3, 4)),
-        ("Activation linear", Activation("linear"), some(3, 4)),
-        ("Rescaling", Rescaling(1 / 255, 0.5), 255 * some(2, 3, 3, 1)),
-    ]
-
-
-def loss_cases(seed: int = 0) -> list[tuple[str, Loss, Array, Array]]:
-    """(title, loss, targets, predictions) for every loss and its options."""
-    rng = np.random.default_rng(seed)
-    logits = rng.standard_normal((4, 5))
-    probabilities = rng.uniform(0.1, 1.0, (4, 5))
-    labels = rng.integers(5, size=4)
-    one_hot, soft = np.eye(5)[labels], rng.dirichlet(np.ones(5), 4)
-    from_logits = CategoricalCrossentropy(from_logits=True)
-    return [
-        ("CategoricalCrossentropy on logits", from_logits, one_hot, logits),
-        ("CategoricalCrossentropy on logits, soft", from_logits, soft, logits),
-        ("CategoricalCrossentropy", CategoricalCrossentropy(), one_hot, probabilities),
-        (
-            "SparseCategoricalCrossentropy on logits",
-            SparseCategoricalCrossentropy(from_logits=True),
-            labels,
-            logits,
-        ),
-        ("SparseCategoricalCrossentropy", SparseCategoricalCrossentropy(), labels, probabilities),
-        ("MeanSquaredError", MeanSquaredError(), rng.standard_normal((4, 5)), logits),
-    ]
-
-
-def reference_case(seed: int = 0) -> tuple[Sequential, Array, Array]:
-    """The reference network with positive biases, four sparse images, and their labels."""
-    rng = np.random.default_rng(seed)
-    model = Sequential(
-        [
-            Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
-            MaxPooling2D((2, 2)),
-            Conv2D(64, (3, 3), activation="relu"),
-            MaxPooling2D((2, 2)),
-            Conv2D(64, (3, 3), activation="relu"),
-            Flatten(),
-            Dense(64, activation="relu"),
-            Dense(10, activation="softmax"),
-        ],
-        dtype="float64",
-        name="reference network",
-    )
-    model.compile("adam", "categorical_crossentropy")
-    for parameter in model.parameters:
-        if parameter.name == "bias":
-            parameter.value[...] = rng.uniform(0.01, 0.1, parameter.value.shape)
-    images = rng.random((4, 28, 28, 1)) * (rng.random((4, 28, 28, 1)) < 0.3)
-    return model, images, np.eye(10)[rng.integers(10, size=4)]
 
 
 def check_everything(seed: int = 0) -> list[GradientReport]:

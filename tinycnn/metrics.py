@@ -53,3 +53,19 @@ def matches(y_true: Array, y_pred: Array) -> Array:
 def accuracy(y_true: Array, y_pred: Array) -> float:
     """The share of right predictions. Shapes as for `matches`."""
     return float(np.mean(matches(y_true, y_pred)))
+
+
+class EpochMeans:
+    """The running means of an epoch, in Keras's order of names."""
+
+    def __init__(self, with_accuracy: bool) -> None:
+        self.loss = Mean()
+        self.accuracy = Mean() if with_accuracy else None
+
+    def add(self, loss: float, y: Array, y_pred: Array) -> dict[str, float]:
+        """Add a batch; the means so far."""
+        self.loss.add(loss, len(y))
+        if self.accuracy is None:
+            return {"loss": self.loss.result()}
+        self.accuracy.add(accuracy(y, y_pred), len(y))
+        return {"accuracy": self.accuracy.result(), "loss": self.loss.result()}

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinycnn import batches, console, losses, metrics, optimizers
 from tinycnn.arguments import integer, number
-from tinycnn.callbacks import Callback, History, Logs, ProgressLine
+from tinycnn.callbacks import Callback, History, Logs, ProgressLine, checked_callbacks
 from tinycnn.errors import NumericalError
 from tinycnn.layers import Layer, Rescaling
 from tinycnn.layers.activations import Activated
@@ -220,11 +220,11 @@ class Trainer:
         """
         epochs, batch_size = integer(epochs, "epochs"), integer(batch_size, "batch_size")
         initial_epoch = integer(initial_epoch, "initial_epoch", least=0)
-        live = _is_live(verbose)
+        live = console.is_live(verbose)
         if not isinstance(shuffle, bool):
             raise ValueError(f"`shuffle` must be True or False. Received: shuffle={shuffle!r}")
         history = History()
-        hooks = [*_checked_callbacks(callbacks), history]
+        hooks = [*checked_callbacks(callbacks), history]
         if verbose != 0:
             hooks.append(ProgressLine(live))
         x, y = self._checked(x, y)
@@ -281,7 +281,7 @@ class Trainer:
             order = np.random.default_rng([self.seed, FOR_ORDER, self.epochs_trained]).permutation(
                 len(x)
             )
-        means = _Means(bool(self.metrics))
+        means = metrics.EpochMeans(bool(self.metrics))
         logs: Logs = {}
         for batch, chosen in enumerate(batches.batches(len(x), batch_size, order)):
             for hook in hooks:
@@ -321,7 +321,7 @@ class Trainer:
     def _evaluate(
         self, x: Array, y: Array, batch_size: int, line: console.EpochLine | None = None
     ) -> Logs:
-        means = _Means(bool(self.metrics))
+        means = metrics.EpochMeans(bool(self.metrics))
         logs: Logs = {}
         for step, chosen in enumerate(batches.batches(len(x), batch_size), start=1):
             y_pred = self.forward(x[chosen])
@@ -371,38 +371,6 @@ class Trainer:
             layer._cache = None
 
 
-class _Means:
-    """The running means of an epoch, in Keras's order of names."""
-
-    def __init__(self, with_accuracy: bool) -> None:
-        self.loss = metrics.Mean()
-        self.accuracy = metrics.Mean() if with_accuracy else None
-
-    def add(self, loss: float, y: Array, y_pred: Array) -> Logs:
-        """Add a batch; the means so far."""
-        self.loss.add(loss, len(y))
-        if self.accuracy is None:
-            return {"loss": self.loss.result()}
-        self.accuracy.add(metrics.accuracy(y, y_pred), len(y))
-        return {"accuracy": self.accuracy.result(), "loss": self.loss.result()}
-
-
-def _checked_callbacks(callbacks: Any) -> list[Callback]:
-    try:
-        hooks = list(callbacks or ())
-    except TypeError:
-        hooks = [callbacks]
-    if not all(isinstance(hook, Callback) for hook in hooks):
-        raise ValueError(f"`callbacks` must be a list of Callbacks. Received: {callbacks!r}")
-    return hooks
-
-
-def _is_live(verbose: str | int) -> bool:
-    if verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}")
-    return verbose != 2 and console.is_terminal()
-
-
 def _line(verbose: str | int, n: int, batch_size: int) -> console.EpochLine | None:
-    live = _is_live(verbose)
+    live = console.is_live(verbose)
     return console.EpochLine("", -(-n // batch_size), live) if verbose else None

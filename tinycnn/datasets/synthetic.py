@@ -2,28 +2,27 @@
 
 A digit begins as a skeleton from the table below. Its control points are jittered, joined by
 B-splines and sampled as the path of a pen; the path is bent, slanted and turned as hands do,
-fitted into MNIST's box and inked with a round pen. The images go through real IDX files.
+fitted into MNIST's box, inked with a round pen and normalised as MNIST is (normalization.py). The
+images go through real IDX files.
 
 Legend: N images, V variants of all digits, P control points, S samples of a pen's path. Points are
 (x, y) in heights of a digit, x to the right, y down.
-
-Source of the normalisation: Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based
-learning applied to document recognition", Proc. IEEE 86 (11), 1998, section III.A.
 """
 
 import functools
-import operator
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tinycnn import console
+from tinycnn.arguments import integer
 from tinycnn.datasets.idx import read_idx, write_idx
 from tinycnn.datasets.mnist import FILES
+from tinycnn.datasets.normalization import BOX, SIDE, centred
 from tinycnn.utils import Array
 
 # A row is a variant: its digit, its share among the variants of that digit, its name and its
@@ -123,8 +122,6 @@ PRESSURE = 0.12  # change of the radius along the path
 
 SAMPLES = 96  # of a pen's path: about a pixel apart
 BLOCK = 1000  # digits drawn from one generator, see `_draw_set`
-BOX, SIDE = 20, 28  # MNIST's: the ink fits into a box of 20x20 in an image of 28x28
-CENTRE = 14  # index of the pixel where MNIST has the centre of mass, in both directions
 
 
 # --- from a skeleton to the path of a pen ---------------------------------------------------------
@@ -221,7 +218,7 @@ def draw_digits(labels: npt.ArrayLike, rng: np.random.Generator) -> Array:
     images = np.empty((len(digits), SIDE, SIDE), np.uint8)
     for start in range(0, len(digits), BLOCK):
         x, y = _write(digits[start : start + BLOCK], rng)
-        images[start : start + BLOCK] = _centred(_ink(x, y, rng))
+        images[start : start + BLOCK] = centred(_ink(x, y, rng))
     return images
 
 
@@ -282,79 +279,6 @@ def _ink(x: Array, y: Array, rng: np.random.Generator) -> Array:
     return np.asarray(np.clip(0.5 - smallest / (2 * pen[:, :, None]), 0, 1))
 
 
-# --- MNIST's normalisation ------------------------------------------------------------------------
-
-
-def normalize_digit(image: npt.ArrayLike) -> Array:
-    """Brings a picture of one digit into MNIST's form: what a network that learned MNIST expects.
-
-    The ink is cut out, resampled by area to fit a box of 20x20 with its aspect ratio kept, scaled
-    to a greatest value of 255, and placed with its centre of mass at pixel (14, 14) of 28x28.
-    An image that is in this form already comes back as it is.
-
-    Args:
-        image: gray values of shape (height, width), any size and real dtype, of one digit and
-            nothing else. The median of the picture's rim is taken for the paper; the ink may be
-            darker or lighter. If the rim is not all of one gray, as in a photo, whatever is less
-            than 40% as far from the paper as the strongest ink is taken for paper too.
-
-    Returns:
-        uint8 array of shape (28, 28), light ink on black.
-
-    Raises:
-        ValueError: `image` is not of two dimensions, not of finite real numbers, or without ink.
-    """
-    picture = np.asarray(image)
-    if picture.ndim != 2 or picture.size == 0 or picture.dtype.kind not in "biuf":
-        raise ValueError(
-            "`image` must hold gray values of shape (height, width); average the channels of a "
-            f"coloured one. Received: {picture.dtype} of shape {picture.shape}"
-        )
-    gray = picture.astype(np.float64)
-    if not np.isfinite(gray).all():
-        raise ValueError("`image` must hold finite numbers. Received: NaN or infinity")
-    rim = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
-    paper = np.median(rim)
-    ink = gray - paper if gray.max() - paper >= paper - gray.min() else paper - gray
-    if ink.max() <= 0:
-        raise ValueError("`image` must show a digit. Received: a picture of one gray value")
-    uneven = np.median(np.abs(rim - paper)) > 0
-    ink[ink < (0.4 * ink.max() if uneven else 0)] = 0
-
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    height, width = (max(1, round(side * BOX / max(ink.shape))) for side in ink.shape)
-    # (height, H) @ (H, W) @ (W, width) -> (height, width)
-    small = _area_weights(ink.shape[0], height) @ ink @ _area_weights(ink.shape[1], width).T
-    return np.asarray(_centred(small[None])[0])
-
-
-def _area_weights(size: int, target: int) -> Array:
-    """(target, size): the share of each of `size` pixels in each of `target` as long in all."""
-    edges = np.linspace(0, size, target + 1)[:, None]
-    pixels = np.arange(size)
-    covered = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
-    return np.asarray(np.maximum(covered, 0) * (target / size))
-
-
-def _centred(ink: Array) -> Array:
-    """Ink (N, h, w), at most 20x20, as bytes up to 255 around its centre of mass: (N, 28, 28)."""
-    N, h, w = ink.shape
-    peak = ink.max(axis=(1, 2), keepdims=True)
-    boxes = np.rint(ink * (255 / peak)).astype(np.uint8)
-    mass = boxes.sum(axis=(1, 2))
-    rows, columns = np.arange(h), np.arange(w)
-    top = np.rint(CENTRE - boxes.sum(axis=2) @ rows / mass).clip(0, SIDE - h).astype(int)
-    left = np.rint(CENTRE - boxes.sum(axis=1) @ columns / mass).clip(0, SIDE - w).astype(int)
-    images = np.zeros((N, SIDE, SIDE), np.uint8)
-    images[
-        np.arange(N)[:, None, None],
-        (top[:, None] + rows)[:, :, None],
-        (left[:, None] + columns)[:, None, :],
-    ] = boxes
-    return images
-
-
 # --- the data set ---------------------------------------------------------------------------------
 
 
@@ -403,8 +327,8 @@ def write(
         ValueError: as in `load_data`.
         OSError: a file cannot be written.
     """
-    counts = [_integer("train", train, 1), _integer("test", test, 1)]
-    seed = _integer("seed", seed, 0)
+    counts = [integer(train, "train"), integer(test, "test")]
+    seed = integer(seed, "seed", least=0)
     Path(folder).mkdir(parents=True, exist_ok=True)
     arrays: list[Array] = []
     with console.Progress("drawing digits", sum(counts), "images") as progress:
@@ -427,15 +351,3 @@ def _draw_set(count: int, seed: int, part: int, progress: console.Progress) -> t
         labels[start:stop] = digits[: stop - start]
         progress.update(before + stop)
     return images, labels
-
-
-def _integer(name: str, value: Any, least: int) -> int:
-    """The value as an int, if it is one of at least `least`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least or isinstance(value, bool):
-        kind = "a positive integer" if least == 1 else "an integer, 0 or greater"
-        raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}")
-    return number

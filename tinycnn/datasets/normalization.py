@@ -1,0 +1,85 @@
+"""MNIST's normalisation: how a picture of a digit becomes 28x28 pixels, the same way for each.
+
+Legend: N images, h x w their ink cut out.
+
+Source of the normalisation: Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based
+learning applied to document recognition", Proc. IEEE 86 (11), 1998, section III.A.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from tinycnn.utils import Array
+
+BOX, SIDE = 20, 28  # the ink fits into a box of 20x20 in an image of 28x28
+CENTRE = 14  # index of the pixel where MNIST has the centre of mass, in both directions
+
+
+def normalize_digit(image: npt.ArrayLike) -> Array:
+    """Brings a picture of one digit into MNIST's form: what a network that learned MNIST expects.
+
+    The ink is cut out, resampled by area to fit a box of 20x20 with its aspect ratio kept, scaled
+    to a greatest value of 255, and placed with its centre of mass at pixel (14, 14) of 28x28.
+    An image that is in this form already comes back as it is.
+
+    Args:
+        image: gray values of shape (height, width), any size and real dtype, of one digit and
+            nothing else. The median of the picture's rim is taken for the paper; the ink may be
+            darker or lighter. If the rim is not all of one gray, as in a photo, whatever is less
+            than 40% as far from the paper as the strongest ink is taken for paper too.
+
+    Returns:
+        uint8 array of shape (28, 28), light ink on black.
+
+    Raises:
+        ValueError: `image` is not of two dimensions, not of finite real numbers, or without ink.
+    """
+    picture = np.asarray(image)
+    if picture.ndim != 2 or picture.size == 0 or picture.dtype.kind not in "biuf":
+        raise ValueError(
+            "`image` must hold gray values of shape (height, width); average the channels of a "
+            f"coloured one. Received: {picture.dtype} of shape {picture.shape}"
+        )
+    gray = picture.astype(np.float64)
+    if not np.isfinite(gray).all():
+        raise ValueError("`image` must hold finite numbers. Received: NaN or infinity")
+    rim = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
+    paper = np.median(rim)
+    ink = gray - paper if gray.max() - paper >= paper - gray.min() else paper - gray
+    if ink.max() <= 0:
+        raise ValueError("`image` must show a digit. Received: a picture of one gray value")
+    uneven = np.median(np.abs(rim - paper)) > 0
+    ink[ink < (0.4 * ink.max() if uneven else 0)] = 0
+
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    height, width = (max(1, round(side * BOX / max(ink.shape))) for side in ink.shape)
+    # (height, H) @ (H, W) @ (W, width) -> (height, width)
+    small = _area_weights(ink.shape[0], height) @ ink @ _area_weights(ink.shape[1], width).T
+    return np.asarray(centred(small[None])[0])
+
+
+def _area_weights(size: int, target: int) -> Array:
+    """(target, size): the share of each of `size` pixels in each of `target` as long in all."""
+    edges = np.linspace(0, size, target + 1)[:, None]
+    pixels = np.arange(size)
+    covered = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
+    return np.asarray(np.maximum(covered, 0) * (target / size))
+
+
+def centred(ink: Array) -> Array:
+    """Ink (N, h, w), at most 20x20, as bytes up to 255 around its centre of mass: (N, 28, 28)."""
+    N, h, w = ink.shape
+    peak = ink.max(axis=(1, 2), keepdims=True)
+    boxes = np.rint(ink * (255 / peak)).astype(np.uint8)
+    mass = boxes.sum(axis=(1, 2))
+    rows, columns = np.arange(h), np.arange(w)
+    top = np.rint(CENTRE - boxes.sum(axis=2) @ rows / mass).clip(0, SIDE - h).astype(int)
+    left = np.rint(CENTRE - boxes.sum(axis=1) @ columns / mass).clip(0, SIDE - w).astype(int)
+    images = np.zeros((N, SIDE, SIDE), np.uint8)
+    images[
+        np.arange(N)[:, None, None],
+        (top[:, None] + rows)[:, :, None],
+        (left[:, None] + columns)[:, None, :],
+    ] = boxes
+    return images
