@@ -396,7 +396,9 @@ def test_a_kernel_that_fails_to_compile_gives_its_lock_back():
     with pytest.raises(numba.core.errors.TypingError):
         compiled._relu(None, None)
     done = threading.Event()
-    worker = threading.Thread(target=lambda: (compiled.relu_forward(np.ones(3)), done.set()))
+    worker = threading.Thread(
+        target=lambda: (compiled.relu_forward(np.ones(3)), done.set()), daemon=True
+    )
     worker.start()
     worker.join(60)
     assert done.is_set()
