@@ -13,6 +13,9 @@ Rules: how work is cut into pieces depends on the shapes, never on the number of
 sum has one order: the bits are the same for any number of threads. Kernels check nothing, so the
 functions around them check shapes and dtypes. Compiled variants are a fixed set: TILES of `simd.py`
 for the two convolution kernels, one variant of each other kernel, all for float32 and float64.
+
+A process forked (os.fork, multiprocessing's "fork") after a kernel has run must not run kernels:
+the OpenMP threads do not survive, and the child is killed. Use "spawn", or the reference rung.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -31,7 +34,11 @@ from tinycnn.geometry import output_length, window_padding
 from tinycnn.kernels import reference, simd
 
 # Not hot in this rung, which needs no columns: the reference rung's serve.
-from tinycnn.kernels.reference import Pair, adam_step_size, col2im, im2col, softmax_backward
+from tinycnn.kernels.reference import Pair
+from tinycnn.kernels.reference import adam_step_size as adam_step_size
+from tinycnn.kernels.reference import col2im as col2im
+from tinycnn.kernels.reference import im2col as im2col
+from tinycnn.kernels.reference import softmax_backward as softmax_backward
 from tinycnn.kernels.simd import (
     LANES,
     TILES,
@@ -46,8 +53,6 @@ from tinycnn.kernels.simd import (
     where_positive,
 )
 from tinycnn.utils import Array
-
-__all__ = ["adam_step_size", "col2im", "im2col", "softmax_backward"]
 
 Shape = tuple[int, ...]
 
@@ -137,6 +142,8 @@ def _make_dkernel(P, V):
         M, K = N * OH * OW, KH * KW * C
         panels, blocks = (F + WIDE - 1) // WIDE, (K + P - 1) // P
         for item in prange(groups * panels * slabs):
+            # A group of outputs, a panel of filters, a slab of the kernel's rows. `sums` holds
+            # K + 1 rows of WIDE for each group and panel, the last one for dbias.
             g, panel, slab = item // (panels * slabs), item // slabs % panels, item % slabs
             f0, first = panel * WIDE, (g * panels + panel) * (K + 1) * WIDE
             b0, b1 = blocks * slab // slabs, blocks * (slab + 1) // slabs
@@ -208,6 +215,7 @@ def _add(total, values):
 
 @jit(parallel=True)
 def _add_groups(sums, dkernel, dbias, K, F, WIDE, groups):
+    """The groups' sums, added in the order of the groups."""
     panels = (F + WIDE - 1) // WIDE
     for k in prange(K + 1):
         out = dkernel[k * F : (k + 1) * F] if k < K else dbias
@@ -222,6 +230,7 @@ def _add_groups(sums, dkernel, dbias, K, F, WIDE, groups):
 
 @jit(parallel=True)
 def _place(x, y, out, shape, masked):
+    """x shifted by (top, left) into larger or smaller images; see `_placed`."""
     N, H, W, C, OH, OW, top, left = shape
     zero = out.dtype.type(0)
     for r in prange(N * OH):
@@ -259,6 +268,7 @@ def conv2d_forward(
         - the sums of P*WIDE outputs stay in registers; bias is where they start, relu where they
           are stored
         - the work is cut by outputs: a chunk's part of `x` stays in the cache for all filters
+        - what meets only zeros of the padding is left out where there is much of it
     """
     x, kernel = _ready(x, 4, "x"), _ready(kernel, 4, "kernel")
     _same_dtype(x=x, kernel=kernel)
@@ -475,6 +485,7 @@ def _add_where(total, values, winner, place):
 
 @jit(parallel=True)
 def _unpool(dy, winners, dx, shape):
+    """By rows of dx, each of which looks up the windows it is in: no two threads share a row."""
     N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
     for r in prange(N * H):
         n, h = r // H, r % H + top
@@ -511,11 +522,7 @@ def max_pool_backward(
     strides: Pair,
     padding: str = "valid",
 ) -> Array:
-    """As `reference.max_pool_backward`.
-
-    Optimizations:
-        - by rows of dx, each of which looks up the windows it is in: no two threads share a row
-    """
+    """As `reference.max_pool_backward`."""
     dy = _ready(dy, 4, "dy")
     if winners.dtype != np.int32:
         raise TypeError(f"`winners` must have dtype int32. Received: {winners.dtype}")
