@@ -11,6 +11,7 @@ Without MNIST and without a network it trains on digits that tinycnn draws itsel
 import argparse
 import json
 import time
+import timeit
 from pathlib import Path
 
 import numpy as np
@@ -76,11 +77,9 @@ model.summary()
 
 # --- training
 kernels.warm_up()
-start = time.perf_counter()
-for _ in range(3):
-    model.loss_and_gradients(x_train[: args.batch_size], y_train[: args.batch_size])
-per_image = (time.perf_counter() - start) / (3 * args.batch_size)
-estimate = per_image * len(x_train) * args.epochs
+batch = x_train[: args.batch_size], y_train[: args.batch_size]
+step = min(timeit.repeat(lambda: model.loss_and_gradients(*batch), number=1, repeat=5))
+estimate = step / len(batch[0]) * len(x_train) * args.epochs
 say(f"kernels: {kernels.active()}; {args.epochs} epochs will take about {estimate:.0f} seconds")
 start = time.perf_counter()
 history = model.fit(x_train, y_train, args.batch_size, args.epochs, validation_split=0.2)

@@ -402,3 +402,12 @@ def test_the_library_itself_does_not_warn_of_nan_in_the_data():
         for dtype in ("float16", "float32", "float64"):
             with pytest.raises(ValueError, match="sample 4"):
                 fit(changed(X, (4, 0, 0, 0), np.nan).astype(dtype))
+
+
+if __name__ == "__main__":  # prints every message, to be read as a user would
+    kernels.use("numpy")
+    for title, (do, error, _) in ROWS.items():
+        try:
+            do()
+        except error as caught:
+            print(f"{title}: {type(caught).__name__}: {caught}")
