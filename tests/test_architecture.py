@@ -43,6 +43,7 @@ ORDER = [
     "batches",
     "training",
     "models",
+    "keras_weights",
     "gradient_cases",
     "gradient_check",
     "datasets.idx",

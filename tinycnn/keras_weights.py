@@ -1,0 +1,153 @@
+"""Weights from and to Keras's own files: `.weights.h5`, and out of a `.keras` file.
+
+Layout: HDF5. Every weight is a dataset `layers/<group>/vars/<i>`. The group is the layer's class in
+snake case, numbered from the second of its class on ("conv2d", "conv2d_1"), whatever the layer's
+name; i counts in the order of `get_weights`. A `.keras` file is a zip that holds such a file as
+`model.weights.h5`.
+
+Only the layers' weights are read. Architecture, optimizer state and random states are passed over:
+the model must already be the same network. No link out of the file is followed, nothing in it run.
+h5py, from the `reference` extra, is imported by the functions: nothing else here needs it.
+
+Source: keras/src/saving/saving_lib.py (groups, datasets), keras/src/utils/naming.py (snake case).
+"""
+
+import io
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+from tinycnn.errors import ModelFileError
+from tinycnn.files import atomic_write
+from tinycnn.layers import Layer
+from tinycnn.models import Sequential, _snake_case
+from tinycnn.utils import Array
+
+IN_ARCHIVE = "model.weights.h5"
+
+
+def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """Copies the weights in a Keras file into the parameters of `model`.
+
+    Args:
+        model: a network of the same layers; its input shape must be known. Weights of another
+            float type are converted to the model's.
+        path: what Keras 3 wrote by `model.save_weights` or `model.save`; which, the contents tell.
+
+    Raises:
+        ModelFileError: if the file is damaged, something else, or has other layers or shapes than
+            the model, with the reason; nothing is changed then.
+        ImportError: if h5py is not installed.
+        OSError: if the file can't be opened.
+    """
+    h5py = _h5py()
+    model.build()
+    shapes = {
+        f"layers/{group}/vars/{i}": parameter.value.shape
+        for group, layer in _groups(model)
+        for i, parameter in enumerate(layer.parameters)
+    }
+    with open(path, "rb") as file:
+        try:
+            weights = _read(h5py, file, shapes)
+        except ModelFileError as error:
+            raise ModelFileError(f"{os.fspath(path)}: {error}") from None
+        except Exception as error:
+            # h5py and zipfile raise a dozen kinds of errors on damaged bytes.
+            raise ModelFileError(
+                f"{os.fspath(path)}: not a whole weights file of Keras 3; it may be cut off, "
+                f"damaged, or something else ({type(error).__name__}: {error})"
+            ) from error
+    model.set_weights(weights)
+
+
+def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """Writes the weights so that `keras_model.load_weights(path)` reads them.
+
+    Args:
+        model: its input shape must be known.
+        path: taken exactly as given; must end in .weights.h5, or Keras would not open it.
+
+    Raises:
+        ValueError: for another ending.
+        ImportError: if h5py is not installed.
+        OSError: if it can't be written; an older file of that name is untouched then.
+    """
+    h5py = _h5py()
+    path = Path(path)
+    if not path.name.endswith(".weights.h5"):
+        raise ValueError(f"Keras's weight files end in .weights.h5. Received: {str(path)!r}")
+    model.build()
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for name, layer in _groups(model):
+            group = file.create_group(f"layers/{name}/vars")
+            group.attrs["name"] = layer.name
+            for i, parameter in enumerate(layer.parameters):
+                group[str(i)] = parameter.value
+    with atomic_write(path) as target:
+        target.write(content.getbuffer())
+
+
+def _h5py() -> Any:
+    try:
+        return import_module("h5py")
+    except ImportError as error:
+        raise ImportError(
+            "Keras's weight files need h5py, not installed here: pip install 'tinycnn[reference]'"
+        ) from error
+
+
+def _groups(model: Sequential) -> Iterator[tuple[str, Layer]]:
+    """The layers with the names of their groups."""
+    before: Counter[str] = Counter()
+    for layer in model.layers:
+        name = _snake_case(type(layer).__name__)
+        yield f"{name}_{before[name]}" if before[name] else name, layer
+        before[name] += 1
+
+
+def _read(h5py: Any, file: IO[bytes], shapes: dict[str, tuple[int, ...]]) -> list[Array]:
+    """The datasets of these names, in their order; all are checked before the first is read."""
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            # Stored, as Keras does it: what it holds can then be no larger than the file.
+            stored = [
+                m.filename for m in archive.infolist() if m.compress_type == zipfile.ZIP_STORED
+            ]
+            if IN_ARCHIVE not in stored:
+                raise ModelFileError(f"this zip does not hold a {IN_ARCHIVE} as Keras stores it")
+            file = io.BytesIO(archive.read(IN_ARCHIVE))
+    file.seek(0)
+    with h5py.File(file, "r") as content:
+        datasets: dict[str, Any] = {}
+
+        def note(name: str, thing: Any) -> None:
+            # Noise layers keep their generator's state beside their weights.
+            ours = name.startswith("layers/") and "/seed_generator/" not in name
+            if ours and isinstance(thing, h5py.Dataset):
+                datasets[name] = thing
+
+        content.visititems(note)  # follows neither soft links nor links to other files
+        if shapes and not datasets:
+            raise ModelFileError("it holds no layers/*/vars: Keras 3 did not save it as weights")
+        if missing := shapes.keys() - datasets.keys():
+            raise ModelFileError(f"the model has weights that the file lacks: {_some(missing)}")
+        if extra := datasets.keys() - shapes.keys():
+            raise ModelFileError(f"the file has weights that the model lacks: {_some(extra)}")
+        for name, shape in shapes.items():
+            dataset = datasets[name]
+            if dataset.shape != shape:
+                raise ModelFileError(f"{name} is {dataset.shape} in the file, {shape} in the model")
+            if dataset.dtype.kind != "f" or dataset.external or dataset.is_virtual:
+                raise ModelFileError(f"{name} is no plain array of floating-point numbers")
+        return [datasets[name][()] for name in shapes]
+
+
+def _some(names: Iterable[str]) -> str:
+    names = sorted(names)
+    return ", ".join(names[:4]) + f" and {len(names) - 4} more" * (len(names) > 4)
