@@ -1,10 +1,11 @@
 """How good the drawn digits are: what a network that learned nothing else makes of real ones.
 
     python benchmarks/synthetic.py                         # a fresh drawn set
-    python benchmarks/synthetic.py --mnist-folder FOLDER   # and MNIST's training images
+    python benchmarks/synthetic.py --data-dir FOLDER       # and MNIST's training images
+    python benchmarks/synthetic.py --data-dir FOLDER --test-images  # and its test images
 
-MNIST's test images are not opened: the skeletons of `tinycnn.datasets.synthetic` were tuned with
-this command's second figure, and what one tunes by is no test.
+The skeletons of `tinycnn.datasets.synthetic` were tuned with the second figure, and what one tunes
+by is no test. MNIST's test images were opened only for the figures in the README.
 """
 
 import argparse
@@ -56,7 +57,8 @@ def report(title: str, model: Sequential, images: Array, labels: Array) -> None:
 def main() -> None:
     """Draws, trains and reports."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mnist-folder", type=Path, help="folder with MNIST's training files")
+    parser.add_argument("--data-dir", type=Path, help="folder with MNIST's files")
+    parser.add_argument("--test-images", action="store_true", help="open MNIST's test images too")
     parser.add_argument("--train", type=positive_integer, default=60000, help="drawn digits")
     parser.add_argument("--epochs", type=positive_integer, default=5)
     parser.add_argument("--seed", type=int, default=0, help="of the network")
@@ -71,12 +73,13 @@ def main() -> None:
 
     _, (x, y) = synthetic.load_data(train=1, test=10000, seed=1)
     report("a fresh drawn set", model, x, y)
-    if options.mnist_folder:
+    parts = [("train", "training images")] + [("t10k", "test images")] * options.test_images
+    for part, title in parts if options.data_dir else []:
         x, y = (
-            read_idx(next(options.mnist_folder.glob(f"train-{name}-ubyte*")))
+            read_idx(next(options.data_dir.glob(f"{part}-{name}-ubyte*")))
             for name in ("images-idx3", "labels-idx1")
         )
-        report("MNIST's training images", model, x, y)
+        report(f"MNIST's {title}", model, x, y)
 
 
 if __name__ == "__main__":
