@@ -26,10 +26,11 @@ from tinycnn.utils import Array
 
 
 def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
-    """(title, layer, input) for every layer and its options; biases are positive.
+    """(title, layer, input) for every layer and its options.
 
-    With zero biases a relu's ties are all at 0, where its gradient is 0 too, and a pool that gave
-    the gradient to every tied input would not be noticed.
+    Biases are positive, but for the cases that say so: with zero biases a relu's ties are all at
+    0, where its gradient is 0 too, and a pool that gave the gradient to every tied input would not
+    be noticed. The cases "with ties" have kinks everywhere.
     """
     rng = np.random.default_rng(seed)
 
@@ -39,6 +40,10 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
     def distinct(*shape: int) -> Array:
         """No two values closer than 0.1: no kink within reach of h."""
         return 0.1 * rng.permutation(int(np.prod(shape))).reshape(shape)
+
+    def ties(*shape: int) -> Array:
+        """Few values, many of them equal and many 0."""
+        return rng.integers(1, 3, shape) * (rng.random(shape) < 0.5).astype(np.float64)
 
     def positive(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
         return rng.uniform(0.1, 0.5, shape).astype(dtype)
@@ -55,12 +60,17 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         ("MaxPooling2D 2x2 of 5x7", MaxPooling2D(2), distinct(2, 5, 7, 2)),
         ("MaxPooling2D 3x2, strides 1x2", MaxPooling2D((3, 2), (1, 2)), distinct(2, 5, 6, 2)),
         ("MaxPooling2D 3x3, strides 2, same", MaxPooling2D(3, 2, "same"), distinct(2, 6, 5, 2)),
+        ("MaxPooling2D 2x2 with ties", MaxPooling2D(2), ties(2, 4, 5, 2)),
+        ("MaxPooling2D 3x3, strides 2, ties", MaxPooling2D(3, 2, "same"), ties(2, 5, 5, 2)),
+        ("Conv2D 2x2, relu, zero bias, ties", Conv2D(3, 2, activation="relu"), ties(2, 4, 4, 1)),
         ("Flatten", Flatten(), some(2, 3, 2, 4)),
         ("Dense", Dense(4, **b), some(3, 5)),
         ("Dense, relu", Dense(6, activation="relu", **b), some(3, 5)),
         ("Dense, softmax", Dense(4, activation="softmax", **b), some(3, 5)),
         ("Dense, no bias, 3 axes", Dense(3, use_bias=False), some(2, 3, 4)),
+        ("Dense, relu, zero bias, ties", Dense(4, activation="relu"), ties(3, 4) - 1),
         ("ReLU", ReLU(), some(3, 7)),
+        ("ReLU with ties", ReLU(), ties(3, 7) - 1),
         ("Softmax", Softmax(), some(3, 5)),
         ("Activation softmax, 3 axes", Activation("softmax"), some(2, 3, 4)),
         ("Activation linear", Activation("linear"), some(3, 4)),
@@ -91,26 +101,38 @@ def loss_cases(seed: int = 0) -> list[tuple[str, Loss, Array, Array]]:
     ]
 
 
-def reference_case(seed: int = 0) -> tuple[Sequential, Array, Array]:
-    """The reference network with positive biases, four sparse images, and their labels."""
-    rng = np.random.default_rng(seed)
-    model = Sequential(
-        [
-            Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
-            MaxPooling2D((2, 2)),
-            Conv2D(64, (3, 3), activation="relu"),
-            MaxPooling2D((2, 2)),
-            Conv2D(64, (3, 3), activation="relu"),
-            Flatten(),
-            Dense(64, activation="relu"),
-            Dense(10, activation="softmax"),
-        ],
-        dtype="float64",
-        name="reference network",
-    )
-    model.compile("adam", "categorical_crossentropy")
-    for parameter in model.parameters:
-        if parameter.name == "bias":
-            parameter.value[...] = rng.uniform(0.01, 0.1, parameter.value.shape)
-    images = rng.random((4, 28, 28, 1)) * (rng.random((4, 28, 28, 1)) < 0.3)
-    return model, images, np.eye(10)[rng.integers(10, size=4)]
+def reference_cases(seed: int = 0) -> list[tuple[str, Sequential, Array, Array]]:
+    """(title, model, images, labels): the reference network, with positive and with zero biases.
+
+    With positive biases the images are sparse and of few gray levels: equal patches give ties in
+    the pools. With zero biases that would put relu on its kink everywhere, so there every pixel
+    differs.
+    """
+    cases = []
+    for title, highest in (("positive", 0.1), ("zero", 0.0)):
+        rng = np.random.default_rng(seed)
+        model = Sequential(
+            [
+                Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
+                MaxPooling2D((2, 2)),
+                Conv2D(64, (3, 3), activation="relu"),
+                MaxPooling2D((2, 2)),
+                Conv2D(64, (3, 3), activation="relu"),
+                Flatten(),
+                Dense(64, activation="relu"),
+                Dense(10, activation="softmax"),
+            ],
+            seed=seed,
+            dtype="float64",
+        )
+        model.compile("adam", "categorical_crossentropy")
+        for parameter in model.parameters:
+            if parameter.name == "bias":
+                parameter.value[...] = rng.uniform(0, highest, parameter.value.shape)
+        blocks = rng.integers(0, 5, (2, 7, 7, 1)) * (rng.random((2, 7, 7, 1)) < 0.4) / 4
+        images = blocks.repeat(4, axis=1).repeat(4, axis=2)
+        if not highest:
+            images = rng.random((2, 28, 28, 1))
+        labels = np.eye(10)[rng.integers(10, size=2)]
+        cases.append((f"reference network, {title} biases", model, images, labels))
+    return cases

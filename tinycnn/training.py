@@ -133,11 +133,20 @@ class Trainer:
         logits: Array = self.layers[-1].logits  # type: ignore[attr-defined]
         return self._loss_on_logits, self._loss_on_logits.forward(y_true, logits), True
 
+    def loss_of(self, y_true: Array, y_pred: Array) -> float:
+        """The loss of the last `forward`, whose output `y_pred` is."""
+        return self._loss(y_true, y_pred)[1]
+
+    def seed_noise(self) -> None:
+        """Gives every stochastic layer its generator for this training step."""
+        for index, layer in enumerate(self.layers):
+            if hasattr(layer, "rng"):
+                layer.rng = np.random.default_rng([self.seed, FOR_NOISE, self.steps_trained, index])
+
     def _forward_backward(self, x: Array, y: Array, training: bool) -> tuple[float, Array]:
         """Loss and predictions of a batch; all gradients are set."""
-        for index, layer in enumerate(self.layers):
-            if training and hasattr(layer, "rng"):
-                layer.rng = np.random.default_rng([self.seed, FOR_NOISE, self.steps_trained, index])
+        if training:
+            self.seed_noise()
         y_pred = self.forward(x, training)
         loss, value, from_logits = self._loss(y, y_pred)
         self.backward(loss.backward(), from_logits, needs_dx=False)
@@ -174,7 +183,7 @@ class Trainer:
         """[loss, accuracy] of one batch; nothing is learned."""
         x, y = self._checked(x, y)
         y_pred = self.forward(x)
-        return self._results(self._loss(y, y_pred)[1], y, y_pred)
+        return self._results(self.loss_of(y, y_pred), y, y_pred)
 
     def _results(self, loss: float, y: Array, y_pred: Array) -> float | list[float]:
         return [loss, metrics.accuracy(y, y_pred)] if self.metrics else loss
@@ -325,7 +334,7 @@ class Trainer:
         logs: Logs = {}
         for step, chosen in enumerate(batches.batches(len(x), batch_size), start=1):
             y_pred = self.forward(x[chosen])
-            logs = means.add(self._loss(y[chosen], y_pred)[1], y[chosen], y_pred)
+            logs = means.add(self.loss_of(y[chosen], y_pred), y[chosen], y_pred)
             if line:
                 line.update(step, logs)
         if line:
