@@ -330,6 +330,17 @@ def test_backward_is_the_adjoint(rung, name, dtype):
     CHECKS[name](Draw(0, dtype))
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(1, 51))
+def test_backward_is_the_adjoint_with_many_seeds(rung, seed):
+    for name, check in CHECKS.items():
+        for dtype in TOLERANCE:
+            try:
+                check(Draw(seed, dtype))
+            except AssertionError as error:
+                raise AssertionError(f"{name}, {dtype}, seed {seed}") from error
+
+
 # The check itself.
 
 
