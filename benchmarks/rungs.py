@@ -25,13 +25,8 @@ from tinycnn.console import end_errors_in_one_line, positive_integer, say
 # From the start of Python to the first finished training batch, on data made up on the spot.
 FIRST_BATCH = """
 import numpy as np
-from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
-model = Sequential([
-    Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)), MaxPooling2D((2, 2)),
-    Conv2D(64, (3, 3), activation="relu"), MaxPooling2D((2, 2)),
-    Conv2D(64, (3, 3), activation="relu"), Flatten(),
-    Dense(64, activation="relu"), Dense(10, activation="softmax"),
-])
+from tinycnn.gradient_cases import reference_network
+model = reference_network()
 model.compile("adam", "categorical_crossentropy", ["accuracy"])
 model.train_on_batch(np.zeros((64, 28, 28, 1), "float32"), np.eye(10)[np.zeros(64, int)])
 """
@@ -39,8 +34,9 @@ model.train_on_batch(np.zeros((64, 28, 28, 1), "float32"), np.eye(10)[np.zeros(6
 
 def measure(rung: str, data_dir: str, epochs: int, seed: int, nudge: int) -> None:
     """Trains the reference network and prints its history, seconds and peak memory as JSON."""
-    from tinycnn import Callback, Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
+    from tinycnn import Callback, kernels
     from tinycnn.datasets import mnist
+    from tinycnn.gradient_cases import reference_network
     from tinycnn.utils import to_categorical
 
     class Stopwatch(Callback):
@@ -57,19 +53,7 @@ def measure(rung: str, data_dir: str, epochs: int, seed: int, nudge: int) -> Non
     (x, y), _ = mnist.load_data(data_dir)
     x = x.astype("float32")[..., np.newaxis]
     x /= 255
-    model = Sequential(
-        [
-            Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
-            MaxPooling2D((2, 2)),
-            Conv2D(64, (3, 3), activation="relu"),
-            MaxPooling2D((2, 2)),
-            Conv2D(64, (3, 3), activation="relu"),
-            Flatten(),
-            Dense(64, activation="relu"),
-            Dense(10, activation="softmax"),
-        ],
-        seed=seed,
-    )
+    model = reference_network(seed)
     model.compile("adam", "categorical_crossentropy", ["accuracy"])
     if nudge:
         rng = np.random.default_rng(nudge)

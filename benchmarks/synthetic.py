@@ -14,30 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
+from tinycnn import Sequential
 from tinycnn.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.datasets import synthetic
 from tinycnn.datasets.idx import read_idx
+from tinycnn.gradient_cases import reference_network
 from tinycnn.utils import Array
-
-
-def reference_network(seed: int) -> Sequential:
-    """The network of `examples/mnist_cnn_classifier.py`, for integer labels."""
-    model = Sequential(
-        [
-            Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
-            MaxPooling2D((2, 2)),
-            Conv2D(64, (3, 3), activation="relu"),
-            MaxPooling2D((2, 2)),
-            Conv2D(64, (3, 3), activation="relu"),
-            Flatten(),
-            Dense(64, activation="relu"),
-            Dense(10, activation="softmax"),
-        ],
-        seed=seed,
-    )
-    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
-    return model
 
 
 def report(title: str, model: Sequential, images: Array, labels: Array) -> None:
@@ -69,6 +51,7 @@ def main() -> None:
     seconds = time.perf_counter() - start
     say(f"{len(y) + 10000} digits drawn, written and read in {seconds:.1f} s")
     model = reference_network(options.seed)
+    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
     model.fit(x[..., None] / np.float32(255), y, batch_size=64, epochs=options.epochs)
 
     _, (x, y) = synthetic.load_data(train=1, test=10000, seed=1)

@@ -7,6 +7,7 @@ import pytest
 
 from tinycnn.datasets import idx, mnist, synthetic
 from tinycnn.datasets.normalization import normalize_digit
+from tinycnn.gradient_cases import reference_network
 
 NAMES = [
     "train-images-idx3-ubyte",
@@ -254,20 +255,7 @@ def test_a_simple_reader_reads_a_fresh_set(data):
 
 @pytest.mark.full
 def test_the_reference_network_reads_a_fresh_set():
-    from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
-
-    model = Sequential(
-        [
-            Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
-            MaxPooling2D((2, 2)),
-            Conv2D(64, (3, 3), activation="relu"),
-            MaxPooling2D((2, 2)),
-            Conv2D(64, (3, 3), activation="relu"),
-            Flatten(),
-            Dense(64, activation="relu"),
-            Dense(10, activation="softmax"),
-        ]
-    )
+    model = reference_network()
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     (x, y), _ = synthetic.load_data(train=60000, test=1, seed=0)
     model.fit(x[..., None] / np.float32(255), y, batch_size=64, epochs=5, verbose=0)

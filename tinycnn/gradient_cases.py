@@ -101,6 +101,24 @@ def loss_cases(seed: int = 0) -> list[tuple[str, Loss, Array, Array]]:
     ]
 
 
+def reference_network(seed: int = 0, dtype: str = "float32") -> Sequential:
+    """The network of `examples/mnist_cnn_classifier.py`, not yet compiled."""
+    return Sequential(
+        [
+            Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
+            MaxPooling2D((2, 2)),
+            Conv2D(64, (3, 3), activation="relu"),
+            MaxPooling2D((2, 2)),
+            Conv2D(64, (3, 3), activation="relu"),
+            Flatten(),
+            Dense(64, activation="relu"),
+            Dense(10, activation="softmax"),
+        ],
+        seed=seed,
+        dtype=dtype,
+    )
+
+
 def reference_cases(seed: int = 0) -> list[tuple[str, Sequential, Array, Array]]:
     """(title, model, images, labels): the reference network, with positive and with zero biases.
 
@@ -111,20 +129,7 @@ def reference_cases(seed: int = 0) -> list[tuple[str, Sequential, Array, Array]]
     cases = []
     for title, highest in (("positive", 0.1), ("zero", 0.0)):
         rng = np.random.default_rng(seed)
-        model = Sequential(
-            [
-                Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
-                MaxPooling2D((2, 2)),
-                Conv2D(64, (3, 3), activation="relu"),
-                MaxPooling2D((2, 2)),
-                Conv2D(64, (3, 3), activation="relu"),
-                Flatten(),
-                Dense(64, activation="relu"),
-                Dense(10, activation="softmax"),
-            ],
-            seed=seed,
-            dtype="float64",
-        )
+        model = reference_network(seed, "float64")
         model.compile("adam", "categorical_crossentropy")
         for parameter in model.parameters:
             if parameter.name == "bias":
