@@ -53,6 +53,8 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         ("Conv2D 3x3", Conv2D(4, 3, **b), some(2, 6, 5, 3)),
         ("Conv2D 2x3, relu", Conv2D(5, (2, 3), activation="relu", **b), some(2, 5, 6, 2)),
         ("Conv2D 3x2, strides 1x2, same", Conv2D(3, (3, 2), (1, 2), "same", **b), some(2, 5, 6, 2)),
+        # An even kernel's odd zero goes below and to the right.
+        ("Conv2D 2x4, same", Conv2D(3, (2, 4), padding="same", **b), some(2, 4, 5, 2)),
         ("Conv2D 3x3, strides 2, relu", Conv2D(3, 3, 2, activation="relu", **b), some(2, 7, 8, 2)),
         ("Conv2D 2x2, strides 3, no bias", Conv2D(3, 2, 3, use_bias=False), some(2, 8, 7, 2)),
         ("Conv2D 1x1, softmax", Conv2D(3, 1, activation="softmax", **b), some(2, 3, 3, 2)),
@@ -82,13 +84,14 @@ def loss_cases(seed: int = 0) -> list[tuple[str, Loss, Array, Array]]:
     """(title, loss, targets, predictions) for every loss and its options."""
     rng = np.random.default_rng(seed)
     logits = rng.standard_normal((4, 5))
-    probabilities = rng.uniform(0.1, 1.0, (4, 5))
+    probabilities = rng.uniform(0.1, 0.9, (4, 5))  # far from the clip at 1 - 1e-7
     labels = rng.integers(5, size=4)
     one_hot, soft = np.eye(5)[labels], rng.dirichlet(np.ones(5), 4)
     from_logits = CategoricalCrossentropy(from_logits=True)
     return [
         ("CategoricalCrossentropy on logits", from_logits, one_hot, logits),
         ("CategoricalCrossentropy on logits, soft", from_logits, soft, logits),
+        ("CategoricalCrossentropy on logits, sum 3", from_logits, 3 * soft, logits),
         ("CategoricalCrossentropy", CategoricalCrossentropy(), one_hot, probabilities),
         (
             "SparseCategoricalCrossentropy on logits",

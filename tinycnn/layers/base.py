@@ -5,7 +5,8 @@ A layer of your own overrides `build` (if it has parameters), `forward`, `backwa
 - `build` creates the parameters and returns the output shape, in one act, without data.
 - `forward` computes y and writes what `backward` will need into `self._cache`, a tuple.
 - `backward` takes dy, assigns each parameter's `.grad`, and returns dx.
-- Nothing changes an array it was given; what `forward` returns is the caller's to keep.
+- Nothing changes an array it was given; what `forward` returns is the caller's to keep. But x and
+  y are not copied: whoever changes them in place before `backward` changes the gradient too.
 - `training=True` switches stochastic behaviour on, and nothing else. A stochastic layer declares
   `rng`; the model sets it before every training forward, so the layer keeps no random state.
 
