@@ -43,7 +43,7 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
 
     def ties(*shape: int) -> Array:
         """Few values, many of them equal and many 0."""
-        return rng.integers(1, 3, shape) * (rng.random(shape) < 0.5).astype(np.float64)
+        return rng.integers(1, 3, shape) * (rng.random(shape) < 0.3).astype(np.float64)
 
     def positive(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
         return rng.uniform(0.1, 0.5, shape).astype(dtype)
