@@ -14,12 +14,12 @@ Source: keras/src/saving/saving_lib.py (groups, datasets), keras/src/utils/namin
 
 import io
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
+from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
 from tinycnn.errors import ModelFileError
 from tinycnn.files import atomic_write
@@ -69,7 +69,8 @@ def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     """Writes the weights so that `keras_model.load_weights(path)` reads them.
 
     Args:
-        model: its input shape must be known.
+        model: its input shape must be known. Its optimizer's state is not written, of which a
+            compiled Keras model warns when it loads the file.
         path: taken exactly as given; must end in .weights.h5, or Keras would not open it.
 
     Raises:
@@ -113,12 +114,10 @@ def _groups(model: Sequential) -> Iterator[tuple[str, Layer]]:
 
 def _read(h5py: Any, file: IO[bytes], shapes: dict[str, tuple[int, ...]]) -> list[Array]:
     """The datasets of these names, in their order; all are checked before the first is read."""
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
+    if is_zipfile(file):
+        with ZipFile(file) as archive:
             # Stored, as Keras does it: what it holds can then be no larger than the file.
-            stored = [
-                m.filename for m in archive.infolist() if m.compress_type == zipfile.ZIP_STORED
-            ]
+            stored = {m.filename for m in archive.infolist() if m.compress_type == ZIP_STORED}
             if IN_ARCHIVE not in stored:
                 raise ModelFileError(f"this zip does not hold a {IN_ARCHIVE} as Keras stores it")
             file = io.BytesIO(archive.read(IN_ARCHIVE))
