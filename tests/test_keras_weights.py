@@ -167,23 +167,23 @@ def test_a_missing_file_is_an_os_error(h5py, tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda made: made[:-1], "the file has weights that the model lacks: layers/dense_1/vars"),
-        (lambda made: [*made, layers.Dense(2)], "the model has .* lacks: layers/dense_2/vars/0, "),
+        (
+            lambda made: made[:-1],
+            "the model lacks 2 of the file's weights, layers/dense_1/vars/0 among",
+        ),
+        (
+            lambda made: [*made, layers.Dense(2)],
+            "the file lacks 2 of the model's weights, layers/dense_2/vars/0 among",
+        ),
         (lambda made: [*made[:-1], layers.Dense(5)], r"layers/dense_1/vars/0 is \(4, 3\) in the"),
         (
             lambda made: [*made[:-1], layers.Dense(3, use_bias=False)],
-            "lacks: layers/dense_1/vars/1",
+            "lacks 1 of .* layers/dense_1/vars/1 among",
         ),
     ],
 )
 def test_another_network_is_refused(h5py, path, change, match):
     refused(Sequential(change(keras_file.tiny_layers(layers))), path, match)
-
-
-@reference
-def test_many_names_are_cut_short(h5py):
-    model = Sequential([layers.Input((2,)), *(layers.Dense(1) for _ in range(5))])
-    refused(model, WEIGHTS, r"layers/dense_2/vars/0, .*, layers/dense_3/vars/1 and 2 more$")
 
 
 @reference
@@ -265,7 +265,7 @@ def replace(file, name, value):
         (lambda f, h5py: replace(f, "layers/dense/vars/0", h5py.SoftLink("/elsewhere")), "lacks"),
         (
             lambda f, h5py: replace(f, "layers/dense/vars/0", h5py.ExternalLink("/etc/x", "/y")),
-            "the model has weights that the file lacks: layers/dense/vars/0",
+            "the file lacks 1 of the model's weights, layers/dense/vars/0 among",
         ),
         (lambda f, h5py: replace(f, "layers", h5py.ExternalLink("/etc/x", "/layers")), "holds no"),
         (

@@ -15,7 +15,7 @@ Source: keras/src/saving/saving_lib.py (groups, datasets), keras/src/utils/namin
 import io
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -135,9 +135,11 @@ def _read(h5py: Any, file: IO[bytes], shapes: dict[str, tuple[int, ...]]) -> lis
         if shapes and not datasets:
             raise ModelFileError("it holds no layers/*/vars: Keras 3 did not save it as weights")
         if missing := shapes.keys() - datasets.keys():
-            raise ModelFileError(f"the model has weights that the file lacks: {_some(missing)}")
+            some = f"{len(missing)} of the model's weights, {min(missing)} among them"
+            raise ModelFileError(f"the file lacks {some}")
         if extra := datasets.keys() - shapes.keys():
-            raise ModelFileError(f"the file has weights that the model lacks: {_some(extra)}")
+            some = f"{len(extra)} of the file's weights, {min(extra)} among them"
+            raise ModelFileError(f"the model lacks {some}")
         for name, shape in shapes.items():
             dataset = datasets[name]
             if dataset.shape != shape:
@@ -145,8 +147,3 @@ def _read(h5py: Any, file: IO[bytes], shapes: dict[str, tuple[int, ...]]) -> lis
             if dataset.dtype.kind != "f" or dataset.external or dataset.is_virtual:
                 raise ModelFileError(f"{name} is no plain array of floating-point numbers")
         return [datasets[name][()] for name in shapes]
-
-
-def _some(names: Iterable[str]) -> str:
-    names = sorted(names)
-    return ", ".join(names[:4]) + f" and {len(names) - 4} more" * (len(names) > 4)
