@@ -28,6 +28,12 @@ from test_keras_trace import difference as absolute
 
 from tinycnn import Callback, Sequential, keras_weights, kernels, layers, losses, optimizers
 
+# TensorFlow 2.21's oneDNN kernels are wrong in float32 (measured on AVX-512): the gradient of a 1x1
+# kernel with strides of 2 writes outside its memory, and a 5x4 kernel with strides (1, 3) on one
+# channel gives other outputs than in float64. Without them TensorFlow and tinycnn agree. Read by
+# TensorFlow when it is imported, hence up here.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+
 pytestmark = [
     pytest.mark.reference,
     # Both are right: a softmax over one channel is drawn now and then, and images of normal noise.
@@ -43,8 +49,8 @@ TRAVELS = 20
 GROUP = 10
 BRANCHED = "networks that branched"
 #: Of the ten networks of a group on two rungs: see `branched`. Only flat patches, whose windows are
-#: all the same sums, make that likely.
-BRANCHED_AT_MOST = 3
+#: all the same sums, make that likely: the quantised of them from the second step on. Measured 4.
+BRANCHED_AT_MOST = 6
 
 
 @functools.cache
@@ -184,7 +190,7 @@ def branched(model, outputs) -> bool:
 
 def compare_network(seed, dtype) -> Iterator[tuple[str, Row]]:
     """One pass, then some steps of SGD and of Adam. Yields (rung, row)."""
-    case = live.draw(seed, dtype)
+    case = live.draw(seed)
     for optimizer in (("SGD", case.sgd), ("Adam", case.adam)):
         theirs = keras_run(case, dtype, optimizer)
         exact = theirs
@@ -210,9 +216,11 @@ def compare_pass(case, dtype, theirs, exact) -> Iterator[Row]:
     if not unlike:
         triples = zip(gradients, theirs.gradients, exact.gradients, strict=True)
         for index, (ours, expected, best) in enumerate(triples):
-            # Where a sum over the batch cancels, less of float32 is left than the tolerance. Then
-            # the measure is what Keras's own float32 is off by.
+            # Where sums cancel, less of float32 is left than the tolerance: over the batch, where
+            # the measure is what Keras's own float32 is off by; and, if the loss is tiny, in
+            # softmax - y, of numbers near 1 that are rounded to 6e-8 each.
             own = 0.0 if unsure else absolute(expected, best, relative=True)
+            own = max(own, -4e-8 / np.expm1(-float(exact.loss))) if dtype == "float32" else 0.0
             yield Row(
                 "gradients (relative)",
                 absolute(ours, expected, relative=True),
@@ -315,7 +323,7 @@ def run_fit(model, fit, base, dtype):
 
 def compare_fit(seed, dtype) -> Iterator[tuple[str, Row]]:
     """Split, partial batches, means, validation, history, callbacks, evaluate, predict."""
-    fit = live.draw_fit(seed, dtype)
+    fit = live.draw_fit(seed)
     keras, _ = start(dtype)
     model = keras_model(keras, fit.case)
     model.compile(
@@ -367,7 +375,7 @@ def compare_runs(ours, theirs, dtype, optimizer) -> Iterator[Row]:
 
 def test_what_verbose_0_prints(capfd):
     keras, _ = start("float32")
-    case = live.draw_fit(0, "float32").case
+    case = live.draw_fit(0).case
     x, y = case.data("float32")
     theirs = keras_model(keras, case)
     theirs.compile("sgd", named(keras.losses, case.loss), run_eagerly=True)
@@ -384,7 +392,7 @@ def test_what_verbose_0_prints(capfd):
 
 def compare_travel(seed, folder) -> Iterator[tuple[str, Row]]:
     """Weights go across by hand and through the three kinds of files, in both directions."""
-    case = live.draw(20_000 + seed, "float32")
+    case = live.draw(20_000 + seed)
     keras, _ = start("float32")
     x, y = case.data("float32")
     theirs = keras_model(keras, case)
@@ -478,7 +486,7 @@ def test_what_is_written_into_the_logs_stays_in_its_call():
     It does not reach the epoch from a batch, nor the end of the training from an epoch.
     """
     keras, _ = start("float32")
-    case = live.draw_fit(0, "float32").case
+    case = live.draw_fit(0).case
     x, y = case.data("float32")
     theirs = keras_model(keras, case)
     theirs.compile("sgd", named(keras.losses, case.loss), run_eagerly=True)
@@ -535,7 +543,7 @@ def test_heads(head, loss, from_logits):
     rng = np.random.default_rng(3)
     x, labels = rng.normal(0.0, 1.0, (6, 3, 3, 2)), rng.integers(0, 5, 6)
     y = np.eye(5)[labels] if loss == live.CATEGORICAL else labels
-    case = live.draw(0, "float64")._replace(
+    case = live.draw(0)._replace(
         shape=(3, 3, 2),
         layers=[("Flatten", {}), *HEADS[head]],
         loss=(loss, {"from_logits": from_logits}),
