@@ -24,8 +24,8 @@ from zipfile import ZIP_STORED, ZipFile, is_zipfile
 from tinycnn.errors import ModelFileError
 from tinycnn.files import atomic_write
 from tinycnn.layers import Layer
-from tinycnn.models import Sequential, _snake_case
-from tinycnn.utils import Array
+from tinycnn.models import Sequential
+from tinycnn.utils import Array, snake_case
 
 IN_ARCHIVE = "model.weights.h5"
 
@@ -107,7 +107,7 @@ def _groups(model: Sequential) -> Iterator[tuple[str, Layer]]:
     """The layers with the names of their groups."""
     before: Counter[str] = Counter()
     for layer in model.layers:
-        name = _snake_case(type(layer).__name__)
+        name = snake_case(type(layer).__name__)
         yield f"{name}_{before[name]}" if before[name] else name, layer
         before[name] += 1
 

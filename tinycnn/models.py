@@ -1,7 +1,6 @@
 """Sequential: a list of layers. Forward is a fold over it, backward a fold over it reversed."""
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, count
 from typing import Any
@@ -16,7 +15,7 @@ from tinycnn.layers import LAYERS, Input, Layer
 from tinycnn.layers.base import Shape, assign
 from tinycnn.parameter import Parameter
 from tinycnn.training import FOR_WEIGHTS, Trainer
-from tinycnn.utils import Array
+from tinycnn.utils import Array, snake_case
 
 
 class Sequential(Trainer):
@@ -77,7 +76,7 @@ class Sequential(Trainer):
             return
         names = [other.name for other in self.layers]
         if layer.name is None:
-            base = _snake_case(type(layer).__name__)
+            base = snake_case(type(layer).__name__)
             candidates = chain([base], (f"{base}_{i}" for i in count(1)))
             layer.name = next(name for name in candidates if name not in names)
         if layer.name in names or "/" in layer.name:
@@ -320,9 +319,3 @@ def _model(
 
 def _description(thing: Any) -> dict[str, Any]:
     return {"class": type(thing).__name__, "config": thing.get_config()}
-
-
-def _snake_case(name: str) -> str:
-    """Conv2D -> conv2d, MaxPooling2D -> max_pooling2d, ReLU -> re_lu: Keras's rule."""
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

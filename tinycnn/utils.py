@@ -1,5 +1,6 @@
 """Small helpers that Keras users expect, and the one type alias of the project."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -46,3 +47,9 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
     one_hot = np.zeros((labels.size, classes))
     one_hot[np.arange(labels.size), labels.reshape(-1)] = 1.0
     return one_hot.reshape((*labels.shape, classes))
+
+
+def snake_case(name: str) -> str:
+    """Conv2D -> conv2d, MaxPooling2D -> max_pooling2d, ReLU -> re_lu: Keras's rule."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
