@@ -479,7 +479,6 @@ def test_weights_travel(seed, tmp_path):
 # --- differences found, each with its smallest case -----------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="our fit hands its own dict to the callbacks, not a copy")
 def test_what_is_written_into_the_logs_stays_in_its_call():
     """A key that a callback adds reaches the later callbacks of that call, History among them.
 
@@ -528,14 +527,7 @@ HEADS = {
 @pytest.mark.parametrize("loss", [live.CATEGORICAL, live.SPARSE])
 @pytest.mark.parametrize(
     "head",
-    [
-        pytest.param(
-            head,
-            marks=[pytest.mark.xfail(strict=True, reason="our fusion looks at the last layer only")]
-            * (head == "softmax, linear"),
-        )
-        for head in HEADS
-    ],
+    HEADS,
 )
 def test_heads(head, loss, from_logits):
     """Logits up to 100: there a clipped loss is 16, and its gradient 0."""

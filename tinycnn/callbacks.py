@@ -1,11 +1,13 @@
 """Callbacks: code of yours that `fit` calls as it goes.
 
-Within an epoch all callbacks share one dict of logs: what an earlier one writes into it, a later
-one sees, `History` and the printed line among them; those two come after yours.
+At each call the callbacks share one dict of logs: what an earlier one writes into it, a later one
+sees, `History` and the printed line among them; those two come after yours. The next call has a
+dict of its own.
 
 Source: keras/src/callbacks/callback.py, history.py, progbar_logger.py
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tinycnn import console
@@ -88,6 +90,13 @@ class ProgressLine(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Finish it."""
         self._line.finish(logs or {})
+
+
+def call(hooks: Iterable[Callback], name: str, *arguments: int, logs: Logs | None = None) -> None:
+    """Calls the hook `name` of all callbacks with a copy of the logs, which they share."""
+    shared = dict(logs or {})
+    for hook in hooks:
+        getattr(hook, name)(*arguments, shared)
 
 
 def checked_callbacks(callbacks: Any) -> list[Callback]:

@@ -12,6 +12,7 @@ from tinycnn.arguments import integer
 from tinycnn.arguments import shape as checked_shape
 from tinycnn.errors import ModelFileError
 from tinycnn.layers import LAYERS, Input, Layer
+from tinycnn.layers.activations import is_linear
 from tinycnn.layers.base import Shape, assign
 from tinycnn.parameter import Parameter
 from tinycnn.training import FOR_WEIGHTS, Trainer
@@ -141,7 +142,7 @@ class Sequential(Trainer):
 
         Args:
             dy: (N, *output_shape).
-            from_logits: `dy` is by what the last layer's softmax was applied to.
+            from_logits: `dy` is by what the softmax at the model's end was applied to.
             needs_dx: False stops at the first layer that learns, and spares it its dx: in training
                 nobody reads the gradient by the images.
 
@@ -153,6 +154,8 @@ class Sequential(Trainer):
         gradient: Array | None = dy
         for layer in reversed(self.layers):
             layer.needs_input_gradient = layer is not last
+            if from_logits and is_linear(layer):
+                continue
             if from_logits:
                 gradient = layer.backward_from_logits(gradient)  # type: ignore[attr-defined]
                 from_logits = False

@@ -15,10 +15,10 @@ import numpy as np
 
 from tinycnn import batches, console, losses, metrics, optimizers
 from tinycnn.arguments import integer, number
-from tinycnn.callbacks import Callback, History, Logs, ProgressLine, checked_callbacks
+from tinycnn.callbacks import Callback, History, Logs, ProgressLine, call, checked_callbacks
 from tinycnn.errors import NumericalError
 from tinycnn.layers import Layer, Rescaling
-from tinycnn.layers.activations import Activated
+from tinycnn.layers.activations import Activated, is_linear
 from tinycnn.layers.base import Shape
 from tinycnn.parameter import Parameter
 from tinycnn.utils import Array
@@ -101,7 +101,7 @@ class Trainer:
         new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
         self.optimizer, self.loss, self.metrics = new_optimizer, new_loss, list(metrics or ())
         self._loss_on_logits = new_loss.on_logits()
-        if self._ends_in_softmax() and getattr(new_loss, "from_logits", False):
+        if self._softmax() and getattr(new_loss, "from_logits", False):
             warnings.warn(
                 "the loss expects logits (from_logits=True), but the model ends in a softmax; as "
                 "in Keras the loss is taken on the logits below it",
@@ -117,9 +117,17 @@ class Trainer:
 
     # --- one batch --------------------------------------------------------------------------------
 
-    def _ends_in_softmax(self) -> bool:
-        last = self.layers[-1] if self.layers else None
-        return isinstance(last, Activated) and last.activation == "softmax"
+    def _softmax(self) -> Activated | None:
+        """The layer whose softmax is the model's output, if it is one.
+
+        Activation("linear") may follow it: as in Keras that passes on what it gets.
+        """
+        for layer in reversed(self.layers):
+            if isinstance(layer, Activated) and layer.activation == "softmax":
+                return layer
+            if not is_linear(layer):
+                break
+        return None
 
     def _loss(self, y_true: Array, y_pred: Array) -> tuple[losses.Loss, float, bool]:
         """The loss of the last forward, and whether it was taken on the logits.
@@ -128,10 +136,10 @@ class Trainer:
         that have underflowed to 0 would have no log, their logits are still exact.
         """
         loss, _ = self._compiled()
-        if self._loss_on_logits is None or not self._ends_in_softmax():
+        last = self._softmax()
+        if self._loss_on_logits is None or last is None:
             return loss, loss.forward(y_true, y_pred), False
-        logits: Array = self.layers[-1].logits  # type: ignore[attr-defined]
-        return self._loss_on_logits, self._loss_on_logits.forward(y_true, logits), True
+        return self._loss_on_logits, self._loss_on_logits.forward(y_true, last.logits), True
 
     def loss_of(self, y_true: Array, y_pred: Array) -> float:
         """The loss of the last `forward`, whose output `y_pred` is."""
@@ -257,22 +265,18 @@ class Trainer:
             hook.params = {"epochs": epochs, "steps": steps, "verbose": verbose}
         self.stop_training = False
         logs: Logs = {}
-        for hook in hooks:
-            hook.on_train_begin()
+        call(hooks, "on_train_begin")
         for epoch in range(initial_epoch, epochs):
-            for hook in hooks:
-                hook.on_epoch_begin(epoch, {})
+            call(hooks, "on_epoch_begin", epoch)
             logs = self._train_epoch(x, y, batch_size, shuffle, epoch, hooks)
             if validation is not None:
                 values = self._evaluate(*validation, batch_size)
                 logs |= {f"val_{name}": value for name, value in values.items()}
             self.epochs_trained += 1
-            for hook in hooks:
-                hook.on_epoch_end(epoch, logs)
+            call(hooks, "on_epoch_end", epoch, logs=logs)
             if self.stop_training:
                 break
-        for hook in hooks:
-            hook.on_train_end(logs)
+        call(hooks, "on_train_end", logs=logs)
         self._forget()
         return history
 
@@ -293,12 +297,10 @@ class Trainer:
         means = metrics.EpochMeans(bool(self.metrics))
         logs: Logs = {}
         for batch, chosen in enumerate(batches.batches(len(x), batch_size, order)):
-            for hook in hooks:
-                hook.on_train_batch_begin(batch, {})
+            call(hooks, "on_train_batch_begin", batch)
             loss, y_pred = self._train_step(x[chosen], y[chosen])
             logs = means.add(loss, y[chosen], y_pred)
-            for hook in hooks:
-                hook.on_train_batch_end(batch, logs)
+            call(hooks, "on_train_batch_end", batch, logs=logs)
             if self.stop_training:
                 break
             if not math.isfinite(loss):

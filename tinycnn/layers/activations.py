@@ -120,6 +120,11 @@ class Activation(Activated):
         return {**super().get_config(), "activation": self.activation}
 
 
+def is_linear(layer: Layer) -> bool:
+    """Whether the layer passes on what it gets: Activation("linear")."""
+    return type(layer) is Activation and layer.activation == "linear"
+
+
 class ReLU(Activation):
     """max(x, 0); the derivative at exactly 0 is 0.
 
