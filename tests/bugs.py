@@ -120,7 +120,9 @@ def _to_every(tied: str, share: str) -> tuple[Edit, ...]:
             POOL_LAYER + "backward",
             "x_shape, winners = self._recall()",
             "x_shape, winners, x, y = self._recall()\n"
-            "    cols = kernels.im2col(x, self.pool_size, self.strides, self.padding)\n"
+            "    how = (self.pool_size, self.strides, self.padding)\n"
+            "    inside = kernels.im2col(np.ones_like(x), *how)  # 0 in the padding: not an input\n"
+            "    cols = np.where(inside > 0, kernels.im2col(x, *how), -np.inf)\n"
             "    cols = cols.reshape(*y.shape[:3], -1, y.shape[3])\n"
             f"    tied = {tied}",
         ),
