@@ -101,7 +101,7 @@ if __name__ == "__main__":
 
     import numba
 
-    say(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ")
+    say(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},")
     say(f"numpy {np.__version__}, numba {numba.__version__}, {time.strftime('%Y-%m-%d')}\n")
 
     with tempfile.TemporaryDirectory() as cache:
