@@ -220,7 +220,7 @@ class Trainer:
             epochs: train until this epoch, counted with `initial_epoch`.
             verbose: 0 silent, 1 a live line for each epoch, 2 a plain one; "auto" is 1 on a
                 terminal and 2 elsewhere.
-            callbacks: see callbacks.py.
+            callbacks: see callbacks/base.py.
             validation_split: share of the data, its last part as it stands, to validate on.
             validation_data: (x, y) to validate on instead.
             shuffle: a new order of the samples in each epoch.

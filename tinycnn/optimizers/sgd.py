@@ -1,0 +1,46 @@
+"""SGD: gradient descent, with momentum (Sutskever et al. 2013).
+
+The arithmetic is `sgd_update` in kernels/reference.py. Source: keras/src/optimizers/sgd.py
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tinycnn import kernels
+from tinycnn.arguments import number
+from tinycnn.optimizers.base import Optimizer
+from tinycnn.utils import Array
+
+
+class SGD(Optimizer):
+    """Gradient descent, optionally with momentum.
+
+    Args:
+        learning_rate: lr.
+        momentum: share of the last step that is kept, in [0, 1).
+        nesterov: take the gradient as if one step ahead.
+
+    velocity = momentum * velocity - lr * g, and value += velocity; with nesterov
+    value += momentum * velocity - lr * g.
+
+    Raises:
+        ValueError: for an argument out of range.
+    """
+
+    def __init__(
+        self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False
+    ) -> None:
+        super().__init__(learning_rate)
+        self.momentum = number(momentum, "momentum", 0.0, 1.0)
+        self.nesterov = bool(nesterov)
+        self.slots = ("velocity",) if momentum else ()
+
+    def _update(self, value: Array, gradient: Any, velocity: Array | None = None) -> None:  # type: ignore[override]
+        # As in Keras the momentum is rounded to float32, even when the parameters are float64.
+        momentum = float(np.float32(self.momentum))
+        kernels.sgd_update(value, gradient, velocity, self.learning_rate, momentum, self.nesterov)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
