@@ -21,40 +21,18 @@ import time
 from pathlib import Path
 
 import numpy as np
+from competitors import keras_model
 
 import tinycnn
 from tinycnn.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.datasets import mnist
+from tinycnn.gradient_cases import reference_network
 from tinycnn.utils import to_categorical
-
-# Names that tinycnn and keras.layers share.
-LAYERS = (
-    ("Conv2D", (32, (3, 3)), {"activation": "relu"}),
-    ("MaxPooling2D", ((2, 2),), {}),
-    ("Conv2D", (64, (3, 3)), {"activation": "relu"}),
-    ("MaxPooling2D", ((2, 2),), {}),
-    ("Conv2D", (64, (3, 3)), {"activation": "relu"}),
-    ("Flatten", (), {}),
-    ("Dense", (64,), {"activation": "relu"}),
-    ("Dense", (10,), {"activation": "softmax"}),
-)
 
 
 def tiny_model(seed):
     """The reference network in tinycnn, compiled."""
-    layers = [getattr(tinycnn, name)(*args, **kwargs) for name, args, kwargs in LAYERS]
-    model = tinycnn.Sequential([tinycnn.Input((28, 28, 1)), *layers], seed=seed)
-    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
-    return model
-
-
-def keras_model():
-    """The reference network in Keras, compiled."""
-    os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
-    import keras
-
-    layers = [getattr(keras.layers, name)(*args, **kwargs) for name, args, kwargs in LAYERS]
-    model = keras.Sequential([keras.Input((28, 28, 1)), *layers])
+    model = reference_network(seed)
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     return model
 

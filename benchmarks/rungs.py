@@ -10,8 +10,6 @@ itself, from weights that differ in the last bit. Adam amplifies such difference
 import argparse
 import json
 import os
-import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,6 +17,7 @@ import tempfile
 import time
 
 import numpy as np
+from machine import description, in_words, peak_memory
 
 from tinycnn.console import end_errors_in_one_line, positive_integer, say
 
@@ -71,10 +70,8 @@ def measure(rung: str, data_dir: str, epochs: int, seed: int, nudge: int) -> Non
         callbacks=[watch],
         verbose=0,
     )
-    # Linux counts in kB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-    say(json.dumps({"history": history.history, "seconds": watch.seconds, "peak": peak}))
+    result = {"history": history.history, "seconds": watch.seconds, "peak": peak_memory()}
+    say(json.dumps(result))
 
 
 def run(*command: str, **environment: str) -> tuple[float, str]:
@@ -99,10 +96,7 @@ if __name__ == "__main__":
         measure(args.measure, args.data_dir, args.epochs, args.seed, args.nudge)
         sys.exit()
 
-    import numba
-
-    say(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},")
-    say(f"numpy {np.__version__}, numba {numba.__version__}, {time.strftime('%Y-%m-%d')}\n")
+    say(f"{in_words(description())}\n")
 
     with tempfile.TemporaryDirectory() as cache:
         cold, _ = run("-c", FIRST_BATCH, NUMBA_CACHE_DIR=cache)
