@@ -102,6 +102,9 @@ SQUARED = "losses:MeanSquaredError."
 STEP_SIZE = "kernels.reference:adam_step_size"
 ADAM = "kernels.reference:adam_update"
 SGD = "kernels.reference:sgd_update"
+RMSPROP = "kernels.reference:rmsprop_update"
+CLIPPED = "optimizers:Optimizer._clipped"
+DECAY = "optimizers.base:decay_weights"
 FANS = "initializers:fans"
 UNIFORM = "initializers:_uniform"
 NORMAL = "initializers:_truncated_normal"
@@ -912,6 +915,112 @@ _ALL = [
         "optimizer",
         "oysteijo/simd_neuralnet#17: the real update adds the interim one again",
         (Edit(SGD, "(momentum) - step if", "(momentum) + velocity if"),),
+    ),
+    Bug(
+        "rmsprop: epsilon outside the square root",
+        "epsilon misplaced",
+        "optimizer",
+        "keras-team/keras#4356: epsilon belongs inside the root",
+        (
+            Edit(
+                RMSPROP,
+                "np.sqrt(variance + scalar(epsilon))",
+                "(np.sqrt(variance) + scalar(epsilon))",
+            ),
+        ),
+    ),
+    Bug(
+        "rmsprop: a variance that is rounded below zero",
+        "overflow",
+        "optimizer",
+        "CanReader/FastNN#12: E[g^2] - E[g]^2 can be negative by far more than epsilon",
+        (
+            Edit(
+                RMSPROP,
+                "np.maximum(mean_square - mean_gradient * mean_gradient, 0)",
+                "mean_square - mean_gradient * mean_gradient",
+            ),
+        ),
+    ),
+    Bug(
+        "rmsprop: the learning rate on the velocity too",
+        "momentum or learning rate misplaced",
+        "optimizer",
+        "BRML/climin#29: the step before, which holds the rate already, times the rate",
+        (
+            Edit(
+                RMSPROP,
+                "velocity *= scalar(momentum)",
+                "velocity *= scalar(momentum * learning_rate)",
+            ),
+        ),
+    ),
+    Bug(
+        "weight decay: by way of Adam's moments",
+        "weight decay misplaced",
+        "optimizer",
+        "anhquan0412/basic_model_scratch#2: an L2 term in the gradient, which Adam then divides",
+        (
+            Edit(
+                "optimizers:Optimizer.update",
+                "decay_weights(parameter.value, self.weight_decay, learning_rate)",
+                "gradient = gradient + self.weight_decay * parameter.value",
+            ),
+        ),
+    ),
+    Bug(
+        "weight decay: without the learning rate",
+        "weight decay misplaced",
+        "optimizer",
+        "tensorflow/addons#2282: the share itself is taken off, whatever the rate",
+        (Edit(DECAY, " * scalar(learning_rate)", ""),),
+    ),
+    Bug(
+        "weight decay: the same for every weight",
+        "weight decay misplaced",
+        "optimizer",
+        "e-sensing/torchopt#14: the decay is not multiplied by the value",
+        (Edit(DECAY, "value -= value * scalar", "value -= scalar"),),
+    ),
+    Bug(
+        "global_clipnorm: each gradient by its own norm",
+        "wrong clipping",
+        "optimizer",
+        "huggingface/transformers#581: clips to a local norm of 1 instead of a global one",
+        (
+            Edit(
+                CLIPPED,
+                "return clip_by_norm(gradients, self.global_clipnorm)",
+                "return [clip_by_norm([g], self.global_clipnorm)[0] for g in gradients]",
+            ),
+        ),
+    ),
+    Bug(
+        "clipnorm: all gradients by their common norm",
+        "wrong clipping",
+        "optimizer",
+        "tensorflow/tensorflow#29108: one argument, of all gradients here and of each there",
+        (
+            Edit(
+                CLIPPED,
+                "[clip_by_norm([gradient], self.clipnorm)[0] for gradient in gradients]",
+                "clip_by_norm(gradients, self.clipnorm)",
+            ),
+        ),
+    ),
+    Bug(
+        "schedule: the first step is step 1",
+        "wrong step counter",
+        "optimizer",
+        "VectorInstitute/FL4Health#274: the scheduler's count starts at 1 for 0",
+        (
+            Edit(
+                "optimizers:Optimizer.update",
+                "learning_rate = self.learning_rate  # a schedule counts the steps before this one"
+                "\n    self.iterations += 1",
+                "self.iterations += 1\n    learning_rate = self.learning_rate",
+            ),
+        ),
     ),
     # --- initializers -----------------------------------------------------------------------------
     Bug(

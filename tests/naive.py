@@ -196,6 +196,21 @@ def adam_update(value, gradient, m, v, step_size, beta_1, beta_2, epsilon):
         value[place] -= float(step_size) * m[place] / (math.sqrt(v[place]) + epsilon)
 
 
+def rmsprop_update(value, gradient, mean_square, mean_gradient, velocity, lr, rho, mu, epsilon):
+    """In place, on float64 arrays."""
+    for place in np.ndindex(value.shape):
+        g = float(gradient[place])
+        mean_square[place] = rho * mean_square[place] + (1 - rho) * g * g
+        variance = mean_square[place]
+        if mean_gradient is not None:
+            mean_gradient[place] = rho * mean_gradient[place] + (1 - rho) * g
+            variance -= mean_gradient[place] ** 2
+        step = lr * g / math.sqrt(variance + epsilon)
+        if velocity is not None:
+            step = velocity[place] = mu * velocity[place] + step
+        value[place] -= step
+
+
 def sgd_update(value, gradient, velocity, learning_rate, momentum=0.0, nesterov=False):
     """In place, on float64 arrays."""
     for place in np.ndindex(value.shape):

@@ -379,6 +379,34 @@ def test_sgd(rung, velocity, momentum, nesterov, dtype):
         check(velocity, expected_velocity, dtype)
 
 
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("moving", [False, True])
+def test_rmsprop(rung, moving, centered, dtype):
+    value = random((3, 7), dtype)
+    means = [np.zeros((3, 7), dtype) if used else None for used in (True, centered, moving)]
+    expected = [None if array is None else np.float64(array) for array in (value, *means)]
+    for step in (1, 2, 3):
+        g = random((3, 7), dtype, step)
+        rung.rmsprop_update(value, g, *means, 0.01, 0.8, 0.9, 1e-3)
+        naive.rmsprop_update(expected[0], g, *expected[1:], 0.01, 0.8, 0.9, 1e-3)
+    for actual, wanted in zip((value, *means), expected, strict=True):
+        if wanted is not None:
+            check(actual, wanted, dtype)
+
+
+@each_rung
+def test_centered_rmsprop_survives_a_variance_rounded_below_zero(rung):
+    """A gradient that never changes has no variance, but means of it that round."""
+    value, g = np.zeros(50, "float32"), np.linspace(900, 1000, 50, dtype="float32")
+    mean_square, mean_gradient = np.zeros_like(value), np.zeros_like(value)
+    for _ in range(300):
+        rung.rmsprop_update(value, g, mean_square, mean_gradient, None, 1e-6, 0.9, 0.0, 1e-7)
+    assert (mean_square < mean_gradient * mean_gradient).any()
+    assert np.isfinite(value).all()
+
+
 @each_dtype
 def test_both_rungs_update_to_the_same_bits(dtype):
     """A fused multiply-add or another order of operations would show in the last bit."""

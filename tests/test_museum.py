@@ -7,7 +7,8 @@
 Three groups of checks, all on the reference rung, where bugs.py patches its bugs in:
 - gradient: backward against central differences, over all layers, losses and a whole network;
 - adjoint: backward against the transpose of forward, from test_adjoint.py;
-- fixtures: numbers that Keras has recorded, from test_keras_trace.py, and some worked by hand.
+- fixtures: numbers that Keras has recorded, from test_keras_trace.py and test_keras_optimizers.py,
+  and some worked by hand.
 A bug in a backward must be caught by the first two. What they cannot see, since it leaves forward
 and backward in agreement, is left to the third: optimizers, initializers, the values of losses.
 """
@@ -21,6 +22,7 @@ import bugs
 import numpy as np
 import pytest
 import test_adjoint
+import test_keras_optimizers
 import test_keras_trace
 
 from tinycnn import (
@@ -31,6 +33,7 @@ from tinycnn import (
     Dense,
     Flatten,
     MaxPooling2D,
+    RMSprop,
     Sequential,
     initializers,
     kernels,
@@ -157,6 +160,15 @@ def one_counter_for_all_parameters():
     np.testing.assert_array_equal(pair[0].value, pair[1].value)
 
 
+def a_gradient_that_never_changes():
+    weight = Parameter("kernel", np.zeros(50, "float32"), np.linspace(900, 1000, 50, dtype="f"))
+    optimizer = RMSprop(1e-6, centered=True)
+    with np.errstate(invalid="ignore"):
+        for _ in range(300):
+            optimizer.update([weight])
+    assert np.isfinite(weight.value).all()
+
+
 def a_generator_gives_no_kernel_twice():
     rng = np.random.default_rng(0)
     first, second = (initializers.glorot_uniform((3, 4), rng, "float64") for _ in range(2))
@@ -172,6 +184,12 @@ def fixture_checks():
                     f"Keras, {title}, {dtype}",
                     functools.partial(agrees_with_keras, comparison, dtype),
                 )
+    for title, comparison in test_keras_optimizers.COMPARISONS.items():
+        for dtype in ("float32", "float64"):
+            yield (
+                f"Keras, {title}, {dtype}",
+                functools.partial(agrees_with_keras, comparison, dtype),
+            )
     trace = test_keras_trace.trace
     draw = test_keras_trace.test_initializers_draw_from_the_distribution_of_keras
     for name, index in itertools.product(trace.INITIALIZERS, range(len(trace.KERNEL_SHAPES))):
@@ -181,6 +199,7 @@ def fixture_checks():
         mean_summed_in_float64,
         learning_rate_that_changes,
         one_counter_for_all_parameters,
+        a_gradient_that_never_changes,
         a_generator_gives_no_kernel_twice,
     ):
         yield check.__name__.replace("_", " "), check

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from tinycnn import SGD, Adam, Dense, Input, Sequential, optimizers
+from tinycnn import SGD, Adam, AdamW, Dense, Input, RMSprop, Sequential, load_model, optimizers
+from tinycnn.optimizers.schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    LearningRateSchedule,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
 from tinycnn.parameter import Parameter
 
 
@@ -110,7 +117,223 @@ def test_weights_of_pixels_that_are_always_black_do_not_move(rung):
     assert (after[[1, 2, 3, 5]] != before[[1, 2, 3, 5]]).any(axis=1).all()
 
 
-OPTIMIZERS = [SGD(0.1), SGD(0.1, momentum=0.9), SGD(0.1, 0.9, nesterov=True), Adam()]
+def test_rmsprop_by_hand(rung):
+    # g = 1, then 0, with rho = 0.75, epsilon 0: mean square 0.25, then 0.1875
+    # step = 0.5*1/sqrt(0.25) = 1, then 0
+    assert run(RMSprop(0.5, rho=0.75, epsilon=0.0), [1, 0], value=3.0) == [2.0, 2.0]
+    # with momentum 0.5: velocity 1, then 0.5*1 + 0
+    optimizer = RMSprop(0.5, rho=0.75, momentum=0.5, epsilon=0.0)
+    assert run(optimizer, [1, 0], value=3.0) == [2.0, 1.5]
+
+
+def test_centered_rmsprop_by_hand(rung):
+    # g = 1: mean square 0.5, mean 0.5, variance 0.5 - 0.25 = 0.25; step = 0.25/0.5 = 0.5
+    optimizer = RMSprop(0.25, rho=0.5, epsilon=0.0, centered=True)
+    assert run(optimizer, [1], value=2.0) == [1.5]
+
+
+def test_rmsprops_epsilon_is_inside_the_root(rung):
+    # g = 1e-4: mean square 1e-9, step = 0.001*1e-4/sqrt(1e-9 + 1e-7) = 1e-7/3.17805e-4
+    # = 3.14658e-4; outside the root it would be 1e-7/(3.16228e-5 + 1e-7) = 3.15e-3.
+    assert 1 - run(RMSprop(), [1e-4])[0] == pytest.approx(3.14658e-4, rel=1e-5)
+
+
+# --- clipping and weight decay --------------------------------------------------------------------
+
+
+def step_of(optimizer, *gradients):
+    """What one step of SGD(1.0) takes off parameters with these gradients."""
+    parameters = [parameter(np.zeros(len(g)), g) for g in gradients]
+    optimizer.update(parameters)
+    return [(-p.value).tolist() for p in parameters]
+
+
+def test_clipvalue_by_hand(rung):
+    assert step_of(SGD(1.0, clipvalue=2.0), [3, -4, 1]) == [[2, -2, 1]]
+
+
+def test_clipnorm_is_of_each_parameter(rung):
+    # Norms 5 and 1: the first is halved, the second left.
+    assert step_of(SGD(1.0, clipnorm=2.5), [3, -4], [0, 1]) == [[1.5, -2], [0, 1]]
+
+
+def test_global_clipnorm_is_of_all_together(rung):
+    # sqrt(3^2 + 4^2 + 12^2) = 13, so that everything is halved.
+    assert step_of(SGD(1.0, global_clipnorm=6.5), [3, -4], [12]) == [[1.5, -2], [6]]
+    assert step_of(SGD(1.0, global_clipnorm=13.5), [3, -4], [12]) == [[3, -4], [12]]
+
+
+def test_squares_of_large_gradients_do_not_overflow(rung):
+    weight = parameter([0, 0], [3e25, 4e25], "float32")
+    SGD(1.0, clipnorm=5.0).update([weight])
+    np.testing.assert_allclose(weight.value, [-3, -4], rtol=1e-6)
+
+
+@pytest.mark.parametrize("clipping", ["clipnorm", "clipvalue", "global_clipnorm"])
+def test_clipping_leaves_the_gradient_alone(clipping, rung):
+    weight = parameter([1, 1], [30, 40])
+    Adam(**{clipping: 0.5}).update([weight])
+    np.testing.assert_array_equal(weight.grad, [30, 40])
+
+
+def test_only_one_clipping_can_be_set():
+    with pytest.raises(ValueError, match=r"only one of .* Received: clipnorm=1, global_clipnorm=2"):
+        SGD(clipnorm=1, global_clipnorm=2)
+
+
+@pytest.mark.parametrize("clipping", ["clipnorm", "clipvalue", "global_clipnorm"])
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "1"])
+def test_a_clipping_is_positive(clipping, value):
+    with pytest.raises(ValueError, match=f"`{clipping}` must be a finite number > 0. Received"):
+        SGD(**{clipping: value})
+
+
+def test_weight_decay_by_hand(rung):
+    # 2 - 2*0.25*0.5 = 1.75, then the step 0.5*1; and 1.25 - 1.25*0.125 = 1.09375, then 0.5*1
+    assert run(SGD(0.5, weight_decay=0.25), [1, 1], value=2.0) == [1.25, 0.59375]
+
+
+def test_weight_decay_does_not_go_through_adams_moments(rung):
+    # Without a gradient only the decay is left: 1 - 0.5*0.25, twice. An L2 penalty would be
+    # divided by its own size, and move the weight by the learning rate.
+    weight, optimizer = parameter(1, 0), AdamW(0.5, weight_decay=0.25)
+    for expected in (0.875, 0.765625):
+        optimizer.update([weight])
+        assert weight.value[0] == expected
+    assert not optimizer.state[0]["m"].any()
+
+
+def test_adamw_decays_by_default():
+    assert AdamW().weight_decay == 0.004
+    assert AdamW(0.01, 0.1).get_config()["weight_decay"] == 0.1
+    with pytest.raises(ValueError, match="weight_decay=None"):
+        AdamW(weight_decay=None)
+    with pytest.raises(ValueError, match="weight_decay=-1"):
+        SGD(weight_decay=-1)
+
+
+@pytest.mark.parametrize("argument", ["amsgrad", "use_ema", "name", "clip"])
+@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS.values())
+def test_what_is_not_there_is_a_type_error(optimizer, argument):
+    with pytest.raises(TypeError, match=argument):
+        optimizer(**{argument: 1})
+
+
+# --- schedules ------------------------------------------------------------------------------------
+
+SCHEDULES = [
+    ExponentialDecay(0.1, 10, 0.5, staircase=True),
+    CosineDecay(0.0, 20, 0.1, warmup_target=0.5, warmup_steps=5),
+    PiecewiseConstantDecay([2, 4], [1.0, 0.5, 0.1]),
+    PolynomialDecay(0.1, 10, 0.01, power=2.0, cycle=True),
+]
+every_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: type(s).__name__)
+
+
+class Halves(LearningRateSchedule):
+    """1, 1/2, 1/4, ..."""
+
+    def __call__(self, step):
+        return 0.5**step
+
+
+def test_the_first_step_is_step_0(rung):
+    # 4 - 1 - 1/2 - 1/4
+    optimizer = SGD(Halves())
+    assert run(optimizer, [1, 1, 1], value=4.0) == [3.0, 2.5, 2.25]
+    assert optimizer.learning_rate == 0.125  # of the next one
+
+
+def test_the_weight_decay_follows_the_schedule_too(rung):
+    # 1 - 1*0.5, then 0.5 - 0.5*0.5*0.5
+    assert run(SGD(Halves(), weight_decay=0.5), [0, 0]) == [0.5, 0.375]
+
+
+def test_a_schedule_refuses_a_number_in_its_place():
+    optimizer = Adam(Halves())
+    with pytest.raises(TypeError, match=r"follows a Halves and can't be set.*learning_rate=0.1"):
+        optimizer.learning_rate = 0.1
+    assert optimizer.learning_rate == 1.0
+    optimizer.learning_rate = CosineDecay(0.3, 10)
+    assert optimizer.learning_rate == 0.3
+
+
+def test_a_schedule_may_take_a_numbers_place(rung):
+    optimizer = SGD(0.25)
+    optimizer.learning_rate = Halves()
+    assert run(optimizer, [1], value=4.0) == [3.0]
+
+
+@pytest.mark.parametrize("rate", [-1.0, float("nan"), None])
+def test_a_schedule_that_goes_wrong_changes_nothing(rate, rung):
+    class Wrong(LearningRateSchedule):
+        def __call__(self, step):
+            return rate
+
+    weight, optimizer = parameter(1, 1), SGD(Wrong())
+    with pytest.raises(ValueError, match=r"`learning_rate` must be .* Received: learning_rate="):
+        optimizer.update([weight])
+    assert (weight.value, optimizer.iterations) == (1, 0)
+
+
+@every_schedule
+def test_a_schedule_is_saved_with_its_model(schedule, tmp_path, numpy_rung):
+    def model():
+        model = Sequential([Input((2,)), Dense(1)])
+        model.compile(SGD(schedule, momentum=0.5, clipnorm=1.0), "mse")
+        return model
+
+    x, y = np.ones((6, 2)), np.ones((6, 1))
+    whole, first = model(), model()
+    whole.fit(x, y, batch_size=1, verbose=0)
+    first.fit(x[:3], y[:3], batch_size=1, verbose=0)
+    first.save(tmp_path / "first.npz")
+    again = load_model(tmp_path / "first.npz")
+    assert again.optimizer.get_config() == first.optimizer.get_config()
+    assert again.optimizer.learning_rate == schedule(3)
+    again.fit(x[3:], y[3:], batch_size=1, verbose=0)
+    for ours, expected in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def test_a_schedule_of_ones_own_is_not_saved(tmp_path, capsys, numpy_rung):
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile(SGD(Halves()), "mse")
+    model.save(tmp_path / "model.npz")
+    assert "Halves can't be saved: compile the model again" in capsys.readouterr().err
+    assert load_model(tmp_path / "model.npz").optimizer is None
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ExponentialDecay(0.1, 0, 0.5), "`decay_steps` must be .* decay_steps=0"),
+        (lambda: ExponentialDecay(-0.1, 1, 0.5), "initial_learning_rate=-0.1"),
+        (lambda: CosineDecay(0.1, -3), "decay_steps=-3"),
+        (lambda: CosineDecay(0.1, 3, warmup_steps=2), "needs a `warmup_target`"),
+        (lambda: PolynomialDecay(0.1, 0), "decay_steps=0"),
+        (lambda: PiecewiseConstantDecay([1], [0.1]), r"boundaries=\[1\], values=\[0.1\]"),
+        (lambda: PiecewiseConstantDecay([2, 2], [3, 2, 1]), "must grow"),
+        (lambda: SGD("fast"), "learning_rate='fast'"),
+    ],
+)
+def test_bad_arguments_are_named(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+# --- what all optimizers promise ------------------------------------------------------------------
+
+OPTIMIZERS = [
+    SGD(0.1),
+    SGD(0.1, momentum=0.9),
+    SGD(0.1, 0.9, nesterov=True, weight_decay=0.1),
+    Adam(),
+    AdamW(clipvalue=0.4),
+    RMSprop(),
+    RMSprop(momentum=0.5, centered=True, clipnorm=1.0),
+    SGD(CosineDecay(0.1, 10), global_clipnorm=0.5),
+]
 every_optimizer = pytest.mark.parametrize(
     "optimizer", OPTIMIZERS, ids=lambda o: f"{type(o).__name__}-{len(o.slots)}-{o.get_config()}"
 )
@@ -119,7 +342,7 @@ every_optimizer = pytest.mark.parametrize(
 @every_optimizer
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_only_the_value_is_written_and_in_place(optimizer, dtype, rung):
-    optimizer = type(optimizer)(**optimizer.get_config())
+    optimizer = type(optimizer).from_config(optimizer.get_config())
     weight = Parameter("kernel", np.ones((2, 3), dtype), np.full((2, 3), 0.5, dtype))
     value, gradient = weight.value, weight.grad
     for _ in range(2):
@@ -137,7 +360,7 @@ def test_only_the_value_is_written_and_in_place(optimizer, dtype, rung):
 @every_optimizer
 def test_one_counter_for_all_parameters(optimizer, rung):
     # Two equal parameters move alike: the second is not a step ahead.
-    optimizer = type(optimizer)(**optimizer.get_config())
+    optimizer = type(optimizer).from_config(optimizer.get_config())
     pair = [parameter([1, 2], [0.5, -1]), parameter([1, 2], [0.5, -1])]
     for _ in range(3):
         optimizer.update(pair)
@@ -147,7 +370,7 @@ def test_one_counter_for_all_parameters(optimizer, rung):
 
 @every_optimizer
 def test_config_makes_an_equal_optimizer(optimizer):
-    copy = type(optimizer)(**optimizer.get_config())
+    copy = type(optimizer).from_config(optimizer.get_config())
     assert copy.get_config() == optimizer.get_config()
     assert copy.slots == optimizer.slots
     assert copy.iterations == 0
@@ -196,6 +419,10 @@ def test_optimizers_by_name():
     # Keras's defaults
     assert adam.get_config() == {
         "learning_rate": 0.001,
+        "weight_decay": None,
+        "clipnorm": None,
+        "clipvalue": None,
+        "global_clipnorm": None,
         "beta_1": 0.9,
         "beta_2": 0.999,
         "epsilon": 1e-7,
@@ -212,6 +439,9 @@ def test_state_size_is_counted_as_in_keras(numpy_rung):
     # m and v of 3 numbers, the step counter (int64) and the learning rate (float32)
     assert adam.state_size() == (2 * 3 + 2, 2 * 3 * 4 + 8 + 4)
     assert sgd.state_size() == (2, 8 + 4)
+    scheduled = SGD(CosineDecay(0.1, 10))
+    scheduled.update([weight])
+    assert scheduled.state_size() == (1, 8)
 
 
 # --- a training step, all by hand -----------------------------------------------------------------

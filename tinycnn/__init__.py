@@ -32,7 +32,7 @@ from tinycnn.losses import (
     SparseCategoricalCrossentropy,
 )
 from tinycnn.models import Sequential, load_model
-from tinycnn.optimizers import SGD, Adam, Optimizer
+from tinycnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop, schedules
 
 __version__ = "0.1.0"
 
@@ -40,6 +40,7 @@ __all__ = [
     "SGD",
     "Activation",
     "Adam",
+    "AdamW",
     "Callback",
     "CategoricalCrossentropy",
     "Conv2D",
@@ -57,6 +58,7 @@ __all__ = [
     "ModelFileError",
     "NumericalError",
     "Optimizer",
+    "RMSprop",
     "ReLU",
     "Rescaling",
     "Sequential",
@@ -64,4 +66,5 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "TinyCNNError",
     "load_model",
+    "schedules",
 ]

@@ -74,6 +74,21 @@ def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf
     return result
 
 
+def positive(value: Any, name: str) -> float:
+    """`value` as a finite float > 0.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        result = number(value, name)
+    except ValueError:
+        result = 0.0
+    if result <= 0:
+        raise ValueError(f"`{name}` must be a finite number > 0. Received: {name}={value!r}")
+    return result
+
+
 def one_of(value: Any, known: Sequence[str], what: str) -> str:
     """`value` if it is one of the names `known`.
 

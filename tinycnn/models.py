@@ -14,6 +14,7 @@ from tinycnn.errors import ModelFileError
 from tinycnn.layers import LAYERS, Input, Layer
 from tinycnn.layers.activations import is_linear
 from tinycnn.layers.base import Shape, assign
+from tinycnn.optimizers import schedules
 from tinycnn.parameter import Parameter
 from tinycnn.training import FOR_WEIGHTS, Trainer
 from tinycnn.utils import Array, snake_case
@@ -237,8 +238,13 @@ class Sequential(Trainer):
         if len(arrays) < len(self.parameters):
             raise ValueError("a layer has two parameters of one name; give each its own")
         compiled = None
-        known = {*optimizers.OPTIMIZERS.values(), *losses.LOSSES.values()}
-        if unknown := [t for t in (self.loss, self.optimizer) if t and type(t) not in known]:
+        known = {
+            *optimizers.OPTIMIZERS.values(),
+            *schedules.SCHEDULES.values(),
+            *losses.LOSSES.values(),
+        }
+        settings = (self.loss, self.optimizer, self.optimizer and self.optimizer.schedule)
+        if unknown := [setting for setting in settings if setting and type(setting) not in known]:
             names = " and ".join(type(thing).__name__ for thing in unknown)
             console.notice(f"{names} can't be saved: compile the model again once it is loaded")
         elif self.loss is not None and self.optimizer is not None:
@@ -304,8 +310,8 @@ def _model(
     ]
     model.set_weights(weights)
     if compiled := content["compile"]:
-        optimizer = optimizers.OPTIMIZERS[compiled["optimizer"]["class"]](
-            **compiled["optimizer"]["config"]
+        optimizer = optimizers.OPTIMIZERS[compiled["optimizer"]["class"]].from_config(
+            compiled["optimizer"]["config"]
         )
         loss = losses.LOSSES[compiled["loss"]["class"]](**compiled["loss"]["config"])
         model.compile(optimizer, loss, compiled["metrics"])

@@ -88,7 +88,7 @@ class Trainer:
         """Chooses how to learn.
 
         Args:
-            optimizer: "adam", "sgd", or an Optimizer with settings of its own.
+            optimizer: "adam", "adamw", "rmsprop", "sgd", or an Optimizer with settings of its own.
             loss: "categorical_crossentropy" (one-hot labels), "sparse_categorical_crossentropy"
                 (integer labels), "mean_squared_error", or a Loss.
             metrics: ["accuracy"], or nothing.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tinycnn.kernels.reference import max_pool_forward as max_pool_forward
     from tinycnn.kernels.reference import relu_backward as relu_backward
     from tinycnn.kernels.reference import relu_forward as relu_forward
+    from tinycnn.kernels.reference import rmsprop_update as rmsprop_update
     from tinycnn.kernels.reference import sgd_update as sgd_update
     from tinycnn.kernels.reference import softmax_backward as softmax_backward
     from tinycnn.kernels.reference import (

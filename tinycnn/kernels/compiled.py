@@ -38,6 +38,7 @@ from tinycnn.kernels.reference import Pair
 from tinycnn.kernels.reference import adam_step_size as adam_step_size
 from tinycnn.kernels.reference import col2im as col2im
 from tinycnn.kernels.reference import im2col as im2col
+from tinycnn.kernels.reference import rmsprop_update as rmsprop_update
 from tinycnn.kernels.reference import softmax_backward as softmax_backward
 from tinycnn.kernels.simd import (
     LANES,

@@ -424,6 +424,54 @@ def adam_update(
     value -= (m * scalar(step_size)) / (np.sqrt(v) + scalar(epsilon))
 
 
+def rmsprop_update(
+    value: Array,
+    gradient: Array,
+    mean_square: Array,
+    mean_gradient: Array | None,
+    velocity: Array | None,
+    learning_rate: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+) -> None:
+    """One step of RMSprop, in place on `value` and on the running means; all of one shape.
+
+    mean_square = rho * mean_square + (1 - rho) * g^2;  step = lr * g / sqrt(mean_square + epsilon);
+    value -= step,  or with momentum  velocity = momentum * velocity + step;  value -= velocity.
+
+    Centered, mean_gradient^2 is taken off mean_square under the root: what is left is the variance
+    of g. Rounding can make that negative; it is then 0 here, where Keras's root would be NaN.
+
+    Args:
+        value: the parameter.
+        gradient: g.
+        mean_square: 0 before the first step.
+        mean_gradient: 0 before the first step; None if not centered.
+        velocity: 0 before the first step; None without momentum.
+        learning_rate: lr.
+        rho: decay rate of the two means.
+        momentum: share of the velocity that is kept.
+        epsilon: added inside the root, as in Keras; PyTorch adds it outside.
+
+    Source: keras/src/optimizers/rmsprop.py
+    """
+    scalar = value.dtype.type
+    mean_square *= scalar(rho)
+    mean_square += scalar(1 - rho) * (gradient * gradient)
+    variance = mean_square
+    if mean_gradient is not None:
+        mean_gradient *= scalar(rho)
+        mean_gradient += scalar(1 - rho) * gradient
+        variance = np.maximum(mean_square - mean_gradient * mean_gradient, 0)
+    step = scalar(learning_rate) * gradient / np.sqrt(variance + scalar(epsilon))
+    if velocity is not None:
+        velocity *= scalar(momentum)
+        velocity += step
+        step = velocity
+    value -= step
+
+
 def sgd_update(
     value: Array,
     gradient: Array,

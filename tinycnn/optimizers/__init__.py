@@ -1,13 +1,16 @@
 """The optimizers; `base.py` says what every optimizer is."""
 
-from collections.abc import Callable
-
 from tinycnn.arguments import one_of
-from tinycnn.optimizers.adam import Adam
+from tinycnn.optimizers import schedules
+from tinycnn.optimizers.adam import Adam, AdamW
 from tinycnn.optimizers.base import Optimizer
+from tinycnn.optimizers.rmsprop import RMSprop
 from tinycnn.optimizers.sgd import SGD
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"Adam": Adam, "SGD": SGD}
+# The closed list of optimizers that a model file may name.
+OPTIMIZERS: dict[str, type[SGD] | type[Adam] | type[RMSprop]] = {
+    optimizer.__name__: optimizer for optimizer in (SGD, Adam, AdamW, RMSprop)
+}
 
 
 def get(identifier: str | Optimizer) -> Optimizer:
@@ -23,4 +26,4 @@ def get(identifier: str | Optimizer) -> Optimizer:
     return by_name[one_of(name, [*by_name], "optimizer")]()
 
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "Optimizer", "get"]
+__all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "get", "schedules"]

@@ -1,13 +1,15 @@
-"""Adam (Kingma and Ba 2015).
+"""Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019).
 
-The arithmetic is `adam_update` in kernels/reference.py. Source: keras/src/optimizers/adam.py
+The arithmetic is `adam_update` in kernels/reference.py. Source: keras/src/optimizers/adam.py,
+adamw.py
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 from tinycnn import kernels
 from tinycnn.arguments import number
-from tinycnn.optimizers.base import Optimizer
+from tinycnn.optimizers.base import Clipping, Common, Optimizer
+from tinycnn.optimizers.schedules import LearningRateSchedule
 from tinycnn.utils import Array
 
 
@@ -15,11 +17,12 @@ class Adam(Optimizer):
     """Adam: the step of each number is scaled by running means of its gradient and of its square.
 
     Args:
-        learning_rate: alpha of the paper.
+        learning_rate: alpha of the paper, or a schedule.
         beta_1: decay of the mean m of the gradient, in [0, 1).
         beta_2: decay of the mean v of its square, in [0, 1).
         epsilon: "epsilon hat" of the paper (just before Section 2.1), not the epsilon of its
             Algorithm 1: it is added to sqrt(v) before the bias correction, as in Keras.
+        **common: weight_decay, clipnorm, clipvalue, global_clipnorm; see `Optimizer`.
 
     Raises:
         ValueError: for an argument out of range.
@@ -29,29 +32,62 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: float | LearningRateSchedule = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, **common)
         self.beta_1 = number(beta_1, "beta_1", 0.0, 1.0)
         self.beta_2 = number(beta_2, "beta_2", 0.0, 1.0)
         self.epsilon = number(epsilon, "epsilon", low=0.0)
 
-    def _update(self, value: Array, gradient: Any, m: Array, v: Array) -> None:  # type: ignore[override]
+    def _update(  # type: ignore[override]
+        self, value: Array, gradient: Array, learning_rate: float, m: Array, v: Array
+    ) -> None:
         step_size = kernels.adam_step_size(
-            self.iterations, self.learning_rate, self.beta_1, self.beta_2, value.dtype
+            self.iterations, learning_rate, self.beta_1, self.beta_2, value.dtype
         )
         kernels.adam_update(
             value, gradient, m, v, step_size, self.beta_1, self.beta_2, self.epsilon
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """See `Optimizer.get_config`."""
         return {
             **super().get_config(),
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
         }
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: Adam(weight_decay=0.004) by its own name.
+
+    Args:
+        learning_rate: alpha of the paper, or a schedule.
+        weight_decay: share of each value, times the learning rate, that it loses before each step.
+        beta_1: as in `Adam`.
+        beta_2: as in `Adam`.
+        epsilon: as in `Adam`.
+        **clipping: clipnorm, clipvalue, global_clipnorm; see `Optimizer`.
+
+    Raises:
+        ValueError: for an argument out of range.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **clipping: Unpack[Clipping],
+    ) -> None:
+        weight_decay = number(weight_decay, "weight_decay", low=0.0)
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay, **clipping
+        )

@@ -3,13 +3,14 @@
 The arithmetic is `sgd_update` in kernels/reference.py. Source: keras/src/optimizers/sgd.py
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from tinycnn import kernels
 from tinycnn.arguments import number
-from tinycnn.optimizers.base import Optimizer
+from tinycnn.optimizers.base import Common, Optimizer
+from tinycnn.optimizers.schedules import LearningRateSchedule
 from tinycnn.utils import Array
 
 
@@ -17,9 +18,10 @@ class SGD(Optimizer):
     """Gradient descent, optionally with momentum.
 
     Args:
-        learning_rate: lr.
+        learning_rate: lr, or a schedule.
         momentum: share of the last step that is kept, in [0, 1).
         nesterov: take the gradient as if one step ahead.
+        **common: weight_decay, clipnorm, clipvalue, global_clipnorm; see `Optimizer`.
 
     velocity = momentum * velocity - lr * g, and value += velocity; with nesterov
     value += momentum * velocity - lr * g.
@@ -29,18 +31,24 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False
+        self,
+        learning_rate: float | LearningRateSchedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, **common)
         self.momentum = number(momentum, "momentum", 0.0, 1.0)
         self.nesterov = bool(nesterov)
         self.slots = ("velocity",) if momentum else ()
 
-    def _update(self, value: Array, gradient: Any, velocity: Array | None = None) -> None:  # type: ignore[override]
+    def _update(  # type: ignore[override]
+        self, value: Array, gradient: Array, learning_rate: float, velocity: Array | None = None
+    ) -> None:
         # As in Keras the momentum is rounded to float32, even when the parameters are float64.
         momentum = float(np.float32(self.momentum))
-        kernels.sgd_update(value, gradient, velocity, self.learning_rate, momentum, self.nesterov)
+        kernels.sgd_update(value, gradient, velocity, learning_rate, momentum, self.nesterov)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """See `Optimizer.get_config`."""
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
