@@ -130,6 +130,11 @@ def drip(server, connection, body):
     server.for_ever(connection, b"\x1f", 0.05)
 
 
+def chunk_drip(server, connection, body):
+    connection.sendall(reply("200 OK", None, "Transfer-Encoding: chunked"))
+    server.for_ever(connection, b"0", 0.02)
+
+
 def stall(server, connection, body):
     connection.sendall(reply("200 OK", len(body)) + body[:10])
     server._stopped.wait()
@@ -178,6 +183,11 @@ BEHAVIOURS = {
     "gzip_labelled": lambda server, connection, body: whole("200 OK", "Content-Encoding: gzip")(
         server, connection, gzip.compress(body)
     ),
+    "chunked": lambda server, connection, body: connection.sendall(
+        reply("200 OK", None, "Transfer-Encoding: chunked")
+        + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    ),
+    "chunk_drip": chunk_drip,
     "drip": drip,
     "stall": stall,
     "endless": endless,

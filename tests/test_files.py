@@ -154,6 +154,20 @@ def test_killed_while_writing(tmp_path, kills):
         assert len(seen) == 300_000 and len(set(seen)) == 1
 
 
+def test_what_killed_writers_left_is_swept_away_when_it_is_old(tmp_path):
+    ages = {f".tinycnn-{n:032x}.tmp": age for n, age in enumerate([0, 3000, 4000, 10**6])}
+    ages |= {"tinycnn-a.tmp": 10**6, ".tinycnn-a": 10**6, ".a.tmp": 10**6}
+    for name, age in ages.items():
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    (tmp_path / ".tinycnn-folder.tmp").mkdir()  # not ours, and cannot be unlinked
+    os.utime(tmp_path / ".tinycnn-folder.tmp", (0, 0))
+    with atomic_write(tmp_path / "a.bin") as file:
+        file.write(b"x")
+    gone = {name for name in ages if not (tmp_path / name).exists()}
+    assert gone == {f".tinycnn-{n:032x}.tmp" for n in (2, 3)}
+
+
 CACHES = [
     ("linux", {"TINYCNN_HOME": "/a/b"}, "/a/b"),
     ("darwin", {"TINYCNN_HOME": "~/b"}, "/home/me/b"),

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from mutations import wounded
 
 from tinycnn.datasets import idx
 from tinycnn.datasets.idx import format_idx, parse_idx, read_idx, write_idx
@@ -260,38 +261,49 @@ def bad_bytes(rng):
     return data
 
 
-def wounded(rng, data, wounds):
-    data = bytearray(data)
-    for _ in range(wounds):
-        at = rng.randrange(len(data) + 1)
-        match rng.randrange(4):
-            case 0:
-                data[at : at + 1] = rng.randbytes(1)
-            case 1:
-                del data[at:]
-            case 2:
-                data[at:at] = rng.randbytes(rng.randrange(9))
-            case 3:
-                del data[at : at + rng.randrange(9)]
-    return bytes(data)
-
-
 @pytest.mark.parametrize("count", [5_000, pytest.param(200_000, marks=pytest.mark.full)])
 def test_fuzz(count):
     rng = random.Random(count)
     good = 0
     for _ in range(count):
-        data = bad_bytes(rng)
-        start = time.perf_counter()
-        try:
-            array = parse_idx(data, "the file")
-        except IdxFormatError as error:
-            assert str(error).startswith("the file ")
-        else:
-            good += 1
-            # What was accepted says exactly what was in the file.
-            plain = gzip.decompress(data) if data[:2] == idx.GZIP_MAGIC else data
-            assert format_idx(array) == plain
-            assert_same(array, array.copy())
-        assert time.perf_counter() - start < 1
+        good += array_or_error(bad_bytes(rng))
     assert 0.1 < good / count < 0.9
+
+
+def array_or_error(data):
+    """Whether these bytes are an array; anything but an array or IdxFormatError fails."""
+    start = time.process_time()
+    try:
+        array = parse_idx(data, "the file")
+    except IdxFormatError as error:
+        assert str(error).startswith("the file ")
+        return False
+    finally:
+        assert time.process_time() - start < 1
+    # What was accepted says exactly what was in the file.
+    plain = gzip.decompress(data) if data[:2] == idx.GZIP_MAGIC else data
+    assert format_idx(array) == plain
+    assert_same(array, array.copy())
+    return True
+
+
+SIDES = st.sampled_from([0, 1, 2, 3, 255, 2**16, 2**31, 2**32 - 1]) | st.integers(0, 2**32 - 1)
+HEADERS = st.builds(
+    lambda code, shape, body: header(code, *shape) + body,
+    st.sampled_from([*idx.DTYPES]) | st.integers(0, 255),
+    st.lists(SIDES, max_size=70),
+    st.binary(max_size=40),
+)
+
+
+@pytest.mark.parametrize("examples", [500, pytest.param(20_000, marks=pytest.mark.full)])
+def test_whatever_hypothesis_finds(examples):
+    plain = st.binary(max_size=60) | HEADERS
+    packed = plain.map(lambda data: gzip.compress(data, 1, mtime=0))
+
+    @given(plain | packed | st.binary().map(lambda data: idx.GZIP_MAGIC + data))
+    @settings(max_examples=examples, deadline=None, database=None)
+    def check(data):
+        array_or_error(data)
+
+    check()

@@ -1,19 +1,24 @@
 """tinycnn.datasets.mnist and .download: the right source, and no bad byte from any of them."""
 
+import contextlib
 import gzip
 import hashlib
 import os
+import random
 import re
+import resource
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fault_server import BEHAVIOURS, CERTIFICATE, FaultServer
+from fault_server import BEHAVIOURS, CERTIFICATE, FaultServer, reply
+from mutations import wounded
 
 from tinycnn.datasets import download, mnist
 from tinycnn.datasets.idx import format_idx, write_idx
@@ -258,6 +263,63 @@ def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path, server, capsys):
     assert (tmp_path / "file").read_text() == "in the way"
 
 
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="no users here")
+def test_a_home_without_the_right_to_write(monkeypatch, server, capsys):
+    use(monkeypatch, server, "good")
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path is closed to everybody else
+        home = Path(folder, "home")
+        home.mkdir()
+        home.chmod(0o555)
+        Path(folder).chmod(0o755)
+        monkeypatch.setenv("TINYCNN_HOME", str(home))
+        root = os.geteuid() == 0  # whom no right is denied
+        if root:
+            os.seteuid(65534)
+        try:
+            assert_loaded(mnist.load_data(), TINY.values())
+        finally:
+            if root:
+                os.seteuid(0)
+        assert list(home.iterdir()) == []
+    assert "cannot be kept in" in capsys.readouterr().err
+
+
+def test_a_full_disk_under_the_cache(monkeypatch, cache, server, capsys):
+    use(monkeypatch, server, "good")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        assert_loaded(mnist.load_data(), TINY.values())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    kept = [path.name for path in cache.iterdir()]
+    assert kept == [name for name in kept if len(SERVED[name]) <= 100]
+    assert "cannot be kept in" in capsys.readouterr().err
+
+
+LINKS = {
+    "to nothing": "nothing-there",
+    "to itself": f"{NAMES[0]}.gz",
+    "to a folder": "..",
+    "to a device": os.devnull,
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_link_where_a_cached_file_should_be(monkeypatch, cache, server, link):
+    put_cached(cache)
+    path = cache / f"{NAMES[0]}.gz"
+    path.unlink()
+    path.symlink_to(LINKS[link])
+    with pytest.raises(DownloadError, match=r"is missing|cannot be read|holds 0 bytes"):
+        mnist.load_data(offline=True)
+    use(monkeypatch, server, "good")
+    for _ in range(2):
+        assert_loaded(mnist.load_data(), TINY.values())
+    if link in ("to nothing", "to itself"):
+        assert len(server.heads) == 1 and path.read_bytes() == SERVED[path.name]
+
+
 def test_a_folder_where_a_cached_file_should_be(monkeypatch, cache, server, capsys):
     (cache / f"{NAMES[0]}.gz").mkdir(parents=True)
     with pytest.raises(DownloadError, match=r"cannot be read \(Is a directory\)"):
@@ -308,8 +370,10 @@ REASONS = {
     "long": "what it sent holds more bytes instead of",
     "gzip": "what it sent holds",
     "gzip_labelled": "what it sent holds",
+    "chunked": "in chunks",
+    "chunk_drip": "in chunks",
     "drip": "only .* bytes within 0.5 s",
-    "stall": "ReadTimeoutError",
+    "stall": "TimeoutError",
     "endless": "what it sent holds more bytes",
     "endless_head": "no answer within 0.5 s",
     "silent": "ReadTimeout",
@@ -466,6 +530,47 @@ def test_a_name_server_that_does_not_answer(monkeypatch):
 
 def test_four_silent_mirrors_are_given_up_within_ten_seconds():
     assert len(OFFICIAL_MIRRORS) * download.ANSWER_SECONDS < 9.5
+
+
+@pytest.mark.full
+def test_behind_a_firewall_that_drops_everything(monkeypatch):
+    with contextlib.ExitStack() as stack:
+        urls = []
+        for _ in OFFICIAL_MIRRORS:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            urls.append(f"https://127.0.0.1:{listener.getsockname()[1]}/")
+        monkeypatch.setattr(mnist, "MIRRORS", tuple(urls))
+        start = time.monotonic()
+        with pytest.raises(DownloadError, match="no answer within"):
+            mnist.load_data()
+        assert time.monotonic() - start < 10
+
+
+# Where two lengths contradict each other, urllib3 leaves its socket to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed .*SSLSocket:ResourceWarning")
+@pytest.mark.parametrize("count", [100, pytest.param(3000, marks=pytest.mark.full)])
+def test_answers_at_random(monkeypatch, cache, server, count):
+    """Damaged heads and bodies: the right bytes, or a DownloadError, and nothing else."""
+    rng, passed = random.Random(count), 0
+    body = SERVED[f"{NAMES[1]}.gz"]
+    size, digest = len(body), sha256(body)
+    lines = ["Content-Encoding: gzip", "Content-Length: -1", "Transfer-Encoding: x", "Location: /"]
+
+    def behave(server, connection, _):
+        head = reply(rng.choice(["200 OK", "200", "302 x", "-1 x"]), rng.choice([None, size]))
+        head = head[:-2] + rng.choice(["", *lines]).encode() + b"\r\n\r\n"
+        connection.sendall(wounded(rng, head + body, rng.randrange(3)))
+
+    monkeypatch.setitem(BEHAVIOURS, "random", behave)
+    monkeypatch.setattr(download, "STALL_SECONDS", 1.0)
+    for _ in range(count):
+        try:
+            mirrors = download.Mirrors([server.mirror("random")])
+            assert mirrors.download(f"{NAMES[1]}.gz", size, digest) == body
+            passed += 1
+        except DownloadError:
+            pass
+    assert 0 < passed < count
 
 
 # --- the real thing -------------------------------------------------------------------------------

@@ -4,9 +4,11 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+ORPHAN_SECONDS = 3600.0  # a temporary file untouched for so long has no writer any more
 
 
 @contextmanager
@@ -15,7 +17,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     What is written goes to a file of its own name in the same folder, which then takes the place
     of `path` in one step. Until then, and for ever if anything fails, a file that was there before
-    stays as it was. Any number of processes may write the same path: one of them wins, whole.
+    stays as it was. Any number of processes may write the same path: one of them wins, whole. A
+    process that is killed leaves its file behind; the next write into the folder, once an hour has
+    passed, sweeps it away.
 
     Args:
         path: where the file is to be. A symbolic link is followed; the permissions are a new
@@ -42,12 +46,22 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     file = open(temporary, "xb")
     try:
         with file:
+            _sweep(temporary)
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)  # gone already, unless something failed
+
+
+def _sweep(own: Path) -> None:
+    """Removes what killed writers left in the folder of `own`, a temporary file just made."""
+    now = own.stat().st_mtime  # by the clock of the file system, which may be another machine's
+    for other in own.parent.glob(".tinycnn-*.tmp"):
+        with suppress(OSError):  # gone by now, or somebody else's
+            if now - other.stat().st_mtime > ORPHAN_SECONDS:
+                other.unlink()
 
 
 def cache_folder() -> Path:

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
 
 from tinycnn import console
 from tinycnn.errors import DownloadError
@@ -67,7 +68,7 @@ class Mirrors:
                     return body
                 except DownloadError as error:
                     reasons[url] = str(error)
-                except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
+                except (OSError, HTTPError, HTTPException) as error:  # OSError: requests' own
                     reasons[url] = f"{type(error).__name__}: {error}"
         reasons = self.unreachable | refused
         lines = [f"\n  {url}{name}: {reasons[url]}" for url in self.urls]
@@ -121,13 +122,18 @@ def _receive(response: "requests.Response", size: int, progress: console.Progres
     """The body, as it was sent, up to one byte more than `size`."""
     if response.status_code != 200:
         raise DownloadError(f"status {response.status_code}")
+    if "Transfer-Encoding" in response.headers:
+        # http.client waits for the whole head of a chunk, past any deadline; no mirror needs them.
+        raise DownloadError("it is sent in chunks, not as one body")
+    # What urllib3 wraps: of all its releases that requests allows, not all have a read1.
+    stream: Any = response.raw._original_response
     deadline = time.monotonic() + FILE_SECONDS
     body = bytearray()
     while len(body) <= size:
         if time.monotonic() > deadline:
             raise DownloadError(f"only {len(body)} of {size} bytes within {FILE_SECONDS:g} s")
         # read1 returns what has come; read would wait for all of it, past the deadline.
-        part = response.raw.read1(min(2**16, size + 1 - len(body)), decode_content=False)
+        part = stream.read1(min(2**16, size + 1 - len(body)))
         if not part:
             break
         body += part
