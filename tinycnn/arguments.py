@@ -48,12 +48,14 @@ def shape(value: Sequence[int | None], name: str) -> tuple[int, ...]:
         ValueError: for anything else.
     """
     try:
-        return tuple(integer(size, name) for size in value)
+        if len(value) < 64:  # NumPy has up to 64 axes, and one is the batch's
+            return tuple(integer(size, name) for size in value)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"`{name}` must be a tuple of positive integers, the shape of one sample without the "
-            f"batch axis. Received: {name}={value!r}"
-        ) from None
+        pass
+    raise ValueError(
+        f"`{name}` must be a tuple of positive integers, the shape of one sample without the "
+        f"batch axis. Received: {name}={value!r:.100}"
+    )
 
 
 def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:

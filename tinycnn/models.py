@@ -19,6 +19,8 @@ from tinycnn.parameter import Parameter
 from tinycnn.training import FOR_WEIGHTS, Trainer
 from tinycnn.utils import Array, snake_case
 
+MAX_LAYERS = 1000  # of a model that can be saved
+
 
 class Sequential(Trainer):
     """A model whose layers follow each other.
@@ -230,6 +232,8 @@ class Sequential(Trainer):
             OSError: if it can't be written; an older file of that name is untouched then.
         """
         self.build()
+        if len(self.layers) > MAX_LAYERS:
+            raise ValueError(f"a model of more than {MAX_LAYERS} layers can't be saved")
         arrays = {
             f"weights/{layer.name}/{parameter.name}": parameter.value
             for layer in self.layers
@@ -286,29 +290,40 @@ def load_model(
     content, arrays = serialization.read(path)
     try:
         return _model(content, arrays, {**LAYERS, **(custom_layers or {})})
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as e:
-        raise ModelFileError(f"{os.fspath(path)}: it does not describe a model: {e}") from e
+    except Exception as error:
+        # A file, or a layer of the user's own that is fed from it, can go wrong in any way.
+        why = serialization.reason(error)
+        raise ModelFileError(f"{os.fspath(path)}: it does not describe a model ({why})") from error
 
 
 def _model(
     content: dict[str, Any], arrays: dict[str, Array], classes: Mapping[str, type[Layer]]
 ) -> Sequential:
+    if len(content["layers"]) > MAX_LAYERS:
+        raise ValueError(f"it has more than {MAX_LAYERS} layers")
+    # Weights by layer, for `build` to take: what a file says of sizes makes no array by itself.
+    saved: dict[str, dict[str, Array]] = {}
+    for name, array in arrays.items():
+        if name.startswith("weights/"):
+            _, owner, parameter = name.split("/", 2)
+            saved.setdefault(owner, {})[parameter] = array
     layers = []
     for description in content["layers"]:
         if description["class"] not in classes:
             raise ModelFileError(
-                f"unknown layer {description['class']!r}; if it is yours, hand its class over: "
-                "load_model(path, custom_layers={...})"
+                f"unknown layer {description['class']!r:.100}; if it is yours, hand its class "
+                "over: load_model(path, custom_layers={...})"
             )
-        layers.append(classes[description["class"]](**description["config"]))
+        layer = classes[description["class"]](**description["config"])
+        if layer.name is None:
+            raise ValueError("a layer has no name")
+        layer._saved = saved.get(layer.name, {})
+        layers.append(layer)
     model = Sequential(layers, seed=content["seed"], dtype=content["dtype"], name=content["name"])
     model.build(content["input_shape"])
     model.epochs_trained = integer(content["epochs_trained"], "epochs_trained", least=0)
     model.steps_trained = integer(content["steps_trained"], "steps_trained", least=0)
-    weights = [
-        arrays.pop(f"weights/{layer.name}/{p.name}") for layer in layers for p in layer.parameters
-    ]
-    model.set_weights(weights)
+    ours = {f"weights/{layer.name}/{p.name}": p.value for layer in layers for p in layer.parameters}
     if compiled := content["compile"]:
         optimizer = optimizers.OPTIMIZERS[compiled["optimizer"]["class"]].from_config(
             compiled["optimizer"]["config"]
@@ -319,10 +334,15 @@ def _model(
         if any(name.startswith("optimizer/") for name in arrays):
             optimizer.build(model.parameters)
             for i, slots in enumerate(optimizer.state):
-                for slot, array in slots.items():
-                    array[...] = arrays.pop(f"optimizer/{i}/{slot}")
-    if arrays:
-        raise ValueError(f"arrays that belong to nothing: {', '.join(arrays)}")
+                ours |= {f"optimizer/{i}/{slot}": array for slot, array in slots.items()}
+    if differing := sorted(arrays.keys() ^ ours.keys()):
+        raise ValueError(f"arrays of the file and of the model differ: {', '.join(differing)}")
+    for name, array in ours.items():
+        if (array.shape, array.dtype) != (arrays[name].shape, arrays[name].dtype):
+            raise ValueError(f"{name} does not fit the model")
+        array[...] = arrays[name]
+    for layer in layers:
+        layer._saved = None
     return model
 
 

@@ -7,7 +7,8 @@ member `<name>.npy` is one array. The manifest holds
     content  whatever the caller wants to keep: configuration, counters; this file does not care
     arrays   [{"name", "dtype", "shape"}, ...] in order
     sha256   over the content and all arrays, in order, with their names, dtypes and shapes
-so that `numpy.load(path)` opens it too, and anything that is not exactly as written is refused.
+so that `numpy.load(path)` opens it too, and contents that are not exactly as written are refused.
+Reading takes memory in proportion to the file's size, whatever the file says.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ FORMAT = "tinycnn model"
 VERSION = 1
 DTYPES = ("float32", "float64", "int64", "uint8")
 MANIFEST = "manifest"
-MAX_MANIFEST_BYTES = 2**24
+MAX_MANIFEST_BYTES = 2**22
 
 
 def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[str, Array]) -> None:
@@ -51,12 +52,12 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
         {"name": name, "dtype": array.dtype.name, "shape": list(array.shape)}
         for name, array in arrays.items()
     ]
-    for entry in entries:
-        if entry["dtype"] not in DTYPES:
-            raise ValueError(
-                f"a model file holds arrays of {', '.join(DTYPES)}. "
-                f"Received: {entry['name']} of {entry['dtype']}"
-            )
+    for name, array in arrays.items():
+        if array.dtype.name not in DTYPES:
+            known = ", ".join(DTYPES)
+            raise ValueError(f"a model file holds {known}. Received: {name} of {array.dtype}")
+        if name == MANIFEST or not name.isprintable() or len(name) > 1000:
+            raise ValueError(f"a model file can't hold an array of the name {name!r:.99}")
     try:
         digest = _digest(content, entries, list(arrays.values()))
     except (TypeError, ValueError) as error:
@@ -69,6 +70,8 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
         "sha256": digest,
     }
     text = np.frombuffer(_canonical(manifest), np.uint8)
+    if text.size > MAX_MANIFEST_BYTES:
+        raise ValueError(f"{text.size} bytes of settings and counters; a model file holds fewer")
     with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in {MANIFEST: text, **arrays}.items():
             # A fixed date, so that equal models make equal files.
@@ -94,20 +97,25 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
             raise ModelFileError(f"{os.fspath(path)}: {error}") from None
         except Exception as error:
             # zipfile, NumPy and json raise a dozen kinds of errors on damaged bytes.
-            raise ModelFileError(
-                f"{os.fspath(path)}: not a whole tinycnn model file; it may be cut off, damaged, "
-                f"or something else ({type(error).__name__}: {error})"
-            ) from error
+            why = f"not a whole tinycnn model file, or none at all ({reason(error)})"
+            raise ModelFileError(f"{os.fspath(path)}: {why}") from error
+
+
+def reason(error: Exception) -> str:
+    """What an error says about a file, fit for a terminal whatever the file holds."""
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    text = f"{kind}{error!s:.300}"
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _read(file: io.BufferedReader) -> tuple[dict[str, Any], dict[str, Array]]:
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-        for member in members:
-            # Stored, not compressed: what a member holds can then be no larger than the file.
-            if member.compress_type != zipfile.ZIP_STORED or member.file_size > size:
-                raise ModelFileError(f"member {member.filename!r} is compressed or oversized")
+        # Stored, not compressed, and no byte twice: all arrays together fit into the file's size.
+        stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+        if not stored or sum(member.file_size for member in members) > size:
+            raise ModelFileError("its members are compressed or oversized")
         names = [member.filename for member in members]
         if f"{MANIFEST}.npy" not in names:
             raise ModelFileError("no manifest in it: this .npz was not saved by tinycnn")
@@ -115,15 +123,13 @@ def _read(file: io.BufferedReader) -> tuple[dict[str, Any], dict[str, Array]]:
             raise ModelFileError("the manifest is oversized")
         manifest = json.loads(_array(archive.read(f"{MANIFEST}.npy"), None).tobytes())
         if manifest["format"] != FORMAT:
-            raise ModelFileError(f"the manifest says {manifest['format']!r}, not {FORMAT!r}")
+            raise ModelFileError(f"the manifest says {manifest['format']!r:.100}, not {FORMAT!r}")
         if manifest["version"] != VERSION:
-            raise ModelFileError(
-                f"it has format version {manifest['version']}, this tinycnn reads up to {VERSION}: "
-                "update tinycnn"
-            )
+            found = f"format version {manifest['version']!r:.99}"
+            raise ModelFileError(f"{found}, and this tinycnn reads up to {VERSION}: update tinycnn")
         entries = manifest["arrays"]
         expected = [f"{MANIFEST}.npy", *(f"{entry['name']}.npy" for entry in entries)]
-        if names != expected:
+        if names != expected or len(set(names)) < len(names):
             raise ModelFileError("its members are not those that the manifest lists")
         arrays = [_array(archive.read(f"{entry['name']}.npy"), entry) for entry in entries]
     if _digest(manifest["content"], entries, arrays) != manifest["sha256"]:
@@ -138,18 +144,17 @@ def _array(data: bytes, entry: dict[str, Any] | None) -> Array:
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ModelFileError("a member is of another .npy version")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    body = data[stream.tell() :]
-    if entry is None:
-        entry = {"name": MANIFEST, "dtype": "uint8", "shape": [len(body)]}
+    start = stream.tell()
+    entry = entry or {"name": MANIFEST, "dtype": "uint8", "shape": [len(data) - start]}
     if (
         entry["dtype"] not in DTYPES
         or dtype != np.dtype(entry["dtype"])
         or list(shape) != entry["shape"]
         or fortran_order
-        or len(body) != math.prod(shape) * dtype.itemsize
+        or len(data) - start != math.prod(shape) * dtype.itemsize
     ):
-        raise ModelFileError(f"member {entry['name']!r} is not the array that the manifest lists")
-    array: Array = np.frombuffer(body, dtype).reshape(shape)
+        raise ModelFileError(f"member {entry['name']!r:.99} is not the array that is listed")
+    array: Array = np.frombuffer(data, dtype, offset=start).reshape(shape)
     return array.copy()
 
 

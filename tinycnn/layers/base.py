@@ -13,7 +13,7 @@ A layer of your own overrides `build` (if it has parameters), `forward`, `backwa
 Shapes in `build`, `input_shape` and `output_shape` come without the batch axis N.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,8 @@ class Layer:
         self.parameters: list[Parameter] = []
         self.needs_input_gradient = True  # False: `backward` may return None instead of dx
         self._cache: tuple[Any, ...] | None = None
+        # From a model file, by name: what `build` takes instead of making initial values.
+        self._saved: Mapping[str, Array] | None = None
 
     # --- to be overridden -------------------------------------------------------------------------
 
@@ -117,10 +119,14 @@ class Layer:
         rng: np.random.Generator,
         dtype: str,
     ) -> Parameter:
-        value = np.asarray(get_initializer(initializer)(parameter_shape, rng, dtype), dtype)
+        initialize = get_initializer(initializer)
+        if self._saved is None:
+            value = np.asarray(initialize(parameter_shape, rng, dtype), dtype)
+        else:
+            value = np.asarray(self._saved[name], dtype)
         if value.shape != parameter_shape:
             raise ValueError(
-                f"the initializer of `{name}` must give shape {parameter_shape}. "
+                f"the initial value of `{name}` must have shape {parameter_shape}. "
                 f"Received: {value.shape}"
             )
         return Parameter(name, value)
