@@ -315,6 +315,16 @@ MODEL = {
     "text for a learning rate": content(
         lambda c: c["compile"]["optimizer"]["config"].update(learning_rate="fast")
     ),
+    "module for a schedule": content(
+        lambda c: c["compile"]["optimizer"]["config"].update(
+            learning_rate={"class": "os.system", "config": {}}
+        )
+    ),
+    "schedule without numbers": content(
+        lambda c: c["compile"]["optimizer"]["config"].update(
+            learning_rate={"class": "CosineDecay", "config": {}}
+        )
+    ),
     "steps below 0": content(lambda c: c["compile"].update(iterations=-1)),
     "module for a loss": content(lambda c: c["compile"]["loss"].update({"class": "os"})),
     "unknown metric": content(lambda c: c["compile"].update(metrics=["speed"])),

@@ -395,6 +395,43 @@ def test_bad_data_change_nothing(row, monkeypatch):
             np.testing.assert_array_equal(old, new)
 
 
+BAD_DATA = {
+    "NaN": (changed(X, 3, np.nan), Y),
+    "infinity": (changed(X, 3, -np.inf), Y),
+    "objects": (X.astype(object), Y),
+    "text": (np.full(X.shape, "a"), Y),
+    "complex": (X * 1j, Y),
+    "nothing": (X[:0], Y[:0]),
+    "another shape": (X[:, :5], Y),
+    "one image": (X[0], Y[:1]),
+    "NaN in y": (X, changed(Y, 3, np.nan)),
+    "width of y": (X, to_categorical(LABELS, 10)),
+    "length of y": (X, Y[:4]),
+}
+
+
+DOORS = {
+    "fit": lambda model, x, y: model.fit(x, y, verbose=0),
+    "evaluate": lambda model, x, y: model.evaluate(x, y, verbose=0),
+    "predict": lambda model, x, y: model.predict(x, verbose=0),
+    "train_on_batch": lambda model, x, y: model.train_on_batch(x, y),
+    "test_on_batch": lambda model, x, y: model.test_on_batch(x, y),
+    "loss_and_gradients": lambda model, x, y: model.loss_and_gradients(x, y),
+}
+
+
+@pytest.mark.parametrize(
+    ("door", "bad"),
+    [(d, b) for d in DOORS for b in BAD_DATA if d != "predict" or BAD_DATA[b][0] is not X],
+)
+def test_no_door_lets_bad_data_in(door, bad, monkeypatch):
+    model = image_model()
+    for layer in model.layers:
+        monkeypatch.setattr(layer, "forward", lambda *args: pytest.fail("it was let in"))
+    with pytest.raises(ValueError, match=r"`[xy]`.*(Received|first in sample)"):
+        DOORS[door](model, *BAD_DATA[bad])
+
+
 def test_the_library_itself_does_not_warn_of_nan_in_the_data():
     # The check that finds a NaN is silent, for floats of every size.
     with warnings.catch_warnings():

@@ -250,6 +250,18 @@ def test_offline_opens_no_connection(monkeypatch, cache):
     assert f"put them into {cache}, " in message
 
 
+def test_offline_as_the_interpreter_sees_it(tmp_path):
+    code = (
+        "import sys, tinycnn.datasets.mnist as mnist\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, args: event.startswith('socket.') and seen.append(event))\n"
+        "try: mnist.load_data(offline=True)\n"
+        "except mnist.DownloadError: print(seen, 'requests' in sys.modules)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[] False\n"
+
+
 def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path, server, capsys):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("TINYCNN_HOME", str(tmp_path / "file"))
