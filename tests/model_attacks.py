@@ -63,14 +63,11 @@ def entry(**attributes):
 
 
 def more(*pairs, listed=False):
-    """Further members at the end, which the manifest lists or does not."""
+    """Further members at the end; the manifest lists them and its hash fits, or it does not."""
 
     def attack(data):
         manifest, members = unpacked(data)
-        for name, _ in pairs * listed:
-            item = {"name": name.removesuffix(".npy"), "dtype": "float32", "shape": [2, 2]}
-            manifest["arrays"].append(item)
-        return packed(manifest, [*members.items(), *pairs])
+        return (sealed if listed else packed)(manifest, [*members.items(), *pairs])
 
     return attack
 
@@ -125,7 +122,9 @@ ZIP = {
     "path from the root": more(("/etc/evil.npy", FLOATS)),
     "NUL in a name": more(("a\0b.npy", FLOATS), listed=True),
     "member twice": more((KERNEL, FLOATS)),
-    "member twice, listed twice": more((KERNEL, FLOATS), listed=True),
+    "member twice, listed twice": lambda data: more(
+        (KERNEL, unpacked(data)[1][KERNEL]), listed=True
+    )(data),
     "manifest twice": more(("manifest.npy", npy(np.ones(3, np.uint8)))),
     "symbolic link": lambda data: packed(
         *unpacked(rewritten(data, members={KERNEL: b"/etc/passwd"})),
@@ -259,6 +258,21 @@ def conv(**config):
     return "Conv2D", {"name": "dense", "filters": 2, "kernel_size": 3, **config}
 
 
+def axes(data):
+    """Each of many small layers would keep a shape as long as half the file."""
+    manifest, _ = unpacked(data)
+    manifest["content"] |= {
+        "input_shape": [1] * 10**5,
+        "layers": [
+            {"class": "Dense", "config": {"name": str(n), "units": 1, "use_bias": False}}
+            for n in range(200)
+        ],
+        "compile": None,
+    }
+    one = npy(np.ones((1, 1), np.float32))
+    return sealed(manifest, {f"weights/{n}/kernel.npy": one for n in range(200)})
+
+
 MODEL = {
     "module for a layer": content(lambda c: c["layers"][1].update({"class": "os.system"})),
     "base class for a layer": content(lambda c: c["layers"][1].update({"class": "Layer"})),
@@ -277,7 +291,7 @@ MODEL = {
     "unknown argument": dense(code="print()"),
     "argument that writes on the terminal": dense(**{"\x1b]0;x\x07\n": 1}),
     "a billion inputs": content(lambda c: c["layers"][0]["config"].update(input_shape=[10**9])),
-    "input of 100,000 axes": content(lambda c: c.update(input_shape=[1] * 10**5)),
+    "100,000 axes through 200 layers": axes,
     "layer without a name": dense(name=None),
     "name of a megabyte": dense(name="x" * 10**6),
     "name with a path": dense(name="../../dense"),
@@ -330,6 +344,8 @@ MODEL = {
     "unknown metric": content(lambda c: c["compile"].update(metrics=["speed"])),
     "weights that broadcast": array(KERNEL, np.ones((1, 2), np.float32)),
     "weights of another dtype": array(KERNEL, np.ones((2, 2))),
+    "weights in Fortran order": array(KERNEL, np.ones((2, 2), np.float32, order="F")),
+    "weights of swapped bytes": array(KERNEL, np.ones((2, 2), ">f4")),
     "state that broadcasts": array(MOMENT, np.ones((1, 1), np.float32)),
     "state of another dtype": array(MOMENT, np.ones((2, 2), np.int64)),
     "array that belongs to nothing": array("weights/other/kernel.npy", np.ones(2, np.float32)),

@@ -60,6 +60,10 @@ def unpacked(data):
     return json.loads(np.load(io.BytesIO(members.pop("manifest.npy"))).tobytes()), members
 
 
+def pairs_of(members):
+    return [*members.items()] if isinstance(members, dict) else [*members]
+
+
 def packed(manifest, members, compression=zipfile.ZIP_STORED, change=lambda infos: None):
     """A model file of this manifest (or an array in its place) and members: a dict, or pairs.
 
@@ -67,11 +71,10 @@ def packed(manifest, members, compression=zipfile.ZIP_STORED, change=lambda info
     """
     if isinstance(manifest, dict):
         manifest = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
-    pairs = members.items() if isinstance(members, dict) else members
     out = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(out, "w", compression) as archive:
         warnings.simplefilter("ignore")  # of a name used twice
-        for name, content in [("manifest.npy", npy(manifest)), *pairs]:
+        for name, content in [("manifest.npy", npy(manifest)), *pairs_of(members)]:
             archive.writestr(zipfile.ZipInfo(name), content, compression)
         change(archive.filelist)
     return out.getvalue()
@@ -86,15 +89,14 @@ def rewritten(data, change=lambda manifest: None, members=None, **arguments):
 
 def sealed(manifest, members):
     """The file of this manifest and members, with entries and a hash that fit them."""
-    arrays = {
-        name.removesuffix(".npy"): np.load(io.BytesIO(content)) for name, content in members.items()
-    }
+    names = [name.removesuffix(".npy") for name, _ in pairs_of(members)]
+    arrays = [np.load(io.BytesIO(content)) for _, content in pairs_of(members)]
     entries = [
         {"name": name, "dtype": array.dtype.name, "shape": list(array.shape)}
-        for name, array in arrays.items()
+        for name, array in zip(names, arrays, strict=True)
     ]
     text = json.dumps([manifest["content"], entries], sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode())
-    for array in arrays.values():
+    for array in arrays:
         digest.update(array.tobytes())
     return packed({**manifest, "arrays": entries, "sha256": digest.hexdigest()}, members)

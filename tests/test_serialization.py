@@ -134,6 +134,17 @@ def test_a_model_whose_training_failed_at_the_first_step(path, small_model, smal
     assert loaded.optimizer.iterations == 0
 
 
+def test_a_loaded_layer_that_is_built_again_starts_anew(path):
+    model = sound_model()
+    model.save(path)
+    layer = load_model(path).layers[1]
+    layer.build((2,), np.random.default_rng(0))
+    expected = Dense(2)
+    expected.build((2,), np.random.default_rng(0))
+    assert same_arrays(layer.get_weights(), expected.get_weights())
+    assert not same_arrays(layer.get_weights(), model.get_weights())
+
+
 def test_preprocessing_is_part_of_the_model(path):
     model = sound_model()
     model.save(path)
