@@ -272,14 +272,14 @@ def test_fuzz(count):
 
 def array_or_error(data):
     """Whether these bytes are an array; anything but an array or IdxFormatError fails."""
-    start = time.process_time()
+    start = time.thread_time()
     try:
         array = parse_idx(data, "the file")
     except IdxFormatError as error:
         assert str(error).startswith("the file ")
         return False
     finally:
-        assert time.process_time() - start < 1
+        assert time.thread_time() - start < 1
     # What was accepted says exactly what was in the file.
     plain = gzip.decompress(data) if data[:2] == idx.GZIP_MAGIC else data
     assert format_idx(array) == plain

@@ -465,6 +465,18 @@ def test_bytes_behind_or_before_the_file(saved, path):
             pass
 
 
+def load_in_a_second(path):
+    """The model in a damaged file, or None if it is refused; nothing else, and at once."""
+    start = time.thread_time()
+    try:
+        return load_model(path)
+    except ModelFileError as error:
+        assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+        return None
+    finally:
+        assert time.thread_time() - start < 1
+
+
 @pytest.mark.parametrize("count", [1000, pytest.param(100_000, marks=pytest.mark.full)])
 def test_damaged_bytes(count, saved, path):
     """The identical model, or ModelFileError: one byte changed, or a few wounds."""
@@ -477,16 +489,10 @@ def test_damaged_bytes(count, saved, path):
         if rng.random() < 0.5:
             changed = wounded(rng, data, rng.randrange(1, 4))
         path.write_bytes(changed)
-        start = time.process_time()
-        try:
-            loaded = load_model(path)
-        except ModelFileError as error:
-            assert str(error).startswith(f"{path}: ")
-        else:
+        if loaded := load_in_a_second(path):
             loaded_all_the_same += 1
             assert state(loaded) == expected
             assert same_arrays(arrays(loaded), arrays(model))
-        assert time.process_time() - start < 1
     # The zip has fields that mean nothing (dates, attributes), so a few do load; most bytes are
     # of the manifest and the arrays, and none of those does.
     assert 0 < loaded_all_the_same < 0.2 * count
@@ -499,19 +505,12 @@ def test_damaged_descriptions(count, saved, path):
     rng = random.Random(count)
     good = 0
     for _ in range(count):
-        path.write_bytes(
-            sealed({**manifest, "content": altered(rng, manifest["content"])}, members)
-        )
-        start = time.process_time()
-        try:
-            loaded = load_model(path)
-        except ModelFileError as error:
-            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
-        else:
+        content = altered(rng, manifest["content"])
+        path.write_bytes(sealed({**manifest, "content": content}, members))
+        if loaded := load_in_a_second(path):
             good += 1
             loaded.save(path)
             assert same_arrays(arrays(load_model(path)), arrays(saved[0]))
-        assert time.process_time() - start < 1
     assert 0 < good < 0.5 * count
 
 
@@ -541,9 +540,9 @@ def test_an_attack_is_refused(name, saved, path, monkeypatch):
     model, data = saved
     before = [array.copy() for array in arrays(model)]
     hostile = ATTACKS[name](data)
-    start = time.process_time()
+    start = time.thread_time()
     message = refused(path, hostile, WORDS.get(name, "model.npz: "))
-    assert time.process_time() - start < 1
+    assert time.thread_time() - start < 1
     assert message.isprintable() and len(message) < 500 + len(str(path))
     tracemalloc.start()
     try:
