@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from tinycnn import load_model
+from tinycnn import Dense, Flatten, Sequential, load_model
 from tinycnn.datasets import idx, synthetic
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,7 @@ def small(tmp_path_factory):
 def test_every_example_is_tested():
     assert EXAMPLES == [
         "backprop_by_hand.py",
+        "classify_my_digit.py",
         "mnist_cnn_classifier.py",
         "training_loop_by_hand.py",
     ]
@@ -128,6 +130,118 @@ def test_a_text_file_as_idx_ends_in_a_line_that_names_it(small, tmp_path):
     process = run("mnist_cnn_classifier.py", "--data-dir", tmp_path, "--output-dir", tmp_path)
     assert process.returncode != 0
     assert str(broken) in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    """A model file that reads drawn digits, by ink alone: the digit whose mean it is nearest to."""
+    (x, y), _ = synthetic.load_data(train=2000, test=1, seed=0)
+    means = np.stack([x[y == digit].mean(axis=0).reshape(-1) / 255 for digit in range(10)])
+    model = Sequential([Flatten(input_shape=(28, 28, 1)), Dense(10, activation="softmax")])
+    # |x - mean|^2 = |x|^2 - 2 x.mean + |mean|^2, and the softmax does not see the |x|^2
+    model.set_weights([2 * means.T, -(means**2).sum(axis=1)])
+    path = tmp_path_factory.mktemp("reader") / "model.npz"
+    model.save(path)
+    return path
+
+
+def pixels(path, kind="a digit"):
+    """Saves a picture, and says which digit is on it."""
+    (x, y), _ = synthetic.load_data(train=5, test=1, seed=3)
+    page = np.full((300, 300), 200, np.uint8)
+    if kind != "paper":
+        page[10:262, 20:272] -= np.kron(x[0], np.ones((9, 9), np.uint8)) // 2
+    if kind == "two digits":
+        page = np.hstack([page, page])
+    Image.fromarray(page).save(path)
+    return y[0]
+
+
+@pytest.mark.parametrize("name", ["my digit.png", "my digit.jpg"])
+def test_a_digit_of_ones_own_is_read(reader, tmp_path, name):
+    digit = pixels(tmp_path / name)
+    process = run("classify_my_digit.py", tmp_path / name, "--model", reader, home=tmp_path)
+    assert process.returncode == 0, process.stderr
+    answer, all_ten, wrote = process.stdout.splitlines()
+    assert answer.startswith(f"{name}: {digit}, probability")
+    assert sum(float(share.rstrip("%")) for share in all_ten.split()[1::2]) == pytest.approx(100, 1)
+    assert wrote == f"wrote {Path('output', 'my digit_as_seen.png')}"
+    assert (tmp_path / "output" / "my digit_as_seen.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_digits_and_a_doubt_are_said(reader, tmp_path):
+    pixels(tmp_path / "a.png", "two digits")
+    process = run("classify_my_digit.py", tmp_path / "a.png", "--model", reader, home=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "looks like several digits" in process.stderr
+    vague = load_model(reader)
+    vague.set_weights([weight * 0 for weight in vague.get_weights()])
+    vague.save(tmp_path / "vague.npz")
+    process = run(
+        "classify_my_digit.py", tmp_path / "a.png", "--model", tmp_path / "vague.npz", home=tmp_path
+    )
+    assert "the network is unsure: 0, or perhaps 1" in process.stderr
+
+
+def other_model(path):
+    Sequential([Dense(3, input_shape=(4,))]).save(path)
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+# (what is wrong, words)
+MISTAKES = {
+    "no picture there": "nowhere.png",
+    "a folder": "Is a directory",
+    "a text": "not a picture",
+    "half a picture": "not a picture",
+    "paper": "no digit is found",
+    "no model": "Run examples/mnist_cnn_classifier.py first",
+    "another model": "reads no digits: its shapes are (4,) to (3,)",
+    "half a model": "not a whole tinycnn model file",
+    "a picture for a model": "not a whole tinycnn model file",
+    "a file for a folder": "File exists",
+    "no picture named": "required: image",
+}
+
+
+@pytest.mark.parametrize("wrong", MISTAKES)
+def test_what_can_be_wrong_with_a_picture_ends_in_a_line(reader, tmp_path, wrong):
+    image, model, folder = tmp_path / "a.png", tmp_path / "model.npz", tmp_path / "output"
+    pixels(image, wrong)
+    model.write_bytes(reader.read_bytes())
+    arguments = [image, "--model", model, "--output-dir", folder]
+    if wrong == "no picture there":
+        image.rename(tmp_path / "b.png")
+        arguments[0] = "nowhere.png"
+    elif wrong == "a folder":
+        arguments[0] = tmp_path
+    elif wrong == "a text":
+        image.write_text("seven")
+    elif wrong == "half a picture":
+        cut_off(image)
+    elif wrong == "paper":
+        noise = np.random.default_rng(0).integers(180, 200, (300, 300), np.uint8)
+        Image.fromarray(noise).save(image)
+    elif wrong == "no model":
+        model.unlink()
+    elif wrong == "another model":
+        other_model(model)
+    elif wrong == "half a model":
+        cut_off(model)
+    elif wrong == "a picture for a model":
+        arguments[2] = image
+    elif wrong == "a file for a folder":
+        folder.write_text("in the way")
+    elif wrong == "no picture named":
+        arguments = []
+    process = run("classify_my_digit.py", *arguments, home=tmp_path, TINYCNN_KERNELS="numpy")
+    assert process.returncode != 0
+    assert MISTAKES[wrong] in process.stderr
+    assert process.stderr.splitlines()[-1].startswith(("error: ", "classify_my_digit.py: error: "))
     assert "Traceback" not in process.stderr
 
 

@@ -2,10 +2,11 @@
 
 import io
 
+import numpy as np
 import pytest
 
 from tinycnn import History
-from tinycnn.plotting import plot_history
+from tinycnn.plotting import plot_history, plot_reading
 
 
 @pytest.fixture
@@ -43,3 +44,16 @@ def test_saving_needs_no_display(history, monkeypatch):
     file = io.BytesIO()
     plot_history(history).savefig(file, format="png")
     assert file.getvalue().startswith(b"\x89PNG")
+
+
+def test_a_reading_shows_the_picture_the_input_and_the_probabilities():
+    picture, image = np.arange(12).reshape(3, 4), np.arange(4).reshape(2, 2)
+    figure = plot_reading(picture, image, np.array([0.2, 0.7, 0.1]), ["a", "b", "c"], "title")
+    original, seen, answer = figure.axes
+    np.testing.assert_array_equal(original.get_images()[0].get_array(), picture)
+    np.testing.assert_array_equal(seen.get_images()[0].get_array(), image)
+    assert (original.get_title(), seen.get_title()) == ("picture, 4 x 3", "network's input, 2 x 2")
+    assert [bar.get_height() for bar in answer.patches] == [0.2, 0.7, 0.1]
+    colours = [bar.get_facecolor() for bar in answer.patches]
+    assert colours[0] == colours[2] != colours[1]
+    assert figure.get_suptitle() == "title"

@@ -10,6 +10,7 @@ from tinycnn.errors import (
     IdxFormatError,
     ModelFileError,
     NumericalError,
+    PictureError,
     TinyCNNError,
 )
 from tinycnn.layers import (
@@ -58,6 +59,7 @@ __all__ = [
     "ModelFileError",
     "NumericalError",
     "Optimizer",
+    "PictureError",
     "RMSprop",
     "ReLU",
     "Rescaling",

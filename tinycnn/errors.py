@@ -17,6 +17,10 @@ class ModelFileError(TinyCNNError, ValueError):
     """A model file is damaged, of a newer format, or not a model file at all."""
 
 
+class PictureError(TinyCNNError, ValueError):
+    """A file is no picture that can be read, or no digit is to be seen in the picture."""
+
+
 class DownloadError(TinyCNNError, OSError):
     """Data could not be had; the message lists every source tried, why, and what to do."""
 

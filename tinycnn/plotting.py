@@ -4,9 +4,11 @@ No window is ever opened and no global state touched (Figure, never pyplot), so 
 a display. matplotlib is imported by the functions, not by importing tinycnn.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinycnn.callbacks import History
+from tinycnn.utils import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,4 +49,33 @@ def plot_history(history: History, title: str = "") -> "Figure":
         fontsize="small",
         color="dimgray",
     )
+    return figure
+
+
+def plot_reading(
+    picture: Array, image: Array, probabilities: Array, names: Sequence[str], title: str = ""
+) -> "Figure":
+    """A picture, what the network sees of it, and what it makes of that.
+
+    Args:
+        picture: the original, (h, w) gray or (h, w, 3), 0 to 255.
+        image: (H, W), the network's input, 0 to 255.
+        probabilities: (K,), its output.
+        names: of the K classes.
+        title: of the whole picture.
+
+    Returns:
+        The figure, 10 x 3.6 inches.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    original, seen, answer = figure.subplots(1, 3)
+    for axes, pixels, name in ((original, picture, "picture"), (seen, image, "network's input")):
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        axes.set(title=f"{name}, {pixels.shape[1]} x {pixels.shape[0]}", xticks=[], yticks=[])
+    bars = answer.bar(names, probabilities, color=TRAINING)
+    bars[int(probabilities.argmax())].set_color(VALIDATION)
+    answer.set(title="answer", ylabel="probability", ylim=(0, 1))
+    figure.suptitle(title)
     return figure

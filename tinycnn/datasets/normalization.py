@@ -9,6 +9,8 @@ learning applied to document recognition", Proc. IEEE 86 (11), 1998, section III
 import numpy as np
 import numpy.typing as npt
 
+from tinycnn.datasets.pictures import find_ink, resized
+from tinycnn.errors import PictureError
 from tinycnn.utils import Array
 
 BOX, SIDE = 20, 28  # the ink fits into a box of 20x20 in an image of 28x28
@@ -24,15 +26,16 @@ def normalize_digit(image: npt.ArrayLike) -> Array:
 
     Args:
         image: gray values of shape (height, width), any size and real dtype, of one digit and
-            nothing else. The median of the picture's rim is taken for the paper; the ink may be
-            darker or lighter. If the rim is not all of one gray, as in a photo, whatever is less
-            than 40% as far from the paper as the strongest ink is taken for paper too.
+            nothing else, dark on light or light on dark. In an image of at most 28x28 pixels all
+            that differs from the median of the rim is ink. A larger one may be a photo:
+            `pictures.find_ink` removes uneven light, noise and specks.
 
     Returns:
         uint8 array of shape (28, 28), light ink on black.
 
     Raises:
-        ValueError: `image` is not of two dimensions, not of finite real numbers, or without ink.
+        ValueError: `image` is not of two dimensions or not of finite real numbers.
+        PictureError: no digit stands out from the paper.
     """
     picture = np.asarray(image)
     if picture.ndim != 2 or picture.size == 0 or picture.dtype.kind not in "biuf":
@@ -43,28 +46,18 @@ def normalize_digit(image: npt.ArrayLike) -> Array:
     gray = picture.astype(np.float64)
     if not np.isfinite(gray).all():
         raise ValueError("`image` must hold finite numbers. Received: NaN or infinity")
-    rim = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
-    paper = np.median(rim)
-    ink = gray - paper if gray.max() - paper >= paper - gray.min() else paper - gray
-    if ink.max() <= 0:
-        raise ValueError("`image` must show a digit. Received: a picture of one gray value")
-    uneven = np.median(np.abs(rim - paper)) > 0
-    ink[ink < (0.4 * ink.max() if uneven else 0)] = 0
-
+    if np.ptp(gray) == 0:
+        raise PictureError("`image` must show a digit. Received: a picture of one gray value")
+    if max(gray.shape) > SIDE:
+        ink = find_ink(gray)
+    else:
+        paper = np.median(np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]]))
+        ink = gray - paper if gray.max() - paper >= paper - gray.min() else paper - gray
+        ink = ink.clip(0)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     height, width = (max(1, round(side * BOX / max(ink.shape))) for side in ink.shape)
-    # (height, H) @ (H, W) @ (W, width) -> (height, width)
-    small = _area_weights(ink.shape[0], height) @ ink @ _area_weights(ink.shape[1], width).T
-    return np.asarray(centred(small[None])[0])
-
-
-def _area_weights(size: int, target: int) -> Array:
-    """(target, size): the share of each of `size` pixels in each of `target` as long in all."""
-    edges = np.linspace(0, size, target + 1)[:, None]
-    pixels = np.arange(size)
-    covered = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
-    return np.asarray(np.maximum(covered, 0) * (target / size))
+    return np.asarray(centred(resized(ink, height, width)[None])[0])
 
 
 def centred(ink: Array) -> Array:
