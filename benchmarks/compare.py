@@ -16,7 +16,6 @@ the two rungs of tinycnn.
 import argparse
 import importlib.util
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from compare_report import NAMES, against_the_faster, dense_flops, picture, summarize, table
 from machine import available_cores, description, in_words
+from workers import set_threads
 
 from tinycnn.console import Progress, end_errors_in_one_line, notice, positive_integer, say
 from tinycnn.datasets import mnist, synthetic
@@ -63,13 +63,8 @@ class Worker:
         self.name = name
         self._errors = tempfile.TemporaryFile("w+")
         script = Path(__file__).with_name("competitors.py")
-        threads = {
-            f"{library}_NUM_THREADS": str(settings["threads"])
-            for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")
-        }
         self._process = subprocess.Popen(
             [sys.executable, script, name, json.dumps(settings)],
-            env=os.environ | threads,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -251,6 +246,7 @@ def main():
     """Measures, prints, writes."""
     options = parse()
     options.output.mkdir(parents=True, exist_ok=True)
+    set_threads(options.threads)
     machine = description()
     dataset, training, test = load(options.data_dir, options.images)
     samples = len(training[0]) * 4 // 5

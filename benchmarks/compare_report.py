@@ -76,8 +76,15 @@ def summarize(results, training, flops, peaks):
             "peak memory, MB": result["peak_memory"],
             "start to first losses, seconds": result["first_losses_after"],
             "start to exit, seconds": result.get("start_to_exit"),
+            "other programs, core seconds in an epoch, at most": disturbance(result),
         }
     return summary
+
+
+def disturbance(result):
+    """The most that other programs worked during an epoch, or None where that is not told."""
+    seconds = [figures["seconds_of_others"] for figures in result["rounds"]]
+    return None if None in seconds else max(seconds)
 
 
 def table(summary):

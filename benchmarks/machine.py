@@ -57,6 +57,16 @@ def _cpu() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def busy_seconds() -> float | None:
+    """Seconds that the cores have worked, for any process, since the start; None if not told."""
+    statistics = Path("/proc/stat")
+    if not statistics.exists():
+        return None
+    user, nice, system, _idle, _wait, *interrupts = statistics.read_text().split()[1:8]
+    ticks = sum(map(int, (user, nice, system, *interrupts)))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def sgemm_peak(size: int = 2048, repeats: int = 10) -> float:
     """GFLOP/s of the best of `repeats` products of two float32 matrices by NumPy's BLAS."""
     rng = np.random.default_rng(0)

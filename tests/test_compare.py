@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
 import compare
 import compare_report
 import competitors
+import machine
 import numpy as np
 import pytest
 
@@ -73,7 +75,10 @@ ROUNDS = {
 def made_up():
     return {
         name: {
-            "rounds": [{"seconds": s, "test_accuracy": accuracy} for s, accuracy in rounds],
+            "rounds": [
+                {"seconds": s, "test_accuracy": accuracy, "seconds_of_others": s / 10}
+                for s, accuracy in rounds
+            ],
             "first_losses_after": 1.5,
             "peak_memory": 1234.5,
         }
@@ -95,6 +100,7 @@ def test_summary_of_made_up_rounds():
     assert (ours["  to 99%"], keras["  to 99%"]) == (None, 18)
     assert torch["seconds of epochs to 98% test accuracy"] is None
     assert slow["  rounds"] == 1
+    assert ours["other programs, core seconds in an epoch, at most"] == 0.4
 
 
 def test_the_faster_peer_is_taken_in_every_round():
@@ -124,6 +130,25 @@ def test_picture_shows_every_competitor(tmp_path):
     assert [bar.get_width() for bar in bars.patches] == [2, 10, 6, 9]
     keras = next(line for line in curves.lines if line.get_label() == "Keras, TensorFlow")
     np.testing.assert_allclose(keras.get_xydata(), [(8, 98.1), (14, 98.2), (18, 99.1)])
+
+
+@pytest.mark.skipif(machine.busy_seconds() is None, reason="the system does not tell")
+def test_the_work_of_other_programs_is_noticed(data):
+    with kernels.use("numpy"):
+        ours = competitors.NumPyRung(folder=data, **SETTINGS)
+    busy = "import time; start = time.time()\nwhile time.time() - start < 20: pass"
+
+    def an_epoch(epoch, samples):
+        time.sleep(1)
+        return {}
+
+    ours.epoch = an_epoch
+    with subprocess.Popen([sys.executable, "-c", busy]) as other:
+        time.sleep(0.2)
+        noticed = ours.timed_epoch(0)["seconds_of_others"]
+        other.kill()
+    # One busy loop for a second, on a machine that may give it less.
+    assert noticed > 0.3
 
 
 # --- what it refuses ------------------------------------------------------------------------------
