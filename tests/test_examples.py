@@ -47,6 +47,7 @@ def test_every_example_is_tested():
     assert EXAMPLES == [
         "backprop_by_hand.py",
         "classify_my_digit.py",
+        "compare_optimizers.py",
         "mnist_cnn_classifier.py",
         "training_loop_by_hand.py",
     ]
@@ -260,3 +261,21 @@ def test_the_loop_by_hand_learns():
     # Guessing reads 10%; 2,000 digits and two epochs were measured to read far more than half.
     share = float(process.stdout.splitlines()[-1].split()[2].rstrip("%"))
     assert share > 50
+
+
+def test_the_optimizers_are_compared(small, tmp_path):
+    process = run(
+        "compare_optimizers.py",
+        *("--data-dir", small, "--images", 400, "--epochs", 2, "--output-dir", tmp_path / "new"),
+    )
+    assert process.returncode == 0, process.stderr
+    tried, chosen = process.stdout.split("best by val_accuracy")
+    names = ["SGD", "SGD, momentum 0.9", "RMSprop", "Adam", "AdamW"]
+    rows = [line for line in tried.splitlines()[2:] if line]
+    assert [row[:20].strip() for row in rows] == [name for name in names for _ in range(3)]
+    assert [row[:20].strip() for row in chosen.splitlines()[1:6]] == names
+    for name, row in zip(names, chosen.splitlines()[1:6], strict=True):
+        tries = [other.split()[-4:] for other in rows if other[:20].strip() == name]
+        best = max(tries, key=lambda cells: float(cells[-1]))
+        assert row[20:].split()[0] == best[0]  # the rate with the highest val_accuracy
+    assert (tmp_path / "new" / "compare_optimizers.png").read_bytes().startswith(b"\x89PNG")

@@ -26,6 +26,11 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def say_above(text: str) -> None:
+    """Print a line on stdout, above the line that is being redrawn on a terminal, if one is."""
+    print(f"\r\x1b[K{text}" if is_terminal() else text, flush=True)
+
+
 def notice(text: str, *, once: bool = False) -> None:
     """Print a line on stderr; with `once`, the same text a second time prints nothing."""
     if once and text in _notices_given:

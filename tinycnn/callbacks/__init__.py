@@ -3,10 +3,29 @@
 from tinycnn.callbacks.base import (
     Callback,
     History,
+    LambdaCallback,
     Logs,
     ProgressLine,
+    TerminateOnNaN,
     call,
     checked_callbacks,
 )
+from tinycnn.callbacks.csv_logger import CSVLogger
+from tinycnn.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from tinycnn.callbacks.monitors import EarlyStopping, ModelCheckpoint
 
-__all__ = ["Callback", "History", "Logs", "ProgressLine", "call", "checked_callbacks"]
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "Logs",
+    "ModelCheckpoint",
+    "ProgressLine",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+    "call",
+    "checked_callbacks",
+]

@@ -4,13 +4,16 @@ At each call the callbacks share one dict of logs: what an earlier one writes in
 sees, `History` and the printed line among them; those two come after yours. The next call has a
 dict of its own.
 
-Source: keras/src/callbacks/callback.py, history.py, progbar_logger.py
+Source: keras/src/callbacks/callback.py, history.py, progbar_logger.py, terminate_on_nan.py,
+lambda_callback.py
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 from tinycnn import console
+from tinycnn.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from tinycnn.models import Sequential
@@ -90,6 +93,62 @@ class ProgressLine(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Finish it."""
         self._line.finish(logs or {})
+
+
+class TerminateOnNaN(Callback):
+    """Ends the training at the batch whose loss is not a finite number.
+
+    `fit` raises NumericalError there by itself; with this callback it returns its History instead.
+    The weights are those from before that batch in either case.
+    """
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Stop, if it is so."""
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
+            console.say_above(f"Batch {batch}: Invalid loss, terminating training")
+            self.model.stop_training = True
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions, each called with the arguments of the hook that it stands for.
+
+    Args:
+        on_epoch_begin: function (epoch, logs).
+        on_epoch_end: function (epoch, logs).
+        on_train_begin: function (logs).
+        on_train_end: function (logs).
+        on_train_batch_begin: function (batch, logs).
+        on_train_batch_end: function (batch, logs).
+
+    Example:
+        >>> LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs["val_loss"]))
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable[[int, Logs], Any] | None = None,
+        on_epoch_end: Callable[[int, Logs], Any] | None = None,
+        on_train_begin: Callable[[Logs], Any] | None = None,
+        on_train_end: Callable[[Logs], Any] | None = None,
+        on_train_batch_begin: Callable[[int, Logs], Any] | None = None,
+        on_train_batch_end: Callable[[int, Logs], Any] | None = None,
+    ) -> None:
+        functions = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+        }
+        for hook, function in functions.items():
+            if function is not None:
+                setattr(self, hook, function)
+
+
+def optimizer_of(model: "Sequential") -> Optimizer:
+    """The optimizer of a model in training, which `fit` has made sure of."""
+    return cast(Optimizer, model.optimizer)
 
 
 def call(hooks: Iterable[Callback], name: str, *arguments: int, logs: Logs | None = None) -> None:

@@ -1,0 +1,64 @@
+"""CSVLogger: the logs of every epoch in a file that spreadsheets read.
+
+Source: keras/src/callbacks/csv_logger.py
+"""
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+from tinycnn.callbacks.base import Callback, Logs
+
+
+class CSVLogger(Callback):
+    """Writes the logs of every epoch as a line of a CSV file, at once.
+
+    Args:
+        filename: of the file.
+        separator: between two values.
+        append: go on with the file, in its columns, if it is there; otherwise it is replaced.
+
+    The columns are the epoch, from 0, and the names in the first epoch's logs, sorted; a value that
+    is missing later is NA. As in Keras there are val_ columns without a validation too, all NA.
+
+    Raises:
+        ValueError: when training begins, for a file to append to that is no such log.
+        OSError: if it can't be written.
+    """
+
+    def __init__(
+        self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
+    ) -> None:
+        self.filename = Path(filename)
+        self.separator = separator
+        self.append = bool(append)
+        self._names: list[str] = []
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Empty the file, or read its columns."""
+        self._names = []
+        if self.append and self.filename.exists():
+            with open(self.filename, newline="", encoding="utf-8") as file:
+                header = next(csv.reader(file, delimiter=self.separator), [])
+            if header and header[0] != "epoch":
+                raise ValueError(
+                    f"{self.filename} is no log to append to: it does not begin with the column "
+                    f"'epoch'. Received: {header}"
+                )
+            self._names = header[1:]
+        else:
+            self.filename.write_bytes(b"")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Add a line."""
+        logs = logs or {}
+        rows: list[list[Any]] = []
+        if not self._names:
+            self._names = sorted(logs)
+            if not any(name.startswith("val_") for name in logs):
+                self._names += [f"val_{name}" for name in sorted(logs)]
+            rows.append(["epoch", *self._names])
+        rows.append([epoch, *(logs.get(name, "NA") for name in self._names)])
+        with open(self.filename, "a", newline="", encoding="utf-8") as file:
+            csv.writer(file, delimiter=self.separator).writerows(rows)

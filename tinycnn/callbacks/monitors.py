@@ -1,0 +1,214 @@
+"""Callbacks that watch one number, epoch by epoch: is it better than the best so far?
+
+    model.fit(..., callbacks=[EarlyStopping(patience=3, restore_best_weights=True)])
+
+Source: keras/src/callbacks/monitor_callback.py, early_stopping.py, model_checkpoint.py. In one
+thing these differ: a NaN is never an improvement. In Keras the NaN of a first epoch becomes the
+best value, and no number is better than that.
+"""
+
+import math
+import os
+import warnings
+from pathlib import Path
+
+from tinycnn import console
+from tinycnn.arguments import integer, number, one_of
+from tinycnn.callbacks.base import Callback, Logs
+from tinycnn.utils import Array
+
+
+class Monitor(Callback):
+    """What the monitoring callbacks share.
+
+    Args:
+        monitor: name of the number in the logs.
+        mode: "min", "max"; "auto" is "min" for losses, "max" for accuracies.
+        min_delta: an improvement is a change by more than this.
+        verbose: 1 says what is done.
+
+    Attributes:
+        best: the best value so far, None before the first.
+
+    Raises:
+        ValueError: for an argument out of range; for mode "auto" of another number.
+    """
+
+    checkpointed: tuple[str, ...] = ("best",)
+
+    def __init__(self, monitor: str, mode: str, min_delta: float, verbose: int) -> None:
+        self.monitor = monitor
+        self.mode = one_of(mode, ("auto", "min", "max"), "mode")
+        metric = monitor.removeprefix("val_")
+        if mode == "auto":
+            if metric not in ("loss", "accuracy"):
+                raise ValueError(
+                    f"whether {monitor!r} should fall or rise is not known; pass mode='min' or "
+                    f"mode='max'. Received: monitor={monitor!r}, mode='auto'"
+                )
+            mode = "min" if metric == "loss" else "max"
+        self._sign = 1 if mode == "max" else -1
+        self.min_delta = abs(number(min_delta, "min_delta"))
+        self.verbose = verbose
+        self.best: float | None = None
+
+    def improves(self, value: float, on: float | None) -> bool:
+        """Whether `value` is better than `on` by more than min_delta; than None any number is."""
+        if on is None or math.isnan(value):
+            return not math.isnan(value)
+        return self._sign * value - self.min_delta > self._sign * on
+
+    def value_in(self, logs: Logs | None) -> float | None:
+        """The monitored number; None, and a warning as in Keras, if there is none."""
+        value = (logs or {}).get(self.monitor)
+        if value is None:
+            warnings.warn(
+                f"{type(self).__name__} monitors {self.monitor!r}, which is not available; "
+                f"available are: {', '.join(logs or ())}",
+                stacklevel=2,
+            )
+        return value
+
+    def say(self, text: str) -> None:
+        """Print a line, if `verbose`."""
+        if self.verbose:
+            console.say_above(text)
+
+
+class EarlyStopping(Monitor):
+    """Ends the training when a number has stopped improving.
+
+    Args:
+        monitor: its name in the logs.
+        min_delta: an improvement is a change by more than this.
+        patience: epochs in a row without an improvement after which training ends; never the first.
+        verbose: 1 says so.
+        mode: "min", "max"; "auto" is "min" for losses, "max" for accuracies.
+        baseline: only improvements to better than this reset the patience.
+        restore_best_weights: set the weights of the best epoch at the end of the training, however
+            it ends. The optimizer's state is left as it is.
+        start_from_epoch: epochs to let pass before watching.
+
+    A NaN is no improvement, unlike in Keras; if nothing else came, no weights are restored.
+
+    Attributes:
+        wait: epochs since the last improvement.
+        best: the best value; best_epoch its epoch, stopped_epoch the one that was the last (or 0).
+
+    Raises:
+        ValueError: for an argument out of range.
+    """
+
+    checkpointed = ("best", "best_epoch", "best_weights", "stopped_epoch", "wait")
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta, verbose)
+        self.patience = integer(patience, "patience", least=0)
+        self.baseline = None if baseline is None else number(baseline, "baseline")
+        self.restore_best_weights = bool(restore_best_weights)
+        self.start_from_epoch = integer(start_from_epoch, "start_from_epoch", least=0)
+        self.on_train_begin()
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Forget the last training."""
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best = None
+        self.best_weights: list[Array] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note an improvement, or lose patience."""
+        value = self.value_in(logs)
+        if value is None or epoch < self.start_from_epoch:
+            return
+        self.wait += 1
+        if self.improves(value, self.best):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.improves(value, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Restore the best weights."""
+        if self.stopped_epoch:
+            self.say(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.best_weights is not None:
+            self.say(
+                f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}."
+            )
+            self.model.set_weights(self.best_weights)
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the model, optimizer state included, after every epoch or after the best ones.
+
+    Args:
+        filepath: where. It must end in .npz, and may hold fields: "{epoch:02d}-{val_loss:.2f}.npz",
+            epoch counted from 1, and whatever is in the logs. Missing folders are made.
+        monitor: name in the logs of the number to watch.
+        verbose: 1 says what is saved.
+        save_best_only: save only if the number has improved; for ever, also from fit to fit.
+        mode: "min", "max"; "auto" is "min" for losses, "max" for accuracies.
+        initial_value_threshold: save only what is better than this.
+
+    The file is whole or, if writing fails, the one from before. A model whose number is NaN is no
+    best one, and in no mode replaces a file that is there, unlike in Keras.
+
+    Raises:
+        ValueError: for another ending, or a field that is not in the logs.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        *,
+        mode: str = "auto",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode, 0.0, verbose)
+        self.filepath = os.fspath(filepath)
+        if not self.filepath.endswith(".npz"):
+            raise ValueError(f"`filepath` must end in .npz. Received: filepath={filepath!r}")
+        self.save_best_only = bool(save_best_only)
+        if initial_value_threshold is not None:
+            self.best = number(initial_value_threshold, "initial_value_threshold")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Save the model, if it is to be saved."""
+        logs = logs or {}
+        try:
+            path = Path(self.filepath.format(epoch=epoch + 1, **logs))
+        except KeyError as error:
+            raise ValueError(
+                f"`filepath` names {error}, which is not available; available are: epoch, "
+                f"{', '.join(logs)}. Received: filepath={self.filepath!r}"
+            ) from None
+        title = f"Epoch {epoch + 1}: {self.monitor}"
+        value = self.value_in(logs) if self.save_best_only else logs.get(self.monitor)
+        if value is not None and math.isnan(value) and path.exists():
+            self.say(f"{title} is nan, {path} stays as it is")
+            return
+        if self.save_best_only and value is not None:
+            if not self.improves(value, self.best):
+                self.say(f"{title} did not improve from {self.best}")
+                return
+            self.best = value
+        self.say(f"Epoch {epoch + 1}: saving model to {path}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.model.save(path)
