@@ -1,13 +1,13 @@
 """Compares the optimizers: the same network, the same data and weights, the same order of samples.
 
-    python examples/compare_optimizers.py                    # 4 minutes on two cores
+    python examples/compare_optimizers.py                    # under 5 minutes on two cores
     python examples/compare_optimizers.py --quick            # half a minute
     python examples/compare_optimizers.py --data-dir FOLDER  # your own copy of MNIST
 
 Every optimizer is tried at three learning rates, each some three times the one before; the best is
 chosen by the accuracy on the last fifth of the training images, and the test images are read once,
-by the five winners. One seed: differences of a few thousandths are within the luck of the draw. It
-leaves `compare_optimizers.png` in --output-dir. Without MNIST it trains on digits that tinycnn
+by the five winners. A best rate at the end of its three says that a fourth should be tried. One
+seed: differences of a few thousandths are within the luck of the draw. It leaves `compare_optimizers.png` in --output-dir. Without MNIST it trains on digits that tinycnn
 draws itself, and says so.
 """
 
