@@ -7,15 +7,16 @@
 Every optimizer is tried at three learning rates, each some three times the one before; the best is
 chosen by the accuracy on the last fifth of the training images, and the test images are read once,
 by the five winners. A best rate at the end of its three says that a fourth should be tried. One
-seed: differences of a few thousandths are within the luck of the draw. It leaves `compare_optimizers.png` in --output-dir. Without MNIST it trains on digits that tinycnn
-draws itself, and says so.
+seed: differences of a few thousandths are within the luck of the draw. It leaves
+`compare_optimizers.png` in --output-dir. Without MNIST it trains on digits that tinycnn draws
+itself, and says so.
 """
 
 import argparse
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 import tinycnn
 from tinycnn import SGD, Adam, AdamW, Conv2D, Dense, Flatten, MaxPooling2D, RMSprop, Sequential
@@ -113,9 +114,10 @@ for axes, key in zip(figure.subplots(1, 2, sharey=True), ("loss", "val_loss"), s
     title = "training: mean over the epoch" if key == "loss" else "validation: after the epoch"
     axes.set(title=title, xlabel="epoch", ylabel="cross-entropy", yscale="log")
     axes.set_xticks(range(1, epochs + 1))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
-    axes.grid(alpha=0.3, which="both")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.grid(alpha=0.3)
 for (name, (_, history, rate)), (color, marker) in zip(best.items(), styles, strict=False):
     for axes, key in zip(figure.axes, ("loss", "val_loss"), strict=True):
         label = f"{name}, rate {rate:g}"
