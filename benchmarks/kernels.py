@@ -20,7 +20,6 @@ on as many threads; it needs the `reference` extra.
 import argparse
 import importlib.util
 import json
-import os
 import statistics
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +27,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-from workers import Calls, Worker, machine, prove_equal, set_threads
+from machine import available_cores, description, in_words
+from workers import Calls, Worker, prove_equal, set_threads
 
 from tinycnn.console import Progress, end_errors_in_one_line, positive_integer, say
 from tinycnn.geometry import output_length, window_padding
@@ -99,6 +99,52 @@ class Conv(NamedTuple):
                 (x, dy),
             ),
             "dx": (dx, (dy, kernel)),
+        }
+
+
+class Block(NamedTuple):
+    """A convolution with relu and a 2x2 max-pool behind it, as one step or as two."""
+
+    conv: Conv
+    needs_dx: bool = True
+    fused: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.conv}, pool"
+
+    def flops(self, label: str) -> int:
+        """Those of the unfused, dense convolution: the fused one does with fewer."""
+        return self.conv.flops(label) * (2 if label == "backward" and self.needs_dx else 1)
+
+    def calls(self, kernels: ModuleType) -> Calls:
+        """Forward, and backward with or without dx."""
+        x, kernel, bias, full = self.conv.arrays()
+        padding, window = self.conv.padding, ((2, 2), (2, 2))
+
+        def forward() -> tuple[Array, ...]:
+            if self.fused:
+                return kernels.conv2d_relu_pool_forward(x, kernel, bias, padding)
+            y = kernels.conv2d_forward(x, kernel, bias, (1, 1), padding, relu=True)
+            return (*kernels.max_pool_forward(y, *window), y)
+
+        y, winners, *rest = forward()
+        dy = random(4, *y.shape)
+
+        def backward() -> tuple[Array, ...]:
+            if self.fused:
+                results = kernels.conv2d_relu_pool_backward(
+                    dy, x, kernel, y, winners, padding, self.needs_dx
+                )
+            else:
+                dfull = kernels.max_pool_backward(dy, winners, full.shape, *window)
+                results = kernels.conv2d_backward(
+                    dfull, x, kernel, (1, 1), padding, rest[0], self.needs_dx
+                )
+            return tuple(array for array in results if array is not None)
+
+        return {
+            "forward": (lambda: forward()[:2], (x, kernel, bias)),
+            "backward": (backward, (dy, x, kernel, y, winners)),
         }
 
 
@@ -223,7 +269,7 @@ class Sgemm(NamedTuple):
         return {"product": (lambda: (a @ b,), (a, b))}
 
 
-Job = Conv | Pool | Dense | Loss | Update | Sgemm
+Job = Conv | Block | Pool | Dense | Loss | Update | Sgemm
 
 # The reference network at its batch of 64.
 NETWORK: dict[str, Job] = {
@@ -237,6 +283,9 @@ NETWORK: dict[str, Job] = {
     "loss": Loss(64, 10),
     "adam": Update(93322),
 }
+
+# Pairs that can be fused.
+BLOCKS: dict[str, Block] = {}
 
 # Assorted networks' layers, the batch such that a call takes about 1 to 30 ms on two cores.
 SHAPES = [
@@ -345,38 +394,43 @@ def labels_of(job: Job) -> list[str]:
 
 
 def measure(
-    name: str,
-    job: Job,
+    jobs: dict[str, Job],
     workers: dict[str, Worker],
     sgemm: Sgemm,
     rounds: int,
     at_least: float,
     one_thread: bool = False,
 ) -> list[Row]:
-    """Proves the results of a job equal, then lets the workers take turns.
+    """Proves the results of some jobs equal, then lets the workers take turns.
 
     Returns:
-        For each label (forward, dkernel, ...) FLOPs and bytes, and of each round the seconds of
-        each contestant and the FLOP/s of sgemm.
+        For each job and label (forward, dkernel, ...) FLOPs and bytes, and of each round the
+        seconds of each contestant and the FLOP/s of sgemm.
     """
-    runs = {"tinycnn": (workers["tinycnn"], 0)}
-    if one_thread:
-        runs["one thread"] = (workers["tinycnn"], 1)
-    if "torch" in workers and isinstance(job, Conv):
-        runs["torch"] = (workers["torch"], 0)
-    rows = []
-    for label in labels_of(job):
-        expected, moved = workers["numpy"].first(job, label)
-        for contestant in runs.keys() - {"one thread"}:
-            results, _ = workers[contestant].first(job, label)
-            prove_equal(f"{name}, {label}, {contestant}", results, expected, TOLERANCE)
-        row = {"name": name, "label": label, "flops": job.flops(label), "bytes": moved}
-        rows.append(row | {"sgemm": [], "seconds": {contestant: [] for contestant in runs}})
+    rows, runs = [], []
+    for name, job in jobs.items():
+        separate = job._replace(fused=False) if isinstance(job, Block) else job
+        contestants = {"tinycnn": (workers["tinycnn"], job, 0)}
+        if one_thread:
+            contestants["one thread"] = (workers["tinycnn"], job, 1)
+        if isinstance(job, Block):
+            contestants["unfused"] = (workers["tinycnn"], separate, 0)
+        if "torch" in workers and isinstance(job, Conv):
+            contestants["torch"] = (workers["torch"], job, 0)
+        for label in labels_of(job):
+            expected, moved = workers["numpy"].first(separate, label)
+            for contestant, (worker, its_job, _) in contestants.items():
+                if contestant != "one thread":  # the same bits for any number of threads
+                    results, _ = worker.first(its_job, label)
+                    prove_equal(f"{name}, {label}, {contestant}", results, expected, TOLERANCE)
+            row = {"name": name, "label": label, "flops": job.flops(label), "bytes": moved}
+            rows.append(row | {"sgemm": [], "seconds": {name: [] for name in contestants}})
+            runs.append(contestants)
     for _ in range(rounds):
         peak = sgemm.flops("") / workers["numpy"].seconds(sgemm, "product", 0)
-        for row in rows:
+        for row, contestants in zip(rows, runs, strict=True):
             row["sgemm"].append(peak)
-            for contestant, (worker, threads) in runs.items():
+            for contestant, (worker, job, threads) in contestants.items():
                 seconds = worker.seconds(job, row["label"], at_least, threads)
                 row["seconds"][contestant].append(seconds)
     return rows
@@ -394,22 +448,24 @@ def ratio(row: Row, contestant: str) -> float:
     return statistics.median(theirs / ours for theirs, ours in pairs)
 
 
+# What else may be in a row, and the heading of its ratio.
+OTHERS = {"one thread": "threads", "unfused": "fusion", "torch": "PyTorch"}
+
+
 def table(title: str, rows: list[Row]) -> None:
     """Prints some rows, a line each."""
     if not rows:
         return
-    columns = ("ms", "GFLOP/s", "GB/s", "of sgemm", "threads", "PyTorch")
+    others = [name for name in OTHERS if any(name in row["seconds"] for row in rows)]
+    columns = ("ms", "GFLOP/s", "GB/s", "of sgemm", *(OTHERS[name] for name in others))
     say(f"\n{title:<36}" + "".join(f"{column:>10}" for column in columns))
     for row in rows:
         seconds = statistics.median(row["seconds"]["tinycnn"])
-        cells = [f"{seconds * 1e3:.3f}", "", f"{row['bytes'] / seconds / 1e9:.1f}", "", "", ""]
+        cells = [f"{seconds * 1e3:.3f}", "", f"{row['bytes'] / seconds / 1e9:.1f}", ""]
         if row["flops"]:
             cells[1], cells[3] = f"{row['flops'] / seconds / 1e9:.0f}", f"{share(row):.0%}"
-        if "one thread" in row["seconds"]:
-            cells[4] = f"x{ratio(row, 'one thread'):.2f}"
-        if "torch" in row["seconds"]:
-            cells[5] = f"x{ratio(row, 'torch'):.2f}"
-        say(f"{row['name']:<36}" + "".join(f"{cell:>10}" for cell in cells))
+        cells += [f"x{ratio(row, name):.2f}" if name in row["seconds"] else "" for name in others]
+        say(f"{row['name']:<36}" + "".join(f"{cell:>10}" for cell in cells).rstrip())
 
 
 def beside_torch(title: str, rows: list[Row], least: float) -> None:
@@ -430,53 +486,60 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few shapes, short turns")
     parser.add_argument("--no-torch", action="store_true", help="leave PyTorch out")
     parser.add_argument("--rounds", type=positive_integer, default=5, help="turns of each")
-    parser.add_argument("--threads", type=positive_integer, default=os.cpu_count())
+    parser.add_argument("--threads", type=positive_integer, default=available_cores())
     parser.add_argument("--output", type=Path, default=Path("kernels.json"))
     options = parser.parse_args()
     set_threads(options.threads)
 
-    jobs = dict(NETWORK)
-    if not options.only_network:
-        jobs |= {str(job): job for job in (QUICK_SHAPES if options.quick else SHAPES)}
+    shapes = QUICK_SHAPES if options.quick else SHAPES
+    groups: dict[str, list[dict[str, Job]]] = {
+        "this network": [NETWORK],
+        "fused": [BLOCKS],
+        "shapes": [{str(shape): shape} for shape in shapes],  # one by one: they are large
+    }
+    if options.only_network:
+        groups["shapes"] = []
     sgemm = Sgemm(1024 if options.quick else 2048)
-    at_least = 0.002 if options.quick else 0.02
+    how = (sgemm, options.rounds, 0.002 if options.quick else 0.01)
     contestants = {"numpy": with_numpy, "tinycnn": with_tinycnn}
     if importlib.util.find_spec("torch"):
         contestants |= {} if options.no_torch else {"torch": with_torch}
     else:
         say("PyTorch is not installed; to compare with it: pip install -e '.[reference]'")
 
-    rows: list[Row] = []
+    rows: dict[str, list[Row]] = {title: [] for title in groups}
     with ExitStack() as stack:
         workers = {
-            name: stack.enter_context(Worker(contestant))
+            name: stack.enter_context(Worker(contestant, keep=len(NETWORK) + 1))
             for name, contestant in contestants.items()
         }
-        progress = stack.enter_context(Progress("measuring", len(jobs), "jobs"))
-        for done, (name, job) in enumerate(jobs.items(), start=1):
-            alone = name in NETWORK
-            rows += measure(name, job, workers, sgemm, options.rounds, at_least, alone)
-            progress.update(done)
+        total = sum(map(len, groups.values()))
+        progress = stack.enter_context(Progress("measuring", total, "groups"))
+        for title, parts in groups.items():
+            for part in parts:
+                rows[title] += measure(part, workers, *how, one_thread=title == "this network")
+                progress.update(progress.done + 1)
 
-    found = machine() | {"threads": options.threads}
-    say(", ".join(f"{key} {value}" for key, value in found.items()))
+    found = description("torch") | {"threads": options.threads}
+    say(f"{in_words(found)}, {options.threads} threads")
     say("All results were proved equal before. Columns: GB/s of the arrays read and written once,")
-    say("share of sgemm's FLOP/s, all threads against one, speed against PyTorch's; medians.")
-    table_rows = [row | {"name": f"{row['name']} {row['label']}"} for row in rows]
-    table("this network", [row for row in table_rows if row["name"].split()[0] in NETWORK])
-    others = [row for row in rows if row["name"] not in NETWORK]
+    say("share of sgemm's FLOP/s, speed against one thread, unfused and PyTorch's; medians.")
+    for title in ("this network", "fused"):
+        named = [row | {"name": f"{row['name']} {row['label']}"} for row in rows[title]]
+        table(title, named)
     for label in ("forward", "dkernel", "dx"):
-        table(label, [row for row in others if row["label"] == label])
+        table(label, [row for row in rows["shapes"] if row["label"] == label])
 
-    peak = statistics.median(peak for row in rows for peak in row["sgemm"])
+    peak = statistics.median(rows["this network"][0]["sgemm"])
     say(f"\nsgemm {sgemm.size}: {peak / 1e9:.0f} GFLOP/s")
-    for label in ("forward", "dkernel"):
-        (row,) = (row for row in rows if (row["name"], row["label"]) == ("conv2", label))
-        say(f"conv2's {label}: {share(row):.0%} of sgemm, median of {options.rounds} alternations")
-    strided = {name for name, job in jobs.items() if isinstance(job, Conv) and job.S > 1}
-    for label in ("forward", "dkernel"):
-        beside_torch(label, [row for row in others if row["label"] == label], 0.5)
-    dx = [row for row in others if row["label"] == "dx"]
+    for row in rows["this network"]:
+        if row["name"] == "conv2" and row["label"] != "dx":
+            share_of_it = f"{share(row):.0%} of sgemm, median of {options.rounds} alternations"
+            say(f"conv2's {row['label']}: {share_of_it}")
+    strided = {str(shape) for shape in shapes if shape.S > 1}
+    for label, least in (("forward", 0.5), ("dkernel", 0.5)):
+        beside_torch(label, [row for row in rows["shapes"] if row["label"] == label], least)
+    dx = [row for row in rows["shapes"] if row["label"] == "dx"]
     beside_torch("dx, stride 1", [row for row in dx if row["name"] not in strided], 0.5)
     beside_torch("dx, stride 2", [row for row in dx if row["name"] in strided], 1 / 3)
 

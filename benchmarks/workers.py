@@ -7,10 +7,9 @@ until it is asked, and answers only when its threads sleep too.
 
 import multiprocessing
 import os
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,12 +35,13 @@ class Worker:
 
     Args:
         contestant: a function at the top of a module: takes a job, returns its Calls.
+        keep: of how many jobs the Calls, and their arrays, are kept.
     """
 
-    def __init__(self, contestant: Callable[[Any], Calls]) -> None:
+    def __init__(self, contestant: Callable[[Any], Calls], keep: int = 1) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, contestant), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, contestant, keep), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -76,17 +76,15 @@ class Worker:
         return answer
 
 
-def _serve(connection: Any, contestant: Callable[[Any], Calls]) -> None:
-    job, calls = None, {}
+def _serve(connection: Any, contestant: Callable[[Any], Calls], keep: int) -> None:
+    calls = lru_cache(maxsize=keep)(contestant)
     while True:
         try:
-            what, asked, label, *rest = connection.recv()
+            what, job, label, *rest = connection.recv()
         except EOFError:
             return
         try:
-            if asked != job:
-                job, calls = asked, contestant(asked)
-            call, inputs = calls[label]
+            call, inputs = calls(job)[label]
             answer = _first(call, inputs) if what == "first" else _seconds(call, *rest)
         except Exception as error:
             answer = error
@@ -154,18 +152,3 @@ def prove_equal(
             f"{what}: the results differ by {difference:.1e}, more than {tolerance:.0e}; "
             "no time is reported for unequal results"
         )
-
-
-def machine() -> dict[str, Any]:
-    """What the figures depend on: processor, cores, system, versions, date."""
-    processor = platform.processor() or platform.machine()
-    if (cpuinfo := Path("/proc/cpuinfo")).exists():
-        models = [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        processor = models[0].split(":")[1].strip() if models else processor
-    return {
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "date": time.strftime("%Y-%m-%d"),
-    }

@@ -1,4 +1,4 @@
-"""benchmarks/kernels.py: what it counts, what it compares, and that it refuses unequal results."""
+"""benchmarks/kernels.py and ladder.py: what they count and compare; no time for unequal results."""
 
 import json
 import os
@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinycnn.console import Progress
 from tinycnn.errors import NumericalError
+from tinycnn.gradient_cases import reference_network
 from tinycnn.kernels import compiled, reference
+from tinycnn.kernels import use as kernels_on
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
 import kernels  # noqa: E402
+import ladder  # noqa: E402
+import machine  # noqa: E402
 import workers  # noqa: E402
 
 
@@ -91,6 +96,7 @@ SMALL = [
     kernels.Conv(2, 7, 3, 5, 3, padding="valid"),
     kernels.Conv(2, 8, 3, 5, 5, 2),  # the zeros of the two sides differ
     kernels.Pool(2, 7, 3),
+    kernels.Block(kernels.Conv(2, 7, 3, 5, 3), needs_dx=False, fused=False),
     kernels.Dense(5, 7, 3),
     kernels.Loss(5, 7),
     kernels.Update(50),
@@ -158,13 +164,13 @@ def test_a_worker_s_wrong_result_or_error_ends_the_measurement():
         workers.Worker(slightly_wrong) as wrong,
         workers.Worker(failing) as fails,
     ):
-        how = (kernels.Sgemm(8), 2, 1e-4)
+        jobs, how = {"conv": SMALL[0]}, (kernels.Sgemm(8), 2, 1e-4)
         with pytest.raises(NumericalError, match=r"conv, forward, tinycnn: .* differ by 1\.0e-03"):
-            kernels.measure("conv", SMALL[0], {"numpy": numpy, "tinycnn": wrong}, *how)
+            kernels.measure(jobs, {"numpy": numpy, "tinycnn": wrong}, *how)
         with pytest.raises(ValueError, match="no 7x7x3"):
-            kernels.measure("conv", SMALL[0], {"numpy": numpy, "tinycnn": fails}, *how)
+            kernels.measure(jobs, {"numpy": numpy, "tinycnn": fails}, *how)
         # And equal ones are timed: in each of the two rounds, each label.
-        rows = kernels.measure("conv", SMALL[0], {"numpy": numpy, "tinycnn": numpy}, *how)
+        rows = kernels.measure(jobs, {"numpy": numpy, "tinycnn": numpy}, *how)
     assert [row["label"] for row in rows] == ["forward", "dkernel", "dx"]
     for row in rows:
         assert len(row["sgemm"]) == len(row["seconds"]["tinycnn"]) == 2
@@ -191,7 +197,67 @@ def test_kernels_runs(tmp_path):
     assert process.returncode == 0, process.stderr
     assert "conv2's dkernel: " in process.stdout
     record = json.loads(output.read_text())
-    assert record["machine"]["threads"] == os.cpu_count()
-    names = {row["name"] for row in record["rows"]}
-    assert names == {*kernels.NETWORK, *map(str, kernels.QUICK_SHAPES)}
-    assert all(min(row["seconds"]["tinycnn"]) > 0 for row in record["rows"])
+    assert record["machine"]["threads"] == machine.available_cores()
+    names = {title: {row["name"] for row in rows} for title, rows in record["rows"].items()}
+    assert names == {
+        "this network": {*kernels.NETWORK},
+        "fused": {*kernels.BLOCKS},
+        "shapes": {str(shape) for shape in kernels.QUICK_SHAPES},
+    }
+    assert all(row["seconds"]["unfused"][0] > 0 for row in record["rows"]["fused"])
+
+
+# --- the ladder -----------------------------------------------------------------------------------
+
+
+def test_the_rungs_of_the_ladder_are_equal_on_a_tiny_batch():
+    rungs = [rung._replace(images=1) for rung in ladder.RUNGS]
+    results = [ladder.contestant(rung)["gradients"][0]() for rung in rungs]
+    with kernels_on("numpy"):
+        model = reference_network(dtype="float64")
+        model.set_weights(reference_network().get_weights())
+        model.compile("adam", "sparse_categorical_crossentropy")
+        images, labels = ladder.digits()
+        loss, gradients = model.loss_and_gradients(images[:1, :, :, None] / 255, labels[:1])
+    # The model itself, which knows nothing of the benchmark's step, is the first to compare with.
+    before = (np.array([loss]), *gradients)
+    for rung, result in zip(rungs, results, strict=True):
+        workers.prove_equal(rung.title, result, before, ladder.TOLERANCE[rung.dtype])
+        before = result
+
+
+def test_the_ladder_refuses_a_rung_that_differs():
+    class Answers:
+        """Instead of a worker: the second rung's gradients are 1% too large."""
+
+        def first(self, rung, label):
+            return (np.full(3, 1.01 if rung.title == "second" else 1.0),), 0
+
+    rungs = [ladder.RUNGS[4]._replace(title=title) for title in ("first", "second")]
+    with Progress("", 1) as progress:
+        ladder.prove_all_equal(rungs[:1] * 2, Answers(), progress)
+        with pytest.raises(NumericalError, match="second"):
+            ladder.prove_all_equal(rungs, Answers(), progress)
+
+
+def test_a_step_is_scaled_to_the_batch():
+    class Answers:
+        """Instead of a worker: fixed seconds."""
+
+        def seconds(self, rung, label, at_least, threads):
+            return {"gradients": 0.5, "update": 0.25}[label]
+
+    one_image = ladder.RUNGS[0]
+    assert one_image.images == 1
+    assert ladder.milliseconds(one_image, Answers(), 0.1) == 1e3 * (0.5 * 64 + 0.25)
+    assert ladder.milliseconds(ladder.RUNGS[1], Answers(), 0.1) == 1e3 * (0.5 + 0.25)
+
+
+def test_ladder_runs(tmp_path):
+    process = run("ladder.py", "--quick", "--output", tmp_path)
+    assert process.returncode == 0, process.stderr
+    steps = json.loads((tmp_path / "ladder.json").read_text())["steps"]
+    assert [step["title"] for step in steps] == [rung.title for rung in ladder.RUNGS]
+    # The first two are a hundredfold apart, whatever else the machine does.
+    assert steps[0]["ms"] > 20 * steps[1]["ms"] > 0
+    assert (tmp_path / "ladder.png").read_bytes().startswith(b"\x89PNG")
