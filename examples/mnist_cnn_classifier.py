@@ -13,13 +13,15 @@ import json
 import time
 import timeit
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 
 import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels, load_model
-from tinycnn.console import end_errors_in_one_line, notice, positive_integer, say
+from tinycnn.console import end_errors_in_one_line, natural_number, notice, positive_integer, say
 from tinycnn.datasets import mnist, synthetic
+from tinycnn.files import atomic_write
 from tinycnn.plotting import plot_history
 from tinycnn.utils import to_categorical
 
@@ -29,13 +31,14 @@ parser.add_argument("--dataset", choices=["auto", "mnist", "synthetic"], default
 parser.add_argument("--data-dir", help="folder with the four MNIST files")
 parser.add_argument("--epochs", type=positive_integer, default=10)
 parser.add_argument("--batch-size", type=positive_integer, default=64)
-parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--seed", type=natural_number, default=0)
 parser.add_argument("--kernels", choices=["numba", "numpy"], help="default: numba, the fast one")
 parser.add_argument("--output-dir", type=Path, default=Path("output"))
 args = parser.parse_args()
 if args.kernels:
     kernels.use(args.kernels)
 args.output_dir.mkdir(parents=True, exist_ok=True)
+TemporaryFile(dir=args.output_dir).close()  # a folder that can't be written to ends it here
 
 # --- data: 60,000 training and 10,000 test images, 28 x 28, one byte a pixel
 dataset = args.dataset
@@ -88,9 +91,12 @@ seconds = time.perf_counter() - start
 # --- results
 loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
 say(f"test loss: {loss:.4f}, test accuracy: {accuracy:.4f} ({dataset}, {seconds:.1f} s)")
-title = f"{dataset}: CNN, {model.count_params():,} parameters, test accuracy {accuracy:.4f}"
-paths = [args.output_dir / n for n in ("training_history.png", "history.json", "mnist_cnn.npz")]
-plot_history(history, title).savefig(paths[0])
+path = args.output_dir / "mnist_cnn.npz"
+model.save(path)
+say(f"wrote {path}")
+again = load_model(path)
+same = np.array_equal(again.predict(x_test, verbose=0), model.predict(x_test, verbose=0))
+say(f"the saved model, loaded again, gives {'the same bits' if same else 'OTHER PREDICTIONS'}")
 record = {
     "schema": "tinycnn history 1",
     "dataset": dataset,
@@ -100,9 +106,12 @@ record = {
     "training_seconds": seconds,
     "versions": {"tinycnn": tinycnn.__version__, "numpy": np.__version__},
 }
-paths[1].write_text(json.dumps(record, indent=2) + "\n")
-model.save(paths[2])
-again = load_model(paths[2])
-same = np.array_equal(again.predict(x_test, verbose=0), model.predict(x_test, verbose=0))
-say(f"the saved model, loaded again, gives {'the same bits' if same else 'OTHER PREDICTIONS'}")
-say("\n".join(f"wrote {path}" for path in paths))
+path = args.output_dir / "history.json"
+with atomic_write(path) as file:
+    file.write(json.dumps(record, indent=2).encode() + b"\n")
+say(f"wrote {path}")
+title = f"{dataset}: CNN, {model.count_params():,} parameters, test accuracy {accuracy:.4f}"
+path = args.output_dir / "training_history.png"
+with atomic_write(path) as file:
+    plot_history(history, title).savefig(file, format="png")
+say(f"wrote {path}")

@@ -392,6 +392,64 @@ print(len(wrong))
     assert out.split() == ["0"]
 
 
+TWO_TRAININGS = """
+import threading
+import numpy as np
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential
+rng = np.random.default_rng(0)
+x, y = rng.random((64, 8, 8, 1)), rng.integers(0, 3, 64)
+def train(seed, weights):
+    layers = [Conv2D(4, 3, activation="relu"), MaxPooling2D(2), Flatten()]
+    model = Sequential([*layers, Dense(3, activation="softmax")], seed=seed)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, y, batch_size=16, epochs=20, verbose=0)
+    weights[seed] = np.concatenate([w.ravel() for w in model.get_weights()])
+alone, together = {}, {}
+for seed in (0, 1): train(seed, alone)
+workers = [threading.Thread(target=train, args=(seed, together)) for seed in (0, 1)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+print(*[np.array_equal(alone[seed], together[seed]) for seed in (0, 1)])
+"""
+
+
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_two_python_threads_may_train_at_once(layer):
+    out, _ = finish(start(TWO_TRAININGS, NUMBA_THREADING_LAYER=layer))
+    assert out.split() == ["True", "True"]
+
+
+@jit_on
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_forked_after_a_kernel_is_told_so_and_may_use_numpy():
+    code = """
+import os
+import numpy as np
+from tinycnn import kernels
+x = np.array([-1.0, 2.0])
+if BEFORE: kernels.relu_forward(x)
+child = os.fork()
+if child:
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), kernels.relu_forward(x))
+else:
+    try:
+        print(kernels.relu_forward(x), flush=True)
+    except RuntimeError as error:
+        print(error, flush=True)
+    with kernels.use("numpy"):
+        print(kernels.relu_forward(x), flush=True)
+    os._exit(0)
+"""
+    first, second, parent = finish(start(code.replace("BEFORE", "True")))[0].splitlines()
+    assert "forked after" in first and "'spawn'" in first
+    assert second == "[0. 2.]"
+    assert parent == "0 [0. 2.]"
+    # What was forked before any kernel ran has nothing to lose.
+    out, _ = finish(start(code.replace("BEFORE", "False")))
+    assert out.splitlines() == ["[0. 2.]", "[0. 2.]", "0 [0. 2.]"]
+
+
 def test_a_kernel_that_fails_to_compile_gives_its_lock_back():
     with pytest.raises(numba.core.errors.TypingError):
         compiled._relu(None, None)

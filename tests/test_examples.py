@@ -111,6 +111,7 @@ def test_without_mnist_it_says_so_and_draws_digits(tmp_path):
     [
         (["--epochs", "0"], "must be a positive integer. Received: 0"),
         (["--batch-size", "many"], "must be a positive integer. Received: many"),
+        (["--seed", "-1"], "must be an integer >= 0. Received: -1"),
         (["--dataset", "cifar"], "invalid choice"),
         (["--data-dir", "/does/not/exist"], "/does/not/exist"),
         (["--dataset", "mnist"], "t10k-labels-idx1-ubyte"),
@@ -132,6 +133,66 @@ def test_a_text_file_as_idx_ends_in_a_line_that_names_it(small, tmp_path):
     assert process.returncode != 0
     assert str(broken) in process.stderr
     assert "Traceback" not in process.stderr
+
+
+def test_a_file_for_the_output_folder_ends_in_a_line(small, tmp_path):
+    (tmp_path / "output").write_text("in the way")
+    for folder in ("output", Path("output", "folder")):
+        process = run(
+            *("mnist_cnn_classifier.py", "--data-dir", small, "--output-dir", tmp_path / folder)
+        )
+        assert process.returncode == 1
+        assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+
+
+def test_a_full_disk_ends_in_a_line_and_leaves_no_half_file(small, tmp_path):
+    # The model would be 380 kB.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import resource, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+    )
+    process = run(
+        *("mnist_cnn_classifier.py", "--data-dir", small, "--epochs", 1, "--kernels", "numpy"),
+        *("--output-dir", tmp_path / "output"),
+        PYTHONPATH=str(tmp_path),
+    )
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1] == "error: [Errno 27] File too large"
+    assert sorted(path.name for path in (tmp_path / "output").iterdir()) == []
+
+
+def test_a_picture_that_cannot_be_written_costs_nothing_else(small, tmp_path):
+    (tmp_path / "training_history.png").mkdir()
+    process = run(
+        *("mnist_cnn_classifier.py", "--data-dir", small, "--epochs", 1, "--kernels", "numpy"),
+        *("--output-dir", tmp_path),
+        MPLCONFIGDIR="/proc/nowhere",  # matplotlib warns, and uses a temporary folder
+        DISPLAY="",
+    )
+    assert process.returncode == 1
+    assert "training_history.png is not a regular file" in process.stderr.splitlines()[-1]
+    assert "Traceback" not in process.stderr
+    load_model(tmp_path / "mnist_cnn.npz")
+    assert json.loads((tmp_path / "history.json").read_text())["schema"] == "tinycnn history 1"
+
+
+def test_ctrl_c_ends_in_a_line_and_an_unexpected_error_in_a_traceback(tmp_path):
+    code = "from tinycnn.console import end_errors_in_one_line as f; f(); raise {}"
+    for error, words in (
+        ("KeyboardInterrupt", "interrupted\n"),
+        ("OSError('disk')", "error: disk\n"),
+        ("__import__('tinycnn').PictureError('no digit')", "error: no digit\n"),
+    ):
+        process = subprocess.run(
+            [sys.executable, "-c", code.format(error)], capture_output=True, text=True
+        )
+        assert process.returncode != 0
+        assert process.stderr == words
+    process = subprocess.run(
+        [sys.executable, "-c", code.format("KeyError(3)")], capture_output=True
+    )
+    assert b"Traceback" in process.stderr and process.returncode == 1
 
 
 @pytest.fixture(scope="module")

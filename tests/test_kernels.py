@@ -509,6 +509,9 @@ I32 = np.zeros((2, 2, 2, 3), np.int32)
         lambda c: c.conv2d_backward(DY, X, K, (1, 2)),
         lambda c: c.conv2d_backward(DY, X, K, y=DY[:, :2]),
         lambda c: c.dense_forward(np.ones((4, 5), "float32"), K[0, 0], None),
+        lambda c: c.dense_forward(K[0, 0], K[0, 0].T.copy(), B[:1]),
+        lambda c: c.dense_backward(K[0, 0, :1], K[0, 0], K[0, 0]),
+        lambda c: c.dense_backward(X, K[0, 0], K[0, 0]),
         lambda c: c.max_pool_forward(X[0], (2, 2), (2, 2)),
         lambda c: c.max_pool_backward(X[:, :2, :2], I32[:1], X.shape, (2, 2), (2, 2)),
         lambda c: c.max_pool_backward(X[:, :1, :2], I32[:, :1], X.shape, (2, 2), (2, 2)),
@@ -533,7 +536,18 @@ def test_a_wrong_shape_never_reaches_a_kernel(call):
         lambda c: c.conv2d_backward(np.float64(DY), X, K),
         lambda c: c.max_pool_forward(X.astype("int64"), (2, 2), (2, 2)),
         lambda c: c.max_pool_backward(X, X, X.shape, (1, 1), (1, 1)),
+        lambda c: c.conv2d_backward(DY, X, np.float64(K)),
+        lambda c: c.conv2d_backward(DY, X, K, y=np.float64(DY)),
+        lambda c: c.dense_forward(K[0, 0], np.float64(K[0, 0].T), None),
+        lambda c: c.dense_backward(K[0, 0], np.float64(K[0, 0]), K[0, 0]),
+        lambda c: c.max_pool_backward(X.astype("i4"), X.astype("i4"), X.shape, (1, 1), (1, 1)),
+        lambda c: c.max_pool_backward(X, X.astype("int64"), X.shape, (1, 1), (1, 1)),
         lambda c: c.relu_forward(X.astype("float16")),
+        lambda c: c.relu_backward(DY, np.float64(DY)),
+        lambda c: c.softmax_forward(X.astype("complex64")),
+        lambda c: c.log_softmax(X.astype("int32")),
+        lambda c: c.softmax_cross_entropy_backward(K[0, 0], np.float64(K[0, 0])),
+        lambda c: c.sgd_update(B.copy(), B, np.zeros(B.shape), 0.1, 0.9),
         lambda c: c.softmax_cross_entropy_forward(K[0, 0], np.float64(K[0, 0])),
         lambda c: c.adam_update(B.copy(), np.float64(B), B.copy(), B.copy(), 1, 0.9, 0.9, 1e-7),
     ],
@@ -541,6 +555,18 @@ def test_a_wrong_shape_never_reaches_a_kernel(call):
 def test_a_wrong_dtype_never_reaches_a_kernel(call):
     with pytest.raises(TypeError, match=r"dtype|float32"):
         call(compiled)
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("size, strides", [((0, 2), (1, 1)), ((2, -1), (1, 1)), ((2, 2), (0, 1))])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_empty_windows_and_strides_never_reach_a_kernel(rung, size, strides, padding):
+    # A window of no pixels would be read from behind the end of the array.
+    with pytest.raises(ValueError, match="must be positive"):
+        rung.max_pool_forward(X, size, strides, padding)
+    if min(size) > 0:
+        with pytest.raises(ValueError, match="must be positive"):
+            rung.conv2d_forward(X, K, B, strides, padding)
 
 
 def test_updates_refuse_read_only_parameters():

@@ -245,8 +245,8 @@ def memory_size(size: int) -> str:
 def end_errors_in_one_line() -> None:
     """From here on the program ends in one line, not a traceback, for what a user can cause.
 
-    That is every TinyCNNError and OSError; anything else keeps its traceback. The exit code is 1,
-    as it would be without this.
+    That is every TinyCNNError and OSError, and Ctrl-C; anything else keeps its traceback. The exit
+    code is what it would be without this: 1, for Ctrl-C 130.
     """
 
     def hook(
@@ -254,6 +254,8 @@ def end_errors_in_one_line() -> None:
     ) -> None:
         if issubclass(kind, (TinyCNNError, OSError)):
             print(f"error: {error}", file=sys.stderr)
+        elif issubclass(kind, KeyboardInterrupt):
+            print("interrupted", file=sys.stderr)
         else:
             sys.__excepthook__(kind, error, traceback)
 
@@ -266,4 +268,13 @@ def positive_integer(text: str) -> int:
 
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a positive integer. Received: {text}")
+    return int(text)
+
+
+def natural_number(text: str) -> int:
+    """A command-line argument that must be a whole number, 0 or above, for argparse's `type=`."""
+    import argparse
+
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be an integer >= 0. Received: {text}")
     return int(text)

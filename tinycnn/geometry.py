@@ -24,7 +24,12 @@ def output_length(length: int, size: int, stride: int, padding: str) -> int:
 
     valid: floor((length - size) / stride) + 1, or 0 if not even one fits.
     same:  ceil(length / stride), whatever the window's size.
+
+    Raises:
+        ValueError: if the window's size or the stride is not positive.
     """
+    if min(size, stride) < 1:
+        raise ValueError(f"sizes and strides must be positive. Received: {size}, {stride}")
     if padding == "same":
         return -(-length // stride)
     return max(0, (length - size) // stride + 1)

@@ -83,6 +83,25 @@ before_compile: Callable[[], None] = _announce
 # Numba's "workqueue" threads abort the process when two Python threads start parallel kernels.
 _one_kernel_at_a_time = threading.Lock()
 
+_process = 0  # the one that has run kernels
+
+
+def _not_forked() -> None:
+    """Stops a child that was forked after a kernel ran: OpenMP would kill it without a word.
+
+    Raises:
+        RuntimeError: in such a child.
+    """
+    global _process
+    here = os.getpid()
+    if _process not in (0, here):
+        raise RuntimeError(
+            "this process was forked after compiled kernels had run, and their threads did not "
+            "come along: start it with multiprocessing.get_context('spawn'), or compute in it "
+            "with tinycnn.kernels.use('numpy')"
+        )
+    _process = here
+
 
 def jit(parallel: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Compiles a kernel on its first call with new types, or loads it from the cache.
@@ -102,6 +121,7 @@ def jit(parallel: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
         @functools.wraps(function)
         def launch(*arguments: Any) -> None:
+            _not_forked()
             with _one_kernel_at_a_time:
                 kernel(*arguments)
 
