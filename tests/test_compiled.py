@@ -176,6 +176,18 @@ print(simd.LANES, len(compiles))
 
 
 @jit_on
+@pytest.mark.full
+@pytest.mark.parametrize("lanes", ["16", "8", "4", "16", "8"])
+def test_four_processes_start_on_one_empty_cache(tmp_path, lanes):
+    def go():
+        return start(COUNT_AND_CHECK, TINYCNN_LANES=lanes, NUMBA_CACHE_DIR=str(tmp_path))
+
+    for process in [go() for _ in range(4)]:
+        assert int(finish(process)[0].split()[1]) > 0
+    assert finish(go())[0].split() == [lanes, "0"]
+
+
+@jit_on
 def test_processes_of_16_8_and_4_lanes_share_one_cache_folder(tmp_path):
     def go(lanes):
         cache = str(tmp_path)

@@ -97,7 +97,7 @@ def test_without_mnist_it_says_so_and_draws_digits(tmp_path):
         "mnist_cnn_classifier.py",
         *("--epochs", 1, "--output-dir", tmp_path),
         home=tmp_path,
-        PYTHONPATH=str(tmp_path),
+        PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
     )
     assert process.returncode == 0, process.stderr
     assert "NO MNIST: training on digits drawn by tinycnn instead" in process.stderr
@@ -155,7 +155,7 @@ def test_a_full_disk_ends_in_a_line_and_leaves_no_half_file(small, tmp_path):
     process = run(
         *("mnist_cnn_classifier.py", "--data-dir", small, "--epochs", 1, "--kernels", "numpy"),
         *("--output-dir", tmp_path / "output"),
-        PYTHONPATH=str(tmp_path),
+        PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
     )
     assert process.returncode == 1
     assert process.stderr.splitlines()[-1] == "error: [Errno 27] File too large"
