@@ -292,7 +292,8 @@ MODEL = {
     "argument that writes on the terminal": dense(**{"\x1b]0;x\x07\n": 1}),
     "a billion inputs": content(lambda c: c["layers"][0]["config"].update(input_shape=[10**9])),
     "100,000 axes through 200 layers": axes,
-    "layer without a name": dense(name=None),
+    "name of another layer": dense(name="other"),
+    "name that is no text": dense(name=5),
     "name of a megabyte": dense(name="x" * 10**6),
     "name with a path": dense(name="../../dense"),
     "name with a NUL": dense(name="dense\0"),
@@ -312,6 +313,9 @@ MODEL = {
     ),
     "20,000 layers without names": content(
         lambda c: c.update(layers=[{"class": "ReLU", "config": {}}] * 20_000)
+    ),
+    "500 layers without names": content(
+        lambda c: c.update(layers=[{"class": "ReLU", "config": {}}] * 500)
     ),
     "no layers": layers(),
     "text for layers": content(lambda c: c.update(layers="Dense")),

@@ -216,6 +216,29 @@ def test_a_layer_of_ones_own(path):
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
+class Twice(Layer):
+    """A layer that knows nothing of names."""
+
+    def __init__(self):
+        super().__init__()
+
+    def build(self, input_shape, rng=None, dtype="float32"):
+        factor = self._parameter("factor", (1,), "ones", np.random.default_rng(0), dtype)
+        self.parameters = [factor]
+        return self._built(input_shape, input_shape, dtype)
+
+    def get_config(self):
+        return {}
+
+
+def test_a_layer_of_ones_own_without_a_name(path):
+    model = Sequential([Input((2,)), Twice(), Twice()])
+    model.set_weights([np.float32([3]), np.float32([4])])
+    model.save(path)
+    loaded = load_model(path, custom_layers={"Twice": Twice})
+    assert same_arrays(loaded.get_weights(), model.get_weights())
+
+
 class Fussy(Layer):
     """A layer that takes back what it takes."""
 

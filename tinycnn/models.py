@@ -301,12 +301,6 @@ def _model(
 ) -> Sequential:
     if len(content["layers"]) > MAX_LAYERS:
         raise ValueError(f"it has more than {MAX_LAYERS} layers")
-    # Weights by layer, for `build` to take: what a file says of sizes makes no array by itself.
-    saved: dict[str, dict[str, Array]] = {}
-    for name, array in arrays.items():
-        if name.startswith("weights/"):
-            _, owner, parameter = name.split("/", 2)
-            saved.setdefault(owner, {})[parameter] = array
     layers = []
     for description in content["layers"]:
         if description["class"] not in classes:
@@ -315,9 +309,7 @@ def _model(
                 "over: load_model(path, custom_layers={...})"
             )
         layer = classes[description["class"]](**description["config"])
-        if layer.name is None:
-            raise ValueError("a layer has no name")
-        layer._saved = saved.get(layer.name, {})
+        layer._saved = arrays  # for `build`: no array is made by what a file says of its size
         layers.append(layer)
     model = Sequential(layers, seed=content["seed"], dtype=content["dtype"], name=content["name"])
     model.build(content["input_shape"])

@@ -50,7 +50,7 @@ class Layer:
         self.parameters: list[Parameter] = []
         self.needs_input_gradient = True  # False: `backward` may return None instead of dx
         self._cache: tuple[Any, ...] | None = None
-        # From a model file, by name: what `build` takes instead of making initial values.
+        # The arrays of a model file, which `build` takes instead of making initial values.
         self._saved: Mapping[str, Array] | None = None
 
     # --- to be overridden -------------------------------------------------------------------------
@@ -123,7 +123,7 @@ class Layer:
         if self._saved is None:
             value = np.asarray(initialize(parameter_shape, rng, dtype), dtype)
         else:
-            value = np.asarray(self._saved[name], dtype)
+            value = np.asarray(self._saved[f"weights/{self.name}/{name}"], dtype)
         if value.shape != parameter_shape:
             raise ValueError(
                 f"the initial value of `{name}` must have shape {parameter_shape}. "
