@@ -281,7 +281,7 @@ def load_model(
     Args:
         path: of the model file.
         custom_layers: your own layer classes by their names; a file can name no others than these
-            and tinycnn's.
+            and tinycnn's. They are made from the plain values that the file holds.
 
     Raises:
         ModelFileError: if the file is damaged or not a model file, with the reason.
