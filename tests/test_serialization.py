@@ -522,8 +522,9 @@ def test_damaged_bytes(count, saved, path):
 
 
 @pytest.mark.parametrize("count", [500, pytest.param(50_000, marks=pytest.mark.full)])
-def test_damaged_descriptions(count, saved, path):
+def test_damaged_descriptions(count, saved, path, monkeypatch):
     """Any content behind a hash that fits: a model that can be saved, or ModelFileError."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # thousands of them would take minutes
     manifest, members = unpacked(saved[1])
     rng = random.Random(count)
     good = 0
