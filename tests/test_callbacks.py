@@ -31,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("numpy_rung")
     [
         ({"patience": 2}, [1, 0.9, 0.95, 0.96, 0.5], 4),
         ({"patience": 0}, [1, 1, 0.5], 2),  # never after the first epoch
+        ({"patience": 0}, [NAN, 1, 2, 0.5], 3),
         ({"patience": 3}, [1, 0.9, 0.95, 0.96], 4),  # runs to the end
         ({"patience": 1, "min_delta": 0.25}, [1, 0.75, 0.5], 2),  # more than min_delta, not as much
         ({"patience": 1, "min_delta": -0.25}, [1, 0.75, 0.5], 2),  # its size counts

@@ -114,7 +114,6 @@ class ReduceLROnPlateau(Monitor):
             return
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
-            self.wait = 0
         if self.improves(value, self.best):
             self.best = value
             self.wait = 0

@@ -54,7 +54,7 @@ class Monitor(Callback):
 
     def improves(self, value: float, on: float | None) -> bool:
         """Whether `value` is better than `on` by more than min_delta; than None any number is."""
-        if on is None or math.isnan(value):
+        if on is None:
             return not math.isnan(value)
         return self._sign * value - self.min_delta > self._sign * on
 
