@@ -34,7 +34,7 @@ class Bug(NamedTuple):
 
     name: what is wrong.
     mechanism: the kind of slip, shared by many bugs.
-    kind: "backward", "loss", "optimizer" or "initializer".
+    kind: "backward", "layer", "loss", "optimizer" or "initializer".
     source: "owner/repository#thread" or "owner/repository path", and what was wrong there.
     edits: the patch.
     """
@@ -105,6 +105,11 @@ SGD = "kernels.reference:sgd_update"
 RMSPROP = "kernels.reference:rmsprop_update"
 CLIPPED = "optimizers:Optimizer._clipped"
 DECAY = "optimizers.base:decay_weights"
+BATCH_NORM = "kernels.reference_layers:batch_norm_backward"
+MOMENTS = "kernels.reference_layers:moments"
+COUNTS = "kernels.reference_layers:_counts"
+DROPOUT = "kernels.reference_layers:dropout"
+DROPOUT_LAYER = "layers.regularization:Dropout."
 FANS = "initializers:fans"
 UNIFORM = "initializers:_uniform"
 NORMAL = "initializers:_truncated_normal"
@@ -621,6 +626,157 @@ _ALL = [
         "backward",
         "oreilly-japan/deep-learning-from-scratch common/util.py: np.zeros without a dtype",
         (Edit(COL2IM, "dcols.dtype", "np.float64"),),
+    ),
+    # --- the other layers: backward ---------------------------------------------------------------
+    Bug(
+        "batch norm: mean and variance taken as constants",
+        "a path left out",
+        "backward",
+        "facebookresearch/CrypTen#143: ignores that the statistics are a function of the input",
+        (Edit(BATCH_NORM, "if of_batch:", "if False:"),),
+    ),
+    Bug(
+        "batch norm: variance taken as a constant",
+        "a path left out",
+        "backward",
+        "deeplearning4j/deeplearning4j#8379: derivatives by way of mean and variance added later",
+        (Edit(BATCH_NORM, " - x_hat * (dgamma / M)", ""),),
+    ),
+    Bug(
+        "batch norm: input gradient without gamma",
+        "a scale too many or missing",
+        "backward",
+        "denizyuret/Knet.jl#288: dy times scales computed, dx made without it; scales began as 1",
+        (Edit(BATCH_NORM, "dy * (gamma * s)", "dy * s"),),
+    ),
+    Bug(
+        "dropout: gradient scaled and not masked",
+        "a mask left out",
+        "backward",
+        "ddbourgin/numpy-ml#94: the backward divides by 1 - p, and does not apply the mask",
+        (Edit(DROPOUT_LAYER + "backward", "kernels.dropout(dy, kept, self.rate)", "dy / 0.6"),),
+    ),
+    Bug(
+        "dropout: mask guessed from output by input, so inputs of 0 count as kept",
+        "a mask left out",
+        "backward",
+        "kaldi-asr/kaldi#3890: in_deriv is out_deriv where the input is 0, dropped or not",
+        (
+            Edit(
+                DROPOUT_LAYER + "forward",
+                "self._cache = (kept,)",
+                "self._cache = (kept | (x == 0),)",
+            ),
+        ),
+    ),
+    Bug(
+        "sigmoid: derivative of the sigmoid of the output",
+        "wrong derivative of an activation",
+        "backward",
+        "dwhitena/gophernet#6: sigmoid' applied to what the sigmoid has already been applied to",
+        (
+            Edit(
+                "kernels.reference_layers:sigmoid_backward",
+                "return dy * y * (1 - y)",
+                "return dy * sigmoid_forward(y) * (1 - sigmoid_forward(y))",
+            ),
+        ),
+    ),
+    Bug(
+        "leaky relu: no slope in the backward",
+        "wrong derivative of an activation",
+        "backward",
+        "deeplearning4j/deeplearning4j#8178: the backprop op does not take alpha",
+        (
+            Edit(
+                "kernels.reference_layers:leaky_relu_backward",
+                "dy.dtype.type(negative_slope)",
+                "dy.dtype.type(0)",
+            ),
+        ),
+    ),
+    Bug(
+        "elu: output plus alpha, of an output taken twice",
+        "wrong derivative of an activation",
+        "backward",
+        "mlpack/mlpack#1540: Fn(y) + alpha where y is f(x) already",
+        (
+            Edit(
+                "kernels.reference_layers:elu_backward",
+                "(y + dy.dtype.type(alpha))",
+                "(elu_forward(y, alpha) + dy.dtype.type(alpha))",
+            ),
+        ),
+    ),
+    Bug(
+        "l2: gradient without the 2",
+        "a scale too many or missing",
+        "backward",
+        "jingtinghuang/CS231n-Spring-2017#3: dW += reg*W for a penalty of reg*sum(W^2)",
+        (Edit("regularizers:L2.gradient", "(2 * self.l2)", "self.l2"),),
+    ),
+    Bug(
+        "l2: gradient subtracted",
+        "wrong sign",
+        "backward",
+        "chainer/chainer#261: g -= decay * p, so that weights grow",
+        (Edit("regularizers:L2.gradient", "(2 * self.l2)", "(-2 * self.l2)"),),
+    ),
+    # --- the other layers: what they compute ------------------------------------------------------
+    Bug(
+        "batch norm: moving variance unbiased",
+        "another framework's convention",
+        "layer",
+        "pytorch/pytorch#106366: running_var is unbiased, and Keras's is not",
+        (
+            Edit(
+                "layers.normalization:BatchNormalization.update_statistics",
+                "_, *batch, training = self._recall()",
+                "x, mean, variance, training = self._recall()\n"
+                "    M = x.size // x.shape[-1]\n"
+                "    batch = mean, variance * M / (M - 1)",
+            ),
+        ),
+    ),
+    Bug(
+        "batch norm: variance divided by M - 1",
+        "another framework's convention",
+        "layer",
+        "pytorch/pytorch#1410: which variance to normalise with, and which to keep",
+        (
+            Edit(
+                MOMENTS,
+                "np.square(rows - mean).mean(axis=0)",
+                "np.square(rows - mean).sum(axis=0) / (len(rows) - 1)",
+            ),
+        ),
+    ),
+    Bug(
+        "dropout: kept values divided by the rate",
+        "a scale too many or missing",
+        "layer",
+        "lmjohns3/theanets#123: divided by weight, the share that is dropped",
+        (Edit(DROPOUT, "1 / (1 - rate) if rate < 1", "1 / rate if rate"),),
+    ),
+    Bug(
+        "dropout: active in inference",
+        "training's behaviour in inference",
+        "layer",
+        "karpathy/nanoGPT#240: the functional form called without asking for the mode",
+        (Edit(DROPOUT_LAYER + "forward", "if not training:", "if False:"),),
+    ),
+    Bug(
+        "average pool: zeros of the padding counted",
+        "another framework's convention",
+        "layer",
+        "apache/tvm#1144: TensorFlow leaves them out of the count, the operator did not",
+        (
+            Edit(
+                COUNTS,
+                "np.minimum(starts + window, length) - np.maximum(starts, 0)",
+                "0 * starts + window",
+            ),
+        ),
     ),
     # --- loss -------------------------------------------------------------------------------------
     Bug(

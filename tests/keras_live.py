@@ -222,6 +222,53 @@ def _draw_targets(rng, loss, n, size, head):
     }[kind]
 
 
+def draw_with_layers(seed) -> Case:
+    """Return a network with layers beyond the reference one, put into network number `seed`.
+
+    Without quantised inputs or patches: no sums tie. Slopes and factors are float32 values: Keras
+    rounds them to float32 in float64 too.
+    """
+    rng = np.random.default_rng([seed, 3])
+    case = draw(30_000 + seed, largest=16)
+    inputs = ("normal", "unit")[seed % 2]
+    layers: Layers = []
+    for name, arguments in case.layers:
+        arguments = dict(arguments)
+        if name in ("Conv2D", "Dense") and arguments["activation"] == "relu":
+            arguments["activation"] = str(rng.choice([*SMOOTH, "relu"]))
+        if name in ("Conv2D", "Dense") and rng.random() < 0.3:
+            arguments["kernel_regularizer"] = L2
+        if name == "MaxPooling2D" and rng.random() < 0.7:
+            name = "AveragePooling2D"
+        if name == "Flatten" and rng.random() < 0.4:
+            name = "GlobalAveragePooling2D"
+        layers.append((name, arguments))
+        if name in ("Conv2D", "Flatten") and rng.random() < 0.6:
+            layers.append(("BatchNormalization", _batch_norm(rng)))
+        if name == "Conv2D" and rng.random() < 0.5:
+            layers.append(
+                [
+                    ("LeakyReLU", {"negative_slope": 0.125}),
+                    ("ELU", {} if rng.random() < 0.5 else {"alpha": 0.75}),
+                    ("Activation", {"activation": str(rng.choice(SMOOTH))}),
+                    ("Dropout", {"rate": 0.0}),
+                ][rng.integers(0, 4)]
+            )
+    x = _draw_inputs(rng, inputs, case.x.shape)
+    if case.x.dtype == np.uint8:
+        x = np.clip(np.round(np.abs(x) * 255), 0, 255).astype(np.uint8)
+    return case._replace(layers=layers, inputs=inputs, x=x)
+
+
+SMOOTH = ("sigmoid", "tanh", "elu")
+L2 = {"class_name": "L2", "config": {"l2": 0.0078125}}
+
+
+def _batch_norm(rng):
+    arguments = {"momentum": 0.75, "epsilon": 0.125} if rng.random() < 0.5 else {}
+    return arguments | {"center": bool(rng.random() < 0.8), "scale": bool(rng.random() < 0.8)}
+
+
 class Fit(NamedTuple):
     """One random `fit`, and what follows it."""
 

@@ -147,6 +147,91 @@ def relu_backward(dy, y):
     return dx
 
 
+def average_pool_forward(x, pool_size, strides, padding="valid"):
+    x = np.float64(x)
+    y = np.zeros(output_shape(x.shape, pool_size, strides, padding, x.shape[3]))
+    count = np.zeros(y.shape)
+    for n, i, j, *_, h, w in windows(x.shape, pool_size, strides, padding):
+        y[n, i, j] += x[n, h, w]
+        count[n, i, j] += 1
+    return y / count
+
+
+def average_pool_backward(dy, x_shape, pool_size, strides, padding="valid"):
+    count, dx = np.zeros(dy.shape), np.zeros(x_shape)
+    for n, i, j, *_ in windows(x_shape, pool_size, strides, padding):
+        count[n, i, j] += 1
+    for n, i, j, *_, h, w in windows(x_shape, pool_size, strides, padding):
+        dx[n, h, w] += np.float64(dy[n, i, j]) / count[n, i, j]
+    return dx
+
+
+def moments(x):
+    """Two passes; sums without rounding."""
+    mean, variance = np.zeros(x.shape[-1]), np.zeros(x.shape[-1])
+    for c in range(x.shape[-1]):
+        values = [float(value) for value in x[..., c].ravel()]
+        mean[c] = math.fsum(values) / len(values)
+        variance[c] = math.fsum((value - mean[c]) ** 2 for value in values) / len(values)
+    return mean, variance
+
+
+def batch_norm_forward(x, gamma, beta, mean, variance, epsilon):
+    y = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        c = place[-1]
+        x_hat = (float(x[place]) - mean[c]) / math.sqrt(variance[c] + epsilon)
+        y[place] = gamma[c] * x_hat + beta[c]
+    return y
+
+
+def batch_norm_backward(dy, x, gamma, mean, variance, epsilon, of_batch=True):
+    """As in the paper, by way of dvariance and dmean: Ioffe and Szegedy 2015, Section 3."""
+    dy, x, gamma, mean, variance = map(np.float64, (dy, x, gamma, mean, variance))
+    dx, dgamma, dbeta = np.zeros(x.shape), np.zeros(gamma.shape), np.zeros(gamma.shape)
+    for c in range(x.shape[-1]):
+        v, d, s = x[..., c] - mean[c], dy[..., c], 1 / math.sqrt(variance[c] + epsilon)
+        dbeta[c], dgamma[c] = math.fsum(d.ravel()), math.fsum((d * v * s).ravel())
+        dx_hat = d * gamma[c]
+        dx[..., c] = dx_hat * s
+        if of_batch:
+            dvariance = math.fsum((dx_hat * v).ravel()) * -0.5 * s**3
+            dmean = -s * math.fsum(dx_hat.ravel()) - 2 * dvariance * math.fsum(v.ravel()) / v.size
+            dx[..., c] += dvariance * 2 * v / v.size + dmean / v.size
+    return dx, dgamma, dbeta
+
+
+def dropout(x, kept, rate):
+    y = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        y[place] = float(x[place]) / (1 - rate) if kept[place] else 0.0
+    return y
+
+
+def each(function):
+    """`function` of numbers, on arrays of any shape."""
+
+    def apply(*arguments):
+        arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+        rest = arguments[len(arrays) :]
+        y = np.zeros(arrays[0].shape)
+        for place in np.ndindex(y.shape):
+            y[place] = function(*(float(array[place]) for array in arrays), *rest)
+        return y
+
+    return apply
+
+
+sigmoid_forward = each(lambda x: 1 / (1 + math.exp(-x)))
+sigmoid_backward = each(lambda dy, y: dy * (y - y * y))
+tanh_forward = each(math.tanh)
+tanh_backward = each(lambda dy, y: dy * (1 + y) * (1 - y))
+leaky_relu_forward = each(lambda x, slope: x if x > 0 else slope * x)
+leaky_relu_backward = each(lambda dy, y, slope: dy if y > 0 else slope * dy)
+elu_forward = each(lambda x, alpha: x if x > 0 else alpha * math.expm1(x))
+elu_backward = each(lambda dy, y, alpha: dy if y > 0 else dy * (y + alpha))
+
+
 def softmax_forward(x):
     return np.exp(log_softmax(x))
 

@@ -19,7 +19,20 @@ import numpy as np
 import pytest
 
 from tinycnn import kernels
-from tinycnn.layers import Activation, Conv2D, Dense, Flatten, Layer, MaxPooling2D, ReLU, Rescaling
+from tinycnn.layers import (
+    ELU,
+    Activation,
+    AveragePooling2D,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAveragePooling2D,
+    Layer,
+    LeakyReLU,
+    MaxPooling2D,
+    ReLU,
+    Rescaling,
+)
 
 # Relative to the norms. Both sides are sums of at most some thousand products: their rounding is
 # 1e-15 and less in float64 and 5e-7 in float32, one wrong term of thousands 1e-4 and more.
@@ -202,6 +215,9 @@ LAYERS = {
     "Flatten": (Flatten, (2, 3, 2, 4)),
     "Rescaling": (lambda: Rescaling(1 / 127.5, -1.0), (2, 3, 3, 1)),
     "Activation linear": (lambda: Activation(None), (3, 4)),
+    "AveragePooling2D": (lambda: AveragePooling2D(2), (2, 5, 6, 3)),
+    "AveragePooling2D, overlapping": (lambda: AveragePooling2D(3, 2, "same"), (2, 6, 5, 2)),
+    "GlobalAveragePooling2D": (GlobalAveragePooling2D, (2, 3, 4, 5)),
     "Layer": (Layer, (3, 4)),
 }
 
@@ -209,6 +225,10 @@ NONLINEAR_LAYERS = {
     "Conv2D, relu": (lambda: Conv2D(5, (3, 2), activation="relu"), (2, 5, 6, 3)),
     "Dense, relu": (lambda: Dense(6, activation="relu"), (3, 5)),
     "ReLU": (ReLU, (3, 7)),
+    "LeakyReLU": (LeakyReLU, (3, 7)),
+    "ELU": (ELU, (3, 7)),
+    "Activation sigmoid": (lambda: Activation("sigmoid"), (3, 7)),
+    "Activation tanh": (lambda: Activation("tanh"), (3, 7)),
     "MaxPooling2D": (lambda: MaxPooling2D(2), (2, 5, 6, 3)),
     "MaxPooling2D, overlapping": (lambda: MaxPooling2D(3, 2, "same"), (2, 6, 5, 2)),
 }

@@ -12,15 +12,21 @@ import numpy as np
 import pytest
 
 from tinycnn import (
+    ELU,
     SGD,
     Activation,
     Adam,
     CategoricalCrossentropy,
+    AveragePooling2D,
+    BatchNormalization,
     Conv2D,
     Dense,
+    Dropout,
     Flatten,
     IdxFormatError,
+    GlobalAveragePooling2D,
     Input,
+    LeakyReLU,
     MaxPooling2D,
     ModelFileError,
     NumericalError,
@@ -34,6 +40,7 @@ from tinycnn.datasets import idx, synthetic
 from tinycnn.datasets.normalization import normalize_digit
 from tinycnn.datasets.pictures import read_picture
 from tinycnn.gradient_check import check_layer, check_model
+from tinycnn.regularizers import L2
 from tinycnn.utils import to_categorical
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
@@ -112,6 +119,45 @@ ROWS = {
     "units as fraction": (lambda: Dense(2.5), ValueError, "`units` units=2.5"),
     "pool": (lambda: MaxPooling2D(-2), ValueError, "`pool_size` pool_size=-2"),
     "pool strides": (lambda: MaxPooling2D(2, "1"), ValueError, "`strides` strides='1'"),
+    "average pool": (lambda: AveragePooling2D(0), ValueError, "`pool_size` pool_size=0"),
+    "average pool larger than image": (
+        lambda: Sequential([Input((4, 4, 1)), AveragePooling2D((2, 5))]),
+        ValueError,
+        "`pool_size` 4x4 (2, 5)",
+    ),
+    "global pool of rows": (
+        lambda: Sequential([Input((4,)), GlobalAveragePooling2D()]),
+        ValueError,
+        "(N, height, width, channels) (N, 4)",
+    ),
+    "dropout rate": (lambda: Dropout(1.5), ValueError, "`rate` [0, 1] rate=1.5"),
+    "dropout rate below 0": (lambda: Dropout(-0.1), ValueError, "`rate` rate=-0.1"),
+    "dropout rate as text": (lambda: Dropout("half"), ValueError, "`rate` rate='half'"),
+    "dropout seed": (lambda: Dropout(0.5, seed=1), TypeError, "seed"),
+    "batch norm momentum": (
+        lambda: BatchNormalization(momentum=1.0),
+        ValueError,
+        "`momentum` [0, 1) momentum=1.0",
+    ),
+    "batch norm epsilon": (
+        lambda: BatchNormalization(epsilon=-1),
+        ValueError,
+        "`epsilon` epsilon=-1",
+    ),
+    "batch norm axis": (lambda: BatchNormalization(axis=1), TypeError, "axis"),
+    "leaky slope": (lambda: LeakyReLU(-1), ValueError, "`negative_slope` negative_slope=-1"),
+    "elu alpha": (lambda: ELU(float("nan")), ValueError, "`alpha` alpha=nan"),
+    "regularizer": (
+        lambda: Dense(2, kernel_regularizer="l1"),
+        ValueError,
+        "unknown regularizer l2 'l1'",
+    ),
+    "regularizer number": (
+        lambda: Conv2D(2, 2, kernel_regularizer=0.01),
+        ValueError,
+        "unknown regularizer l2 0.01",
+    ),
+    "l2": (lambda: L2(-0.1), ValueError, "`l2` l2=-0.1"),
     "scale as text": (lambda: Rescaling("1/255"), ValueError, "`scale` scale='1/255'"),
     "unknown argument": (lambda: Conv2D(8, 3, dilation_rate=2), TypeError, "dilation_rate"),
     "initializer": (

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import pytest
 
-from tinycnn.kernels import compiled, reference, simd
+from tinycnn.kernels import compiled, reference, reference_layers, simd
 
 ROOT = Path(__file__).parents[1]
 jit_on = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing compiles")
@@ -252,6 +252,23 @@ def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
     assert compiles == []
 
 
+@jit_on
+def test_warm_up_leaves_the_other_layers_to_their_first_use(tmp_path):
+    """The first compile ever has to stay short, and most models need few of them."""
+    code = """
+import numpy as np
+from tinycnn.kernels import compiled
+compiled.warm_up()
+"""
+    finish(start(code, NUMBA_CACHE_DIR=str(tmp_path)))
+    warmed = {file.name.split("-")[0] for file in tmp_path.rglob("*.nbc")}
+    assert any(name.startswith("compiled.") for name in warmed)
+    assert not any(name.startswith("compiled_layers.") for name in warmed)
+    code += "compiled.dropout(np.ones(3), np.ones(3, bool), 0.5)"
+    _, err = finish(start(code, NUMBA_CACHE_DIR=str(tmp_path)))
+    assert err.count("compiling the kernels, once on this machine") == 1
+
+
 def test_warm_up_shows_progress_when_it_compiles(monkeypatch, capsys):
     before = simd.before_compile
 
@@ -361,6 +378,17 @@ def everything():
     state = [abs(random(30000)) for _ in range(4)]
     c.adam_update(*state, 0.1, 0.9, 0.99, 1e-7)
     yield from state
+    images = random(9, 20, 21, 40)
+    gamma, beta = random(40), random(40)
+    mean, variance = c.moments(images)
+    yield from (mean, variance, c.batch_norm_forward(images, gamma, beta, mean, variance, 0.1))
+    yield from c.batch_norm_backward(images[::-1], images, gamma, mean, variance, 0.1)
+    pooled = c.average_pool_forward(images, (3, 3), (2, 1), "same")
+    yield from (pooled, c.average_pool_backward(pooled, images.shape, (3, 3), (2, 1), "same"))
+    kept = rng.random(images.shape) >= 0.3
+    yield c.dropout(images, kept, 0.3)
+    yield from (c.sigmoid_forward(images), c.elu_forward(images, 0.5))
+    yield c.elu_backward(images, images, 0.5)
 for threads in THREADS:
     numba.set_num_threads(threads)
     for repeat in range(3):
@@ -477,9 +505,12 @@ def test_a_kernel_that_fails_to_compile_gives_its_lock_back():
 def test_the_rungs_have_the_same_functions():
     public = {
         name
-        for name, value in vars(reference).items()
-        if callable(value) and value.__module__ == reference.__name__
+        for module in (reference, reference_layers)
+        for name, value in vars(module).items()
+        if callable(value) and value.__module__ == module.__name__ and name[0] != "_"
     }
-    assert len(public) > 15
+    assert set(reference_layers.__all__) < public
+    assert len(public) > 30
     for name in public:
+        assert callable(getattr(reference, name)), name
         assert callable(getattr(compiled, name)), name

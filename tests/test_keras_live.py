@@ -46,6 +46,7 @@ pytestmark = [
 NETWORKS = 220
 FITS = 40
 TRAVELS = 20
+LAYERED_NETS = 60
 GROUP = 10
 BRANCHED = "networks that branched"
 #: Of the ten networks of a group on two rungs: see `branched`. Only flat patches, whose windows are
@@ -120,9 +121,15 @@ def named(library, thing):
 
 
 def tiny_model(case, dtype, optimizer=("SGD", {}), metrics=None):
+    model = drawn_model(case, dtype, optimizer, metrics)
+    model.set_weights(case.weights([weight.shape for weight in model.get_weights()]))
+    return model
+
+
+def drawn_model(case, dtype, optimizer=("SGD", {}), metrics=None):
+    """Ours, with initial weights of its own."""
     model = Sequential(made(layers, case), dtype=dtype)
     model.compile(named(optimizers, optimizer), named(losses, case.loss), metrics)
-    model.set_weights(case.weights([weight.shape for weight in model.get_weights()]))
     return model
 
 
@@ -437,6 +444,69 @@ def compare_travel(seed, folder) -> Iterator[tuple[str, Row]]:
                 )
 
 
+# --- the layers beyond the reference network ------------------------------------------------------
+
+#: In float32 a network with batch statistics is only compared loosely: they divide by the spread of
+#: a channel, and multiply what was rounded before by its inverse, up to 1 / sqrt(0.001) = 32.
+LAYERED = {"float32": 2e-3, "float64": 1e-10}
+
+
+def layered_weights(case, model):
+    """Weights of a case, in float32 values; variances positive, gammas around 1."""
+    rng = np.random.default_rng(case.x.size)
+    drawn = case.weights([parameter.value.shape for parameter in model.parameters])
+    for parameter, weight in zip(model.parameters, drawn, strict=True):
+        if parameter.name in ("gamma", "moving_variance"):
+            weight[...] = np.float32(rng.uniform(0.5, 2.0, weight.shape))
+        if parameter.name in ("beta", "moving_mean"):
+            weight[...] = np.float32(rng.uniform(-0.5, 0.5, weight.shape))
+    return drawn
+
+
+def compare_layers(seed, dtype) -> Iterator[tuple[str, Row]]:
+    """Gradients of one batch, steps of SGD with penalties and statistics, then inference."""
+    case = live.draw_with_layers(seed)
+    keras, tf = start(dtype)
+    sgd = ("SGD", {"learning_rate": 0.0078125})
+    theirs = keras.Sequential(made(keras.layers, case))
+    theirs.compile(named(keras.optimizers, sgd), named(keras.losses, case.loss), run_eagerly=True)
+    weights = layered_weights(case, drawn_model(case, dtype))
+    theirs.set_weights(weights)
+    batches = list(case.batches(dtype))
+    x, y = batches[0]
+    with tf.GradientTape() as tape:
+        value = theirs.loss(y, theirs(x, training=True)) + sum(theirs.losses)
+    gradients = list(map(np.asarray, tape.gradient(value, theirs.trainable_variables)))
+    theirs.set_weights(weights)  # the forward has moved Keras's statistics
+    losses = [theirs.train_on_batch(*batch) for batch in batches]
+    evaluated = theirs.test_on_batch(x, y)
+    predicted = theirs.predict_on_batch(x)
+    tolerance, where = LAYERED[dtype], f"network {seed}"
+    for rung in RUNGS:
+        with kernels.use(rung):
+            ours = drawn_model(case, dtype, sgd)
+            ours.set_weights(weights)
+            loss, found = ours.loss_and_gradients(x, y)
+            yield rung, Row("layers: loss", difference(loss, value), tolerance, where)
+            for index, pair in enumerate(zip(found, gradients, strict=True)):
+                # Relative to the largest entry of all: that of a bias before a batch norm is 0.
+                scale = max(float(np.max(np.abs(g), initial=0)) for g in gradients) or 1.0
+                off = absolute(*pair) / scale
+                yield rung, Row("layers: gradients", off, tolerance, f"{where}, tensor {index}")
+            for batch, expected in zip(batches, losses, strict=True):
+                off = difference(ours.train_on_batch(*batch), expected)
+                yield rung, Row("layers: losses of steps", off, tolerance, where)
+            for index, pair in enumerate(
+                zip(ours.get_weights(), theirs.get_weights(), strict=True)
+            ):
+                off = difference(*pair)
+                yield rung, Row("layers: weights", off, tolerance, f"{where}, tensor {index}")
+            off = difference(ours.test_on_batch(x, y), evaluated)
+            yield rung, Row("layers: evaluation", off, tolerance, where)
+            off = difference(ours.predict(x, verbose=0), predicted)
+            yield rung, Row("layers: prediction", off, tolerance, where)
+
+
 # --- the tests ------------------------------------------------------------------------------------
 
 
@@ -458,6 +528,94 @@ def check(rows) -> int:
 def test_networks(first, dtype):
     found = sum(check(compare_network(seed, dtype)) for seed in range(first, first + GROUP))
     assert found <= BRANCHED_AT_MOST
+
+
+@pytest.mark.parametrize("dtype", live.DTYPES)
+@pytest.mark.parametrize(
+    "first",
+    [pytest.param(n, id="quick" if n == 0 else f"from {n}") for n in range(0, LAYERED_NETS, GROUP)],
+)
+def test_networks_with_other_layers(first, dtype):
+    for seed in range(first, first + GROUP):
+        check(compare_layers(seed, dtype))
+
+
+@pytest.mark.parametrize("dtype", live.DTYPES)
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("LeakyReLU", {}),
+        ("ELU", {}),
+        *(("Activation", {"activation": name}) for name in ("leaky_relu", *live.SMOOTH)),
+    ],
+)
+def test_activations_with_their_defaults(name, arguments, dtype):
+    keras, tf = start(dtype)
+    x = np.random.default_rng(0).standard_normal((20, 30)).astype(dtype)
+    x[0, :3] = 0  # at 0, too, the derivative is Keras's
+    with tf.GradientTape() as tape:
+        inputs = tf.constant(x)
+        tape.watch(inputs)
+        y = getattr(keras.layers, name)(**arguments)(inputs)
+    dx = tape.gradient(y, inputs)
+    ours = getattr(layers, name)(**arguments)
+    for rung in RUNGS:
+        with kernels.use(rung):
+            # In float64, too, Keras's slopes are float32: 0.2 is off by 3e-9, 0.3 by 1e-8.
+            tolerance = 5e-8 if "leaky" in str(arguments) or name == "LeakyReLU" else 1e-15
+            tolerance = 1e-6 if dtype == "float32" else tolerance
+            assert difference(ours.forward(x), y) <= tolerance
+            assert difference(ours.backward(np.ones_like(x)), dx) <= tolerance
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.25, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("dtype", live.DTYPES)
+def test_dropout_scales_as_in_keras(rate, dtype):
+    """The masks are each library's own; what is kept has the same bits, what is not is 0."""
+    keras, _ = start(dtype)
+    x = np.random.default_rng(0).standard_normal((200, 30)).astype(dtype)
+    theirs = np.asarray(keras.layers.Dropout(rate, seed=1)(x, training=True))
+    ours = layers.Dropout(rate)
+    for rung in RUNGS:
+        with kernels.use(rung):
+            y = ours.forward(x, training=True)
+        both = (y != 0) & (theirs != 0)
+        assert both.any() == (rate < 1)
+        np.testing.assert_array_equal(y[both], theirs[both])
+        # 6000 draws: the share varies by 0.0065; five times that, for each.
+        assert abs((y == 0).mean() - (theirs == 0).mean()) <= 0.065
+
+
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer:UserWarning")  # ours
+def test_weights_of_batch_norm_and_dropout_travel(tmp_path):
+    keras, _ = start("float32")
+
+    def network(library):
+        return [
+            library.Input((6, 6, 1)),
+            library.Conv2D(3, 3),
+            library.BatchNormalization(),
+            library.Dropout(0.5),
+            library.BatchNormalization(scale=False),
+            library.Flatten(),
+            library.Dropout(0.0),
+            library.Dense(2),
+        ]
+
+    x = np.random.default_rng(0).random((5, 6, 6, 1)).astype("float32")
+    theirs, ours = keras.Sequential(network(keras.layers)), Sequential(network(layers))
+    theirs.compile("sgd", "mse", run_eagerly=True)
+    theirs.train_on_batch(x, np.ones((5, 2)))  # statistics that are not those of the start
+    theirs.save_weights(tmp_path / "keras.weights.h5")
+    keras_weights.load_weights(ours, tmp_path / "keras.weights.h5")
+    for pair in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(*pair)
+    assert difference(ours.predict(x, verbose=0), theirs.predict(x, verbose=0)) <= 1e-5
+    fresh = keras.Sequential(network(keras.layers))
+    keras_weights.save_weights(ours, tmp_path / "ours.weights.h5")
+    fresh.load_weights(tmp_path / "ours.weights.h5")
+    for pair in zip(fresh.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_array_equal(*pair)
 
 
 @pytest.mark.parametrize("dtype", live.DTYPES)
@@ -568,7 +726,11 @@ def table(networks) -> str:
             found.setdefault(row.quantity, {}).setdefault((dtype, rung), []).append(row)
             cases.setdefault(row.quantity, set()).add(seed)
 
-    for compare, count in ((compare_network, networks), (compare_fit, min(networks, FITS))):
+    for compare, count in (
+        (compare_network, networks),
+        (compare_layers, min(networks, LAYERED_NETS)),
+        (compare_fit, min(networks, FITS)),
+    ):
         for seed in range(count):
             for dtype in live.DTYPES:
                 note(seed, dtype, compare(seed, dtype))

@@ -4,6 +4,7 @@ The lanes and JIT-off tests of test_compiled.py run parts of this file again, ch
 """
 
 import functools
+import math
 import warnings
 
 import naive
@@ -340,6 +341,106 @@ def test_softmax_of_nan_is_nan(rung):
     assert np.isnan(rung.softmax_forward(x)).tolist() == [[True] * 3, [False] * 3]
 
 
+# --- the other layers -----------------------------------------------------------------------------
+
+
+def check_average_pool(rung, shape, size, strides, padding, dtype, seed=0):
+    x = random(shape, dtype, seed)
+    y = rung.average_pool_forward(x, size, strides, padding)
+    check(y, naive.average_pool_forward(x, size, strides, padding), dtype)
+    dy = random(y.shape, dtype, seed + 1)
+    dx = rung.average_pool_backward(dy, shape, size, strides, padding)
+    check(dx, naive.average_pool_backward(dy, shape, size, strides, padding), dtype)
+
+
+@each_rung
+@each_dtype
+@each_padding
+@pytest.mark.parametrize("case", POOLS)
+def test_average_pool(rung, case, padding, dtype):
+    check_average_pool(rung, *POOLS[case], padding, dtype)
+
+
+def check_random_average_pool(shape, size, strides, padding, seed):
+    if padding == "same" or (size[0] <= shape[1] and size[1] <= shape[2]):
+        for rung in RUNGS:
+            check_average_pool(rung, shape, size, strides, padding, "float64", seed)
+
+
+random_average_pool = given(
+    shape=st.tuples(st.integers(1, 2), st.integers(1, 8), st.integers(1, 8), st.integers(1, 20)),
+    size=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    strides=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    padding=st.sampled_from(["valid", "same"]),
+    seed=st.integers(0, 9),
+)
+test_random_average_pool = settings(max_examples=40, deadline=None, derandomize=True)(
+    random_average_pool(check_random_average_pool)
+)
+
+# Several groups of rows, one and a part of one; a row wider than a group; few and many channels.
+BATCHES = [(1, 1), (7, 3), (2, 3, 5, 17), (3, 20, 25, 3), (5, 4, 4, 33), (2, 4100)]
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("shape", BATCHES, ids=str)
+def test_batch_norm(rung, shape, dtype):
+    C = shape[-1]
+    x = (2 * random(shape, dtype) + 3 * random((C,), dtype, 1)).astype(dtype)
+    mean, variance = rung.moments(x)
+    expected_mean, expected_variance = naive.moments(x)
+    check(mean, expected_mean, dtype)
+    check(variance, expected_variance, dtype)
+    # An epsilon that counts: a channel of one row has no variance, and then 1 / epsilon is large.
+    statistics = (mean, variance, 0.1)
+    gamma, beta, dy = random((C,), dtype, 2), random((C,), dtype, 3), random(shape, dtype, 4)
+    y = rung.batch_norm_forward(x, gamma, beta, *statistics)
+    check(y, naive.batch_norm_forward(x, gamma, beta, *statistics), dtype)
+    for of_batch in (True, False):
+        found = rung.batch_norm_backward(dy, x, gamma, *statistics, of_batch)
+        expected = naive.batch_norm_backward(dy, x, gamma, *statistics, of_batch)
+        for actual, wanted in zip(found, expected, strict=True):
+            check(actual, wanted, dtype)
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("shape", [(7,), (2, 3, 4, 5), (0, 4), (9000,)], ids=str)
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+def test_dropout(rung, rate, shape, dtype):
+    x, kept = random(shape, dtype), np.random.default_rng(1).random(shape) >= rate
+    check(rung.dropout(x, kept, rate), naive.dropout(x, kept, rate), dtype)
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("shape", [(7,), (2, 3, 4, 5), (0, 4), (9000,)], ids=str)
+@pytest.mark.parametrize(
+    "name, arguments",
+    [("sigmoid", ()), ("tanh", ()), ("leaky_relu", (0.3,)), ("elu", (1.0,)), ("elu", (0.25,))],
+)
+def test_smooth_activations(rung, name, arguments, shape, dtype):
+    x, dy = 3 * random(shape, dtype), random(shape, dtype, 1)
+    x.reshape(-1)[:2] = 0  # at 0 the slope is that of below
+    forward, backward = f"{name}_forward", f"{name}_backward"
+    y = getattr(naive, forward)(x, *arguments)
+    check(getattr(rung, forward)(x, *arguments), y, dtype)
+    y = y.astype(dtype)
+    expected = getattr(naive, backward)(dy, y, *arguments)
+    check(getattr(rung, backward)(dy, y, *arguments), expected, dtype)
+
+
+@each_rung
+def test_activations_are_exact_in_every_digit(rung):
+    """Relative errors, over the whole range: a sigmoid of -30 is 1e-13, and not 0."""
+    x = np.concatenate([np.linspace(-600, 20, 2001), [-1e-300, -1e-12, 0.0, 1e-300]])
+    exact = [math.exp(v) / (1 + math.exp(v)) for v in x]
+    np.testing.assert_allclose(rung.sigmoid_forward(x), exact, rtol=4e-16)
+    exact = [v if v > 0 else math.expm1(v) for v in x]
+    np.testing.assert_allclose(rung.elu_forward(x, 1.0), exact, rtol=4e-16)
+
+
 # --- optimizers -----------------------------------------------------------------------------------
 
 
@@ -446,6 +547,19 @@ FUNCTIONS = {
     "max_pool_forward": ([IMAGE], ((2, 2), (2, 2))),
     "dense_forward": ([ROWS, (6, 3), (3,)], ()),
     "dense_backward": ([(4, 3), ROWS, (6, 3)], ()),
+    "average_pool_forward": ([IMAGE], ((2, 2), (2, 2))),
+    "average_pool_backward": ([IMAGE], (IMAGE, (3, 2), (1, 1), "same")),
+    "moments": ([IMAGE], ()),
+    "batch_norm_forward": ([IMAGE, (3,), (3,), (3,), (3,)], (9.0,)),
+    "batch_norm_backward": ([IMAGE, IMAGE, (3,), (3,), (3,)], (9.0,)),
+    "sigmoid_forward": ([ROWS], ()),
+    "sigmoid_backward": ([ROWS, ROWS], ()),
+    "tanh_forward": ([ROWS], ()),
+    "tanh_backward": ([ROWS, ROWS], ()),
+    "leaky_relu_forward": ([ROWS], (0.3,)),
+    "leaky_relu_backward": ([ROWS, ROWS], (0.3,)),
+    "elu_forward": ([ROWS], (0.5,)),
+    "elu_backward": ([ROWS, ROWS], (0.5,)),
     "relu_forward": ([ROWS], ()),
     "relu_backward": ([ROWS, ROWS], ()),
     "softmax_forward": ([ROWS], ()),
@@ -516,6 +630,13 @@ I32 = np.zeros((2, 2, 2, 3), np.int32)
         lambda c: c.max_pool_backward(X[:, :2, :2], I32[:1], X.shape, (2, 2), (2, 2)),
         lambda c: c.max_pool_backward(X[:, :1, :2], I32[:, :1], X.shape, (2, 2), (2, 2)),
         lambda c: c.relu_backward(DY, DY[:1]),
+        lambda c: c.average_pool_forward(X[0], (2, 2), (2, 2)),
+        lambda c: c.average_pool_backward(X, X.shape, (2, 2), (2, 2)),
+        lambda c: c.batch_norm_forward(X, B, B, B, B, 0.1),
+        lambda c: c.batch_norm_forward(DY, B, B[:4], B, B, 0.1),
+        lambda c: c.batch_norm_backward(DY[:1], DY, B, B, B, 0.1),
+        lambda c: c.dropout(X, np.ones(X.shape[1:], bool), 0.5),
+        lambda c: c.elu_backward(DY, DY[:1], 1.0),
         lambda c: c.softmax_cross_entropy_forward(K[0, 0], K[0, 0, :2]),
         lambda c: c.softmax_cross_entropy_backward(K[0, 0], K[0, 0, :2]),
         lambda c: c.adam_update(B.copy(), B[:3], B.copy(), B.copy(), 1, 0.9, 0.9, 1e-7),
@@ -548,6 +669,13 @@ def test_a_wrong_shape_never_reaches_a_kernel(call):
         lambda c: c.log_softmax(X.astype("int32")),
         lambda c: c.softmax_cross_entropy_backward(K[0, 0], np.float64(K[0, 0])),
         lambda c: c.sgd_update(B.copy(), B, np.zeros(B.shape), 0.1, 0.9),
+        lambda c: c.sigmoid_forward(X.astype("float16")),
+        lambda c: c.tanh_backward(X, np.float64(X)),
+        lambda c: c.average_pool_forward(X.astype("int64"), (2, 2), (2, 2)),
+        lambda c: c.moments(X.astype("int64")),
+        lambda c: c.batch_norm_forward(DY, B, B, B, np.float64(B), 0.1),
+        lambda c: c.batch_norm_backward(DY, np.float64(DY), B, B, B, 0.1),
+        lambda c: c.dropout(X, X, 0.5),
         lambda c: c.softmax_cross_entropy_forward(K[0, 0], np.float64(K[0, 0])),
         lambda c: c.adam_update(B.copy(), np.float64(B), B.copy(), B.copy(), 1, 0.9, 0.9, 1e-7),
     ],

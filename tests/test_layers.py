@@ -5,8 +5,21 @@ import json
 import numpy as np
 import pytest
 
-from tinycnn import Activation, Dense, Flatten, Input, Sequential, layers, load_model
-from tinycnn.layers import Conv2D, MaxPooling2D, ReLU, Rescaling, Softmax
+from tinycnn import Activation, Dense, Flatten, Input, Sequential, kernels, layers, load_model
+from tinycnn.gradient_check import numerical_gradient
+from tinycnn.layers import (
+    ELU,
+    AveragePooling2D,
+    BatchNormalization,
+    Conv2D,
+    Dropout,
+    GlobalAveragePooling2D,
+    LeakyReLU,
+    MaxPooling2D,
+    ReLU,
+    Rescaling,
+    Softmax,
+)
 
 # (class, arguments, input shape, output shape worked by hand). Every layer has to be here.
 CASES = [
@@ -22,6 +35,24 @@ CASES = [
     (MaxPooling2D, ((), {}), (5, 7, 2), (2, 3, 2)),
     (MaxPooling2D, (((2, 3), (1, 2), "same"), {}), (5, 7, 2), (5, 4, 2)),
     (MaxPooling2D, ((3, 1), {}), (5, 5, 3), (3, 3, 3)),  # overlapping windows
+    (AveragePooling2D, ((), {}), (5, 7, 2), (2, 3, 2)),
+    (AveragePooling2D, (((2, 3), (1, 2), "same"), {}), (5, 7, 2), (5, 4, 2)),
+    (GlobalAveragePooling2D, ((), {}), (5, 4, 3), (3,)),
+    (BatchNormalization, ((), {}), (3, 2, 4), (3, 2, 4)),
+    (BatchNormalization, ((), {"momentum": 0.5, "epsilon": 0.1, "scale": False}), (5,), (5,)),
+    (BatchNormalization, ((), {"center": False}), (2, 1), (2, 1)),
+    (Dropout, ((0.4,), {}), (3, 4), (3, 4)),
+    (Dropout, ((0.0,), {}), (5,), (5,)),
+    (LeakyReLU, ((), {}), (2, 3, 1), (2, 3, 1)),
+    (LeakyReLU, ((0.125,), {}), (4,), (4,)),
+    (ELU, ((), {}), (4,), (4,)),
+    (ELU, ((0.5,), {}), (2, 3), (2, 3)),
+    (Dense, ((4,), {"kernel_regularizer": "l2", "activation": "tanh"}), (6,), (4,)),
+    (Conv2D, ((2, 2), {"kernel_regularizer": "L2", "activation": "sigmoid"}), (3, 3, 1), (2, 2, 2)),
+    (Activation, (("leaky_relu",), {}), (3, 2), (3, 2)),
+    (Activation, (("elu",), {}), (3, 2), (3, 2)),
+    (Activation, (("sigmoid",), {}), (3, 2), (3, 2)),
+    (Activation, (("tanh",), {}), (3, 2), (3, 2)),
     (Activation, (("relu",), {}), (3, 2), (3, 2)),
     (Activation, (("softmax",), {}), (3,), (3,)),
     (Activation, ((None,), {}), (3,), (3,)),
@@ -59,6 +90,8 @@ def test_every_layer_has_a_case():
 def test_layers_are_saved_under_their_own_names():
     assert all(layers.LAYERS[name].__name__ == name for name in layers.LAYERS)
     assert layers.MaxPool2D is MaxPooling2D
+    assert layers.AvgPool2D is AveragePooling2D
+    assert layers.GlobalAvgPool2D is GlobalAveragePooling2D
 
 
 @every_layer
@@ -87,13 +120,16 @@ def test_conformance(case, dtype, rung):
     np.testing.assert_array_equal(dy, dy_before, err_msg="backward changed its gradient")
     np.testing.assert_array_equal(y, y_before, err_msg="backward changed the output")
     for parameter in layer.parameters:
+        assert parameter.value.dtype == dtype
+    learned = [parameter for parameter in layer.parameters if parameter.trainable]
+    for parameter in learned:
         assert parameter.grad.shape == parameter.value.shape
-        assert parameter.grad.dtype == parameter.value.dtype == dtype
+        assert parameter.grad.dtype == dtype
 
     # Gradients are assigned, never accumulated: a second backward gives the same again.
-    dx_first, gradients = dx.copy(), [p.grad.copy() for p in layer.parameters]
+    dx_first, gradients = dx.copy(), [p.grad.copy() for p in learned]
     np.testing.assert_array_equal(layer.backward(dy), dx_first)
-    for parameter, gradient in zip(layer.parameters, gradients, strict=True):
+    for parameter, gradient in zip(learned, gradients, strict=True):
         np.testing.assert_array_equal(parameter.grad, gradient)
 
 
@@ -330,7 +366,8 @@ def test_a_gradient_of_another_dtype_is_taken_as_the_layers_own(case, rung):
     expected = layer.backward(dy)
     dx = layer.backward(dy.astype("float64"))
     np.testing.assert_array_equal(dx, expected)
-    assert {array.dtype.name for array in [dx, *(p.grad for p in layer.parameters)]} == {"float32"}
+    gradients = [p.grad for p in layer.parameters if p.trainable]
+    assert {array.dtype.name for array in [dx, *gradients]} == {"float32"}
 
 
 def test_an_initializer_function_does_not_decide_the_dtype(rung):
@@ -342,3 +379,210 @@ def test_an_initializer_function_does_not_decide_the_dtype(rung):
 def test_an_initializer_function_cannot_make_another_shape(numpy_rung):
     with pytest.raises(ValueError, match=r"\(3, 2\)"):
         Dense(2, kernel_initializer=lambda shape, rng, dtype: np.zeros(2, dtype)).build((3,))
+
+
+# --- average pools --------------------------------------------------------------------------------
+
+
+def test_average_pooling_counts_no_padding(rung):
+    layer = AveragePooling2D(2, padding="same")
+    # Windows: (1, 3, 5, 7); (2, 4) and (6, 8) with the padding to their right and below; (10).
+    x = np.reshape([1, 3, 2, 5, 7, 4, 6, 8, 10], (1, 3, 3, 1))
+    y = layer.forward(x)
+    np.testing.assert_array_equal(y[0, :, :, 0], [[4, 3], [7, 10]])
+    dx = layer.backward(np.reshape([8, 6, 4, 5], (1, 2, 2, 1)))
+    np.testing.assert_array_equal(dx[0, :, :, 0], [[2, 2, 3], [2, 2, 3], [2, 2, 5]])
+
+
+def test_average_pooling_drops_what_no_window_covers_and_adds_up_where_windows_overlap(rung):
+    layer = AveragePooling2D((1, 2), strides=(1, 1))
+    y = layer.forward(np.reshape([2, 6, 4], (1, 1, 3, 1)))
+    np.testing.assert_array_equal(y.ravel(), [4, 5])
+    dx = layer.backward(np.reshape([8, 2], (1, 1, 2, 1)))
+    np.testing.assert_array_equal(dx.ravel(), [4, 5, 1])
+    layer = AveragePooling2D((1, 2))
+    np.testing.assert_array_equal(layer.forward(np.reshape([2, 6, 4], (1, 1, 3, 1))).ravel(), [4])
+    dx = layer.backward(np.reshape([8], (1, 1, 1, 1)))
+    np.testing.assert_array_equal(dx.ravel(), [4, 4, 0])
+
+
+def test_global_average_pooling_by_hand(rung):
+    layer = GlobalAveragePooling2D()
+    x = np.float32([[[[1, 10], [2, 20]], [[3, 30], [6, 60]]]])
+    np.testing.assert_array_equal(layer.forward(x), [[3, 30]])
+    dx = layer.backward(np.float32([[4, 8]]))
+    np.testing.assert_array_equal(dx, np.broadcast_to([1, 2], (1, 2, 2, 2)))
+
+
+# --- batch normalisation --------------------------------------------------------------------------
+
+
+def test_batch_normalization_by_hand(rung):
+    layer = BatchNormalization(epsilon=0.0, momentum=0.75)
+    layer.build((1,), dtype="float64")
+    layer.set_weights([[3], [10], [8], [16]])
+    x = np.array([[0.0], [8.0]])
+    # Mean 4, variance (16 + 16) / 2 = 16 (and not 32): x_hat = -1, 1.
+    np.testing.assert_array_equal(layer.forward(x, training=True), [[7], [13]])
+    # dbeta = 6, dgamma = 4 - 2 = 2, and dx = 3 / 4 * (dy - 6 / 2 - x_hat * 2 / 2) = 0.
+    np.testing.assert_array_equal(layer.backward(np.array([[2.0], [4.0]])), [[0], [0]])
+    np.testing.assert_array_equal([layer.gamma.grad, layer.beta.grad], [[2], [6]])
+    np.testing.assert_array_equal(layer.moving_mean.value, [8])
+    layer.update_statistics()
+    # 0.75 * 8 + 0.25 * 4 = 7,  0.75 * 16 + 0.25 * 16 = 16
+    np.testing.assert_array_equal(layer.get_weights()[2:], [[7], [16]])
+    # In inference: (x - 7) / 4, so 3 * -1.75 + 10 = 4.75 and 3 * 0.25 + 10 = 10.75
+    np.testing.assert_array_equal(layer.forward(x), [[4.75], [10.75]])
+    np.testing.assert_array_equal(layer.backward(np.array([[2.0], [4.0]])), [[1.5], [3]])
+    layer.update_statistics()  # nothing moves after a forward in inference
+    np.testing.assert_array_equal(layer.get_weights()[2:], [[7], [16]])
+
+
+def test_batch_normalization_of_a_channel_that_never_changes(rung):
+    layer = BatchNormalization()
+    y = layer.forward(np.full((5, 3), 7.0), training=True)
+    np.testing.assert_array_equal(y, np.zeros((5, 3)))
+    assert np.isfinite(layer.backward(draw((3,))[:1].repeat(5, axis=0))).all()
+
+
+@pytest.mark.parametrize("offset", [0, 1e4])
+def test_batch_normalization_takes_channels_far_from_zero(offset, rung):
+    """E[x^2] - E[x]^2 would lose all digits of the variance: in float32 1e8 comes in steps of 8."""
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((500, 4, 3)) + offset).astype(np.float32)
+    y = BatchNormalization(epsilon=0.0).forward(x, training=True)
+    np.testing.assert_allclose(y.std(axis=(0, 1), dtype=np.float64), np.ones(3), atol=1e-4)
+    # A mean near 1e4 is itself rounded by up to 5e-4.
+    np.testing.assert_allclose(y.mean(axis=(0, 1), dtype=np.float64), np.zeros(3), atol=6e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"center": False}, {"scale": False}])
+def test_batch_normalization_weights_come_in_the_order_of_keras(options, numpy_rung):
+    layer = BatchNormalization(**options)
+    layer.build((2, 3))
+    names = ["gamma"] * options.get("scale", True) + ["beta"] * options.get("center", True)
+    assert [p.name for p in layer.parameters] == [*names, "moving_mean", "moving_variance"]
+    assert [p.trainable for p in layer.parameters] == [True] * len(names) + [False, False]
+
+
+def test_batch_normalization_in_inference_has_a_gradient_too(rung):
+    layer = BatchNormalization()
+    x, dy = draw((2, 4), "float64"), draw((2, 4), "float64", seed=2)
+    layer.build((2, 4), dtype="float64")
+    layer.set_weights([draw((4,), "float64", seed=s)[0] ** 2 + 0.5 for s in range(4)])
+    layer.forward(x)
+    dx, parameters = layer.backward(dy), layer.parameters[:2]
+    for array, gradient in [(x, dx), *((p.value, p.grad) for p in parameters)]:
+        numeric = numerical_gradient(lambda: dy * layer.forward(x), array)
+        # Central differences of a linear function: only rounding, 1e-16 / 1e-5.
+        np.testing.assert_allclose(gradient, numeric, rtol=0, atol=1e-9)
+
+
+# --- dropout --------------------------------------------------------------------------------------
+
+
+def test_dropout_by_hand(rung):
+    layer = Dropout(0.75)
+
+    class Fixed:
+        def random(self, shape, dtype):
+            return np.reshape([0.7, 0.75, 0.8, 0.1], shape).astype(dtype)
+
+    layer.rng = Fixed()
+    x = np.array([[1.0, 2.0, 3.0, 4.0]])
+    np.testing.assert_array_equal(layer.forward(x, training=True), [[0, 8, 12, 0]])
+    np.testing.assert_array_equal(layer.backward(x), [[0, 8, 12, 0]])
+    np.testing.assert_array_equal(layer.forward(x), x)
+    np.testing.assert_array_equal(layer.backward(x), x)
+
+
+def test_dropout_keeps_the_mean_and_drops_its_share(rung):
+    layer = Dropout(0.3)
+    layer.rng = np.random.default_rng(0)
+    y = layer.forward(np.ones((100, 1000), np.float32), training=True)
+    # Of 100,000 draws the share varies by sqrt(0.3 * 0.7 / 1e5) = 0.0014; five times that.
+    assert abs((y == 0).mean() - 0.3) < 0.0073
+    assert set(np.unique(y)) == {0, np.float32(1 / 0.7)}
+    assert len(np.unique((y == 0).mean(axis=0))) > 10, "each element is drawn by itself"
+
+
+def test_dropout_of_nothing_and_of_everything(rung):
+    x = draw((5,))
+    np.testing.assert_array_equal(Dropout(0).forward(x, training=True), x)
+    layer = Dropout(1)
+    np.testing.assert_array_equal(layer.forward(x, training=True), 0 * x)
+    np.testing.assert_array_equal(layer.backward(x), 0 * x)
+
+
+def test_dropout_in_a_model_draws_anew_each_step_and_alike_from_one_seed(rung):
+    def run(seed):
+        model = Sequential([Input((50,)), Dropout(0.5), Dense(2)], seed=seed)
+        model.compile("sgd", "mse")
+        x, y = np.ones((1, 50)), np.ones((1, 2))
+        masks = []
+        for _ in range(3):
+            model.loss_and_gradients(x, y)
+            (kept,) = model.layers[0]._cache
+            model.train_on_batch(x, y)
+            # The step's noise is known before the step is taken.
+            np.testing.assert_array_equal(model.layers[0]._cache[0], kept)
+            masks.append(kept)
+        return np.concatenate(masks)
+
+    one, same, other = run(1), run(1), run(2)
+    assert len({mask.tobytes() for mask in one}) == 3
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_dropout_does_not_depend_on_the_rung_or_the_dtype():
+    masks = []
+    for rung in ("numpy", "numba"):
+        for dtype in ("float32", "float64"):
+            with kernels.use(rung):
+                layer = Dropout(0.5)
+                layer.build((40,), dtype=dtype)
+                layer.rng = np.random.default_rng(7)
+                masks.append(layer.forward(np.ones((9, 40)), training=True) > 0)
+    for mask in masks[1:]:
+        np.testing.assert_array_equal(mask, masks[0])
+
+
+# --- activations ----------------------------------------------------------------------------------
+
+# exp(-1) - 1 = -0.632..., 1 / (1 + e) = 0.268..., each to the digits that float64 holds.
+E1, S1 = -0.6321205588285577, 0.2689414213699951
+ACTIVATIONS = {
+    "LeakyReLU": (lambda: LeakyReLU(0.5), [-0.5, 0, 2], [5, 5, 10]),
+    "LeakyReLU, default": (LeakyReLU, [-0.3, 0, 2], [3, 3, 10]),
+    "leaky_relu": (lambda: Activation("leaky_relu"), [-0.2, 0, 2], [2, 2, 10]),
+    "ELU": (lambda: ELU(0.5), [0.5 * E1, 0, 2], [5 * (E1 + 1), 5, 10]),
+    "elu": (lambda: Activation("elu"), [E1, 0, 2], [10 * (E1 + 1), 10, 10]),
+    "sigmoid": (
+        lambda: Activation("sigmoid"),
+        [S1, 0.5, 0.8807970779778824],
+        [10 * S1 * (1 - S1), 2.5, 1.049935854035065],
+    ),
+    "tanh": (
+        lambda: Activation("tanh"),
+        [-0.7615941559557649, 0, 0.9640275800758169],
+        [4.199743416140261, 10, 0.7065082485316443],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_by_hand(name, rung):
+    make_layer, y, dx = ACTIVATIONS[name]
+    layer = make_layer()
+    # float64: a few roundings of 1e-16.
+    np.testing.assert_allclose(layer.forward(np.array([[-1.0, 0.0, 2.0]])), [y], rtol=1e-14)
+    np.testing.assert_allclose(layer.backward(np.full((1, 3), 10.0)), [dx], rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_overflow_nowhere_and_let_nan_through(name, rung):
+    layer = ACTIVATIONS[name][0]()
+    y = layer.forward(np.array([[-1e4, 1e4, np.nan]]))
+    assert np.isfinite(y[0, :2]).all() and np.isnan(y[0, 2])
+    assert np.isfinite(layer.backward(np.ones((1, 3)))[0, :2]).all()

@@ -10,7 +10,8 @@ Three groups of checks, all on the reference rung, where bugs.py patches its bug
 - fixtures: numbers that Keras has recorded, from test_keras_trace.py and test_keras_optimizers.py,
   and some worked by hand.
 A bug in a backward must be caught by the first two. What they cannot see, since it leaves forward
-and backward in agreement, is left to the third: optimizers, initializers, the values of losses.
+and backward in agreement, is left to the third: optimizers, initializers, the values of losses, and
+what a layer computes.
 """
 
 import functools
@@ -24,6 +25,7 @@ import pytest
 import test_adjoint
 import test_keras_optimizers
 import test_keras_trace
+import test_layers
 
 from tinycnn import (
     SGD,
@@ -75,7 +77,7 @@ def small_network(seed):
             Conv2D(4, (2, 2), activation="relu", padding="same"),
             MaxPooling2D((2, 2), strides=1),
             Flatten(),
-            Dense(5, activation="relu"),
+            Dense(5, activation="relu", kernel_regularizer="l2"),
             Dense(3, activation="softmax"),
         ],
         dtype="float64",
@@ -203,6 +205,13 @@ def fixture_checks():
         a_generator_gives_no_kernel_twice,
     ):
         yield check.__name__.replace("_", " "), check
+    for by_hand in (
+        test_layers.test_average_pooling_counts_no_padding,
+        test_layers.test_batch_normalization_by_hand,
+        test_layers.test_dropout_by_hand,
+    ):
+        name = by_hand.__name__.removeprefix("test_").replace("_", " ")
+        yield name, functools.partial(by_hand, "numpy")
 
 
 # --- running them ---------------------------------------------------------------------------------
@@ -216,6 +225,7 @@ GROUPS = {
 #: The groups that owe the discovery of a bug, those that see it soonest first.
 OWED = {
     "backward": ("adjoint", "gradient"),
+    "layer": ("fixtures", "gradient", "adjoint"),
     "loss": ("gradient", "fixtures", "adjoint"),
     "optimizer": ("fixtures", "gradient", "adjoint"),
     "initializer": ("fixtures", "gradient", "adjoint"),

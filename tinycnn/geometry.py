@@ -5,6 +5,7 @@ Source: keras/src/ops/operation_utils.py (output shapes), TensorFlow's "SAME" ru
 """
 
 PADDINGS = ("valid", "same")
+Pair = tuple[int, int]
 
 
 def checked_padding(padding: str) -> str:

@@ -5,11 +5,17 @@ from typing import Any
 import numpy as np
 
 from tinycnn.layers import (
+    ELU,
     Activation,
+    AveragePooling2D,
+    BatchNormalization,
     Conv2D,
     Dense,
+    Dropout,
     Flatten,
+    GlobalAveragePooling2D,
     Layer,
+    LeakyReLU,
     MaxPooling2D,
     ReLU,
     Rescaling,
@@ -40,6 +46,10 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
     def distinct(*shape: int) -> Array:
         """No two values closer than 0.1: no kink within reach of h."""
         return 0.1 * rng.permutation(int(np.prod(shape))).reshape(shape)
+
+    def shifted(*shape: int) -> Array:
+        """Channels each with a mean and a scale of its own."""
+        return some(*shape) * rng.uniform(0.5, 2.0, shape[-1]) + 3 * some(shape[-1])
 
     def ties(*shape: int) -> Array:
         """Few values, many of them equal and many 0."""
@@ -76,6 +86,26 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         ("Softmax", Softmax(), some(3, 5)),
         ("Activation softmax, 3 axes", Activation("softmax"), some(2, 3, 4)),
         ("Activation linear", Activation("linear"), some(3, 4)),
+        ("Activation sigmoid", Activation("sigmoid"), 2 * some(3, 7)),
+        ("Activation tanh", Activation("tanh"), 2 * some(3, 7)),
+        ("Activation leaky_relu", Activation("leaky_relu"), some(3, 7)),
+        ("Activation elu", Activation("elu"), some(3, 7)),
+        ("Conv2D 2x3, sigmoid", Conv2D(3, (2, 3), activation="sigmoid", **b), some(2, 4, 5, 2)),
+        ("Dense, tanh", Dense(4, activation="tanh", **b), some(3, 5)),
+        ("Dense, leaky_relu", Dense(6, activation="leaky_relu", **b), some(3, 5)),
+        ("LeakyReLU with ties", LeakyReLU(), ties(3, 7) - 1),
+        ("ELU", ELU(), some(3, 7)),
+        ("ELU, alpha 0.3, with ties", ELU(0.3), ties(3, 7) - 1),
+        ("Dropout", Dropout(0.4), some(3, 4, 5)),
+        ("Dropout of zeros", Dropout(0.4), ties(3, 4, 5)),
+        ("BatchNormalization", BatchNormalization(), shifted(3, 4, 5, 2)),
+        ("BatchNormalization of rows", BatchNormalization(epsilon=0.1), shifted(7, 5)),
+        ("BatchNormalization, no gamma", BatchNormalization(scale=False), shifted(3, 4)),
+        ("BatchNormalization, no beta", BatchNormalization(center=False), shifted(2, 3, 2)),
+        ("AveragePooling2D 2x2 of 5x7", AveragePooling2D(2), some(2, 5, 7, 2)),
+        ("AveragePooling2D 3x2, strides 1x2", AveragePooling2D((3, 2), (1, 2)), some(2, 5, 6, 2)),
+        ("AveragePooling2D 3x3, strides 2, same", AveragePooling2D(3, 2, "same"), some(2, 6, 5, 2)),
+        ("GlobalAveragePooling2D", GlobalAveragePooling2D(), some(2, 3, 4, 5)),
         ("Rescaling", Rescaling(1 / 255, 0.5), 255 * some(2, 3, 3, 1)),
     ]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tinycnn.regularizers import L2
 from tinycnn.utils import Array
 
 
@@ -14,9 +15,11 @@ class Parameter:
         value: the array; only the optimizer writes it, and in place.
         grad: its gradient, of the same shape; assigned anew by each `backward`, None before.
         trainable: False for what the layer itself keeps, such as moving statistics.
+        regularizer: a penalty on its value, which the model adds to the loss.
     """
 
     name: str
     value: Array
     grad: Array | None = None
     trainable: bool = True
+    regularizer: L2 | None = None

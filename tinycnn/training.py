@@ -141,9 +141,13 @@ class Trainer:
             return loss, loss.forward(y_true, y_pred), False
         return self._loss_on_logits, self._loss_on_logits.forward(y_true, last.logits), True
 
+    def _penalty(self) -> float:
+        """What the regularizers add to the loss."""
+        return sum((p.regularizer(p.value) for p in self.parameters if p.regularizer), 0.0)
+
     def loss_of(self, y_true: Array, y_pred: Array) -> float:
-        """The loss of the last `forward`, whose output `y_pred` is."""
-        return self._loss(y_true, y_pred)[1]
+        """The loss of the last `forward`, whose output `y_pred` is; penalties included."""
+        return self._loss(y_true, y_pred)[1] + self._penalty()
 
     def seed_noise(self) -> None:
         """Gives every stochastic layer its generator for this training step."""
@@ -158,14 +162,19 @@ class Trainer:
         y_pred = self.forward(x, training)
         loss, value, from_logits = self._loss(y, y_pred)
         self.backward(loss.backward(), from_logits, needs_dx=False)
-        return value, y_pred
+        for p in self.parameters:
+            if p.regularizer and p.grad is not None:
+                p.grad = p.grad + p.regularizer.gradient(p.value)
+        return value + self._penalty(), y_pred
 
     def _train_step(self, x: Array, y: Array) -> tuple[float, Array]:
-        """One step; a loss that is not finite changes no weight."""
+        """One step; a loss that is not finite changes no weight and no statistic."""
         _, optimizer = self._compiled()
         value, y_pred = self._forward_backward(x, y, training=True)
         if math.isfinite(value):
             optimizer.update(self.parameters)
+            for layer in self.layers:
+                layer.update_statistics()
             self.steps_trained += 1
         return value, y_pred
 
@@ -173,6 +182,8 @@ class Trainer:
         self, x: Array, y: Array, training: bool = True
     ) -> tuple[float, list[Array]]:
         """The loss of a batch and its gradient by every trainable parameter; nothing is updated.
+
+        Nor does any statistic move.
 
         Returns:
             The loss, and the gradients in the order of the trainable entries of `get_weights()`.

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         softmax_cross_entropy_forward as softmax_cross_entropy_forward,
     )
     from tinycnn.kernels.reference import softmax_forward as softmax_forward
+    from tinycnn.kernels.reference_layers import *  # noqa: F403
 else:
 
     def __getattr__(name: str) -> Any:

@@ -32,6 +32,13 @@ from numba import prange
 from tinycnn import console
 from tinycnn.geometry import output_length, window_padding
 from tinycnn.kernels import reference, simd
+from tinycnn.kernels.checks import Shape
+from tinycnn.kernels.checks import pool_shape as _pool_shape
+from tinycnn.kernels.checks import ready as _ready
+from tinycnn.kernels.checks import same_dtype as _same_dtype
+from tinycnn.kernels.checks import same_shape as _same_shape
+from tinycnn.kernels.checks import writable_in_place as _writable_in_place
+from tinycnn.kernels.compiled_layers import *  # noqa: F403
 
 # Not hot in this rung, which needs no columns: the reference rung's serve.
 from tinycnn.kernels.reference import Pair
@@ -54,8 +61,6 @@ from tinycnn.kernels.simd import (
     where_positive,
 )
 from tinycnn.utils import Array
-
-Shape = tuple[int, ...]
 
 # --- convolution: the kernels ---------------------------------------------------------------------
 
@@ -535,13 +540,6 @@ def max_pool_backward(
     return dx
 
 
-def _pool_shape(x_shape: Shape, size: Pair, strides: Pair, padding: str) -> Shape:
-    N, H, W, C = x_shape
-    (top, _), (left, _) = window_padding(H, W, size, strides, padding)
-    OH, OW = (output_length(x_shape[a + 1], size[a], strides[a], padding) for a in (0, 1))
-    return (N, H, W, C, *size, *strides, OH, OW, top, left)
-
-
 # --- dense: a 1x1 convolution on images of one pixel ----------------------------------------------
 
 
@@ -743,38 +741,6 @@ def sgd_update(
     flat = (array.reshape(-1) for array in (value, gradient, moved))
     scalar = value.dtype.type
     _sgd(*flat, scalar(learning_rate), scalar(momentum), velocity is not None, bool(nesterov))
-
-
-# --- checks, and getting ready --------------------------------------------------------------------
-
-
-def _ready(array: Array, ndim: int, name: str) -> Array:
-    """The array as kernels need it, a copy if it must be: contiguous, aligned, and writable.
-
-    Kernels do not write into it; but to Numba a read-only array is another type, that is, another
-    set of kernels to compile.
-    """
-    if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
-        raise TypeError(f"`{name}` must be float32 or float64. Received: {array.dtype}")
-    if array.ndim != ndim:
-        raise ValueError(f"`{name}` must have {ndim} axes. Received: shape {array.shape}")
-    return np.require(array, requirements=["C", "A", "W"])
-
-
-def _same_dtype(**arrays: Array) -> None:
-    if len({array.dtype.char for array in arrays.values()}) > 1:
-        received = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
-        raise TypeError(f"all arrays must have the same dtype. Received: {received}")
-
-
-def _same_shape(shape: Shape, **arrays: Array) -> None:
-    for name, array in arrays.items():
-        if array.shape != shape:
-            raise ValueError(f"`{name}` must have shape {shape}. Received: {array.shape}")
-
-
-def _writable_in_place(*arrays: Array) -> bool:
-    return all(a.flags.c_contiguous and a.flags.aligned and a.flags.writeable for a in arrays)
 
 
 # --- warming up -----------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
-"""Every formula of the network, in plain NumPy: the kernels to read.
+"""Every formula of the reference network, in plain NumPy: the kernels to read.
+
+`reference_layers.py` holds those of the other layers; all are reached from here.
 
 `compiled.py` holds the same functions with the same signatures in Numba, to run; the tests hold
 both against the definition (`tests/naive.py`, nested loops). Read im2col first: with it a
@@ -18,11 +20,10 @@ Sources: Chellapilla et al. 2006 (im2col); Goodfellow et al. 2016, chapters 6 an
 
 import numpy as np
 
+from tinycnn.geometry import Pair as Pair
 from tinycnn.geometry import output_length, window_padding
+from tinycnn.kernels.reference_layers import *  # noqa: F403
 from tinycnn.utils import Array
-
-Pair = tuple[int, int]
-
 
 # --- im2col: images as a matrix of windows, and back ----------------------------------------------
 

@@ -1,14 +1,17 @@
 """Activations: as layers, and as the `activation=` argument of Conv2D and Dense.
 
 Each is a pair of kernels; every backward here needs only the output y, so that is all a layer has
-to keep.
+to keep. Slopes and their defaults are Keras's: 0.2 in the function "leaky_relu", 0.3 in the layer.
+
+Sources: Maas et al. 2013 (leaky relu); Clevert et al. 2016 (elu); keras/src/activations/ and
+keras/src/layers/activations/.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tinycnn import kernels
-from tinycnn.arguments import one_of
+from tinycnn.arguments import number, one_of
 from tinycnn.layers.base import Layer
 from tinycnn.utils import Array
 
@@ -26,6 +29,17 @@ ACTIVATIONS = {
     "relu": Function(lambda x: kernels.relu_forward(x), lambda dy, y: kernels.relu_backward(dy, y)),
     "softmax": Function(
         lambda x: kernels.softmax_forward(x), lambda dy, y: kernels.softmax_backward(dy, y)
+    ),
+    "sigmoid": Function(
+        lambda x: kernels.sigmoid_forward(x), lambda dy, y: kernels.sigmoid_backward(dy, y)
+    ),
+    "tanh": Function(lambda x: kernels.tanh_forward(x), lambda dy, y: kernels.tanh_backward(dy, y)),
+    "leaky_relu": Function(
+        lambda x: kernels.leaky_relu_forward(x, 0.2),
+        lambda dy, y: kernels.leaky_relu_backward(dy, y, 0.2),
+    ),
+    "elu": Function(
+        lambda x: kernels.elu_forward(x, 1.0), lambda dy, y: kernels.elu_backward(dy, y, 1.0)
     ),
 }
 
@@ -69,8 +83,8 @@ class Activated(Layer):
         raise NotImplementedError
 
     def branches(self) -> list[Array]:
-        """Of a relu, which outputs are positive."""
-        return [self._recall()[2] > 0] if self.activation == "relu" else []
+        """Of a relu, leaky or not, which outputs are positive."""
+        return [self._recall()[2] > 0] if self.activation in ("relu", "leaky_relu") else []
 
     @property
     def logits(self) -> Array:
@@ -83,7 +97,7 @@ class Activation(Activated):
     """Applies an activation function, element by element (softmax: over the last axis).
 
     Args:
-        activation: "relu", "softmax" or "linear".
+        activation: "relu", "leaky_relu", "elu", "sigmoid", "tanh", "softmax" or "linear".
 
     Input shape: any. Output shape: the same.
 
@@ -159,3 +173,83 @@ class Softmax(Activation):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return Layer.get_config(self)
+
+
+class LeakyReLU(Layer):
+    """X where positive, else negative_slope * x: a relu that never stops learning.
+
+    Args:
+        negative_slope: slope below 0, at least 0.
+
+    Input shape: any. Output shape: the same.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+        >>> LeakyReLU(0.5).forward(np.array([[-1.0, 2.0]]))
+        array([[-0.5,  2. ]])
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.negative_slope = number(negative_slope, "negative_slope", low=0.0)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y = x if x > 0 else negative_slope * x."""
+        y = kernels.leaky_relu_forward(self._receive(x), self.negative_slope)
+        self._cache = (y,)
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """dx = dy if y > 0 else negative_slope * dy."""
+        (y,) = self._recall()
+        return kernels.leaky_relu_backward(self._receive_gradient(dy), y, self.negative_slope)
+
+    def branches(self) -> list[Array]:
+        """Which outputs are positive."""
+        return [self._recall()[0] > 0]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class ELU(Layer):
+    """X where positive, else alpha * (exp(x) - 1), which levels off at -alpha.
+
+    Args:
+        alpha: at least 0.
+
+    Input shape: any. Output shape: the same.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+        >>> ELU().forward(np.array([[-100.0, 2.0]]))
+        array([[-1.,  2.]])
+    """
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha = number(alpha, "alpha", low=0.0)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y = x if x > 0 else alpha * (exp(x) - 1)."""
+        y = kernels.elu_forward(self._receive(x), self.alpha)
+        self._cache = (y,)
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """dx = dy if y > 0 else dy * (y + alpha), as alpha * exp(x) = y + alpha."""
+        (y,) = self._recall()
+        return kernels.elu_backward(self._receive_gradient(dy), y, self.alpha)
+
+    def branches(self) -> list[Array]:
+        """Which outputs are positive."""
+        return [self._recall()[0] > 0]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "alpha": self.alpha}

@@ -7,8 +7,10 @@ A layer of your own overrides `build` (if it has parameters), `forward`, `backwa
 - `backward` takes dy, assigns each parameter's `.grad`, and returns dx.
 - Nothing changes an array it was given; what `forward` returns is the caller's to keep. But x and
   y are not copied: whoever changes them in place before `backward` changes the gradient too.
-- `training=True` switches stochastic behaviour on, and nothing else. A stochastic layer declares
-  `rng`; the model sets it before every training forward, so the layer keeps no random state.
+- `training=True` switches on what training alone does: noise, and statistics of the batch. A
+  stochastic layer declares `rng`; the model sets it before every training forward, so the layer
+  keeps no random state. A layer with statistics of its own moves them in `update_statistics`, which
+  the model calls after every training step: forward and backward move nothing.
 
 Shapes in `build`, `input_shape` and `output_shape` come without the batch axis N.
 """
@@ -102,6 +104,12 @@ class Layer:
         positive, a pool its winners. Smooth layers need not override this.
         """
         return []
+
+    def update_statistics(self) -> None:
+        """Moves what the layer itself keeps of the batches; most layers keep nothing.
+
+        A model calls this after every training step, as does a training loop of your own.
+        """
 
     # --- for layers to use ------------------------------------------------------------------------
 

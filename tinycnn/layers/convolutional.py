@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import kernels
+from tinycnn import kernels, regularizers
 from tinycnn.arguments import integer, pair
 from tinycnn.geometry import checked_padding, output_size
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import Activated, checked
 from tinycnn.layers.base import Shape
+from tinycnn.regularizers import L2
 from tinycnn.utils import Array
 
 
@@ -29,10 +30,11 @@ class Conv2D(Activated):
         kernel_size: (KH, KW), or one integer for both.
         strides: (SH, SW), or one integer for both.
         padding: "valid" (none) or "same" (zeros around, so that OH = ceil(H / SH)).
-        activation: "relu", "softmax" or None.
+        activation: "relu", "softmax", ..., see `Activation`; None for none.
         use_bias: whether to add a bias.
         kernel_initializer: name or function; see initializers.py.
         bias_initializer: the same.
+        kernel_regularizer: a penalty on the kernel: "l2", or regularizers.L2(l2=0.01).
 
     Input shape: (N, H, W, C). Output shape: (N, OH, OW, F).
 
@@ -55,6 +57,7 @@ class Conv2D(Activated):
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
+        kernel_regularizer: str | L2 | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,6 +69,7 @@ class Conv2D(Activated):
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
 
     def build(
         self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
@@ -77,6 +81,7 @@ class Conv2D(Activated):
         rng = rng or np.random.default_rng()
         kernel_shape = (*self.kernel_size, input_shape[-1], self.filters)
         self.kernel = self._parameter("kernel", kernel_shape, self.kernel_initializer, rng, dtype)
+        self.kernel.regularizer = self.kernel_regularizer
         self.parameters = [self.kernel]
         if self.use_bias:
             self.bias = self._parameter("bias", (self.filters,), self.bias_initializer, rng, dtype)
@@ -129,4 +134,5 @@ class Conv2D(Activated):
             "use_bias": self.use_bias,
             "kernel_initializer": self.kernel_initializer,
             "bias_initializer": self.bias_initializer,
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
         }

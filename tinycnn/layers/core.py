@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import kernels
+from tinycnn import kernels, regularizers
 from tinycnn.arguments import integer
 from tinycnn.arguments import shape as checked_shape
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import Activated, checked
 from tinycnn.layers.base import Layer, Shape
+from tinycnn.regularizers import L2
 from tinycnn.utils import Array
 
 
@@ -72,10 +73,11 @@ class Dense(Activated):
 
     Args:
         units: U, the number of outputs.
-        activation: "relu", "softmax" or None.
+        activation: "relu", "softmax", ..., see `Activation`; None for none.
         use_bias: whether to add a bias.
         kernel_initializer: name or function; see initializers.py.
         bias_initializer: the same.
+        kernel_regularizer: a penalty on the kernel: "l2", or regularizers.L2(l2=0.01).
 
     Input shape: (N, ..., D). Output shape: (N, ..., U).
 
@@ -94,6 +96,7 @@ class Dense(Activated):
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
+        kernel_regularizer: str | L2 | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -102,6 +105,7 @@ class Dense(Activated):
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
 
     def build(
         self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
@@ -112,6 +116,7 @@ class Dense(Activated):
         rng = rng or np.random.default_rng()
         kernel_shape = (input_shape[-1], self.units)
         self.kernel = self._parameter("kernel", kernel_shape, self.kernel_initializer, rng, dtype)
+        self.kernel.regularizer = self.kernel_regularizer
         self.parameters = [self.kernel]
         if self.use_bias:
             self.bias = self._parameter("bias", (self.units,), self.bias_initializer, rng, dtype)
@@ -155,4 +160,5 @@ class Dense(Activated):
             "use_bias": self.use_bias,
             "kernel_initializer": self.kernel_initializer,
             "bias_initializer": self.bias_initializer,
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
         }

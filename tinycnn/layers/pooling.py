@@ -1,4 +1,4 @@
-"""Max-pooling: of every window of an image only the largest value goes on.
+"""Pooling: of every window of an image only its largest value, or its mean, goes on.
 
 Legend: N images of H x W pixels and C channels, windows of PH x PW, output OH x OW.
 """
@@ -15,23 +15,8 @@ from tinycnn.layers.base import Layer, Shape
 from tinycnn.utils import Array
 
 
-class MaxPooling2D(Layer):
-    """The largest value of every window, channel by channel.
-
-    Args:
-        pool_size: (PH, PW), or one integer for both.
-        strides: step between windows; None means `pool_size`.
-        padding: "valid" (what no whole window covers is dropped: 11 by 2 gives 5) or "same".
-
-    Input shape: (N, H, W, C). Output shape: (N, OH, OW, C).
-
-    Raises:
-        ValueError: for an argument out of range, or a window larger than the image.
-
-    Example:
-        >>> MaxPooling2D((2, 2)).build((11, 11, 64))
-        (5, 5, 64)
-    """
+class _Pooling2D(Layer):
+    """What the pools with windows share: their arguments and their output's shape."""
 
     def __init__(
         self,
@@ -52,6 +37,34 @@ class MaxPooling2D(Layer):
         OH, OW = output_size(input_shape, self.pool_size, self.strides, self.padding, "pool_size")
         return self._built(input_shape, (OH, OW, input_shape[-1]), dtype)
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }
+
+
+class MaxPooling2D(_Pooling2D):
+    """The largest value of every window, channel by channel.
+
+    Args:
+        pool_size: (PH, PW), or one integer for both.
+        strides: step between windows; None means `pool_size`.
+        padding: "valid" (what no whole window covers is dropped: 11 by 2 gives 5) or "same".
+
+    Input shape: (N, H, W, C). Output shape: (N, OH, OW, C).
+
+    Raises:
+        ValueError: for an argument out of range, or a window larger than the image.
+
+    Example:
+        >>> MaxPooling2D((2, 2)).build((11, 11, 64))
+        (5, 5, 64)
+    """
+
     def forward(self, x: Array, training: bool = False) -> Array:
         """y[n,i,j,c] = max over u, v of x[n, i*SH+u, j*SW+v, c]."""
         x = self._receive(x)
@@ -71,11 +84,70 @@ class MaxPooling2D(Layer):
         """The winners of all windows."""
         return [self._recall()[1]]
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-        }
+
+class AveragePooling2D(_Pooling2D):
+    """The mean of every window, channel by channel; zeros of the padding are not counted.
+
+    Args:
+        pool_size: (PH, PW), or one integer for both.
+        strides: step between windows; None means `pool_size`.
+        padding: "valid" or "same", as for MaxPooling2D.
+
+    Input shape: (N, H, W, C). Output shape: (N, OH, OW, C).
+
+    Raises:
+        ValueError: for an argument out of range, or a window larger than the image.
+
+    Example:
+        >>> AveragePooling2D((2, 2)).build((11, 11, 64))
+        (5, 5, 64)
+    """
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y[n,i,j,c] = mean over u, v of x[n, i*SH+u, j*SW+v, c]."""
+        x = self._receive(x)
+        self._cache = (x.shape,)
+        return kernels.average_pool_forward(x, self.pool_size, self.strides, self.padding)
+
+    def backward(self, dy: Array) -> Array:
+        """dx is, of every window over it, dy divided by the number of the window's pixels."""
+        (x_shape,) = self._recall()
+        dy = self._receive_gradient(dy)
+        return kernels.average_pool_backward(
+            dy, x_shape, self.pool_size, self.strides, self.padding
+        )
+
+
+class GlobalAveragePooling2D(Layer):
+    """The mean of every channel over the whole image: instead of Flatten, with fewer weights after.
+
+    Input shape: (N, H, W, C). Output shape: (N, C).
+
+    Raises:
+        ValueError: if the input is no image.
+
+    Example:
+        >>> GlobalAveragePooling2D().build((3, 3, 64))
+        (64,)
+    """
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
+    ) -> Shape:
+        """There is nothing to create. See `Layer.build`."""
+        output_size(input_shape, (1, 1), (1, 1), "valid", "pool_size")
+        return self._built(input_shape, input_shape[-1:], dtype)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y[n,c] = mean over h, w of x[n,h,w,c]: an average pool with one window, the image."""
+        x = self._receive(x)
+        N, H, W, C = x.shape
+        self._cache = (x.shape,)
+        return kernels.average_pool_forward(x, (H, W), (H, W)).reshape(N, C)
+
+    def backward(self, dy: Array) -> Array:
+        """dx[n,h,w,c] = dy[n,c] / (H*W)."""
+        (x_shape,) = self._recall()
+        N, H, W, C = x_shape
+        dy = self._receive_gradient(dy).reshape(N, 1, 1, C)
+        return kernels.average_pool_backward(dy, x_shape, (H, W), (H, W))

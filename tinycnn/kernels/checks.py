@@ -1,0 +1,51 @@
+"""What the compiled kernels check of their arguments, and how arrays are made ready for them.
+
+Kernels check nothing themselves: a wrong shape would read past the end of an array.
+"""
+
+import numpy as np
+
+from tinycnn.geometry import Pair, output_length, window_padding
+from tinycnn.utils import Array
+
+Shape = tuple[int, ...]
+
+
+def ready(array: Array, ndim: int, name: str) -> Array:
+    """The array as kernels need it, a copy if it must be: contiguous, aligned, and writable.
+
+    Kernels do not write into it; but to Numba a read-only array is another type, that is, another
+    set of kernels to compile.
+    """
+    if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
+        raise TypeError(f"`{name}` must be float32 or float64. Received: {array.dtype}")
+    if array.ndim != ndim:
+        raise ValueError(f"`{name}` must have {ndim} axes. Received: shape {array.shape}")
+    return np.require(array, requirements=["C", "A", "W"])
+
+
+def same_dtype(**arrays: Array) -> None:
+    """Raises TypeError unless all arrays, given by their names, have one dtype."""
+    if len({array.dtype.char for array in arrays.values()}) > 1:
+        received = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
+        raise TypeError(f"all arrays must have the same dtype. Received: {received}")
+
+
+def same_shape(shape: Shape, **arrays: Array) -> None:
+    """Raises ValueError unless all arrays, given by their names, have this shape."""
+    for name, array in arrays.items():
+        if array.shape != shape:
+            raise ValueError(f"`{name}` must have shape {shape}. Received: {array.shape}")
+
+
+def writable_in_place(*arrays: Array) -> bool:
+    """Whether kernels can write these arrays as they are."""
+    return all(a.flags.c_contiguous and a.flags.aligned and a.flags.writeable for a in arrays)
+
+
+def pool_shape(x_shape: Shape, size: Pair, strides: Pair, padding: str) -> Shape:
+    """(N, H, W, C, PH, PW, SH, SW, OH, OW, top, left) of a pool; the last two are the padding."""
+    N, H, W, C = x_shape
+    (top, _), (left, _) = window_padding(H, W, size, strides, padding)
+    OH, OW = (output_length(x_shape[a + 1], size[a], strides[a], padding) for a in (0, 1))
+    return (N, H, W, C, *size, *strides, OH, OW, top, left)

@@ -1,0 +1,124 @@
+"""BatchNormalization: every channel with mean 0 and variance 1 over the batch, then rescaled.
+
+Legend: C channels, the last axis; M is the product of all other axes, the batch included.
+
+Source: Ioffe and Szegedy 2015, Algorithms 1 and 2; keras/src/layers/normalization/
+batch_normalization.py, from which the moving statistics differ from the paper's: an exponential
+mean, of the biased variance. (PyTorch's is of the unbiased one, and its momentum is 1 - ours.)
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tinycnn import kernels
+from tinycnn.arguments import number
+from tinycnn.layers.base import Layer, Shape
+from tinycnn.utils import Array
+
+
+class BatchNormalization(Layer):
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
+
+    Mean and variance are those of the batch in training, and moving means of them in inference.
+    The model moves these after each training step: see `update_statistics`.
+
+    Args:
+        momentum: share of a moving statistic that is kept, in [0, 1).
+        epsilon: added to the variance.
+        center: whether there is a beta.
+        scale: whether there is a gamma.
+
+    Input shape: (N, ..., C). Output shape: the same.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+        >>> x = np.array([[0.0], [6.0]])  # mean 3, variance 9
+        >>> BatchNormalization(epsilon=0.0).forward(x, training=True)
+        array([[-1.],
+               [ 1.]])
+    """
+
+    def __init__(
+        self,
+        *,
+        momentum: float = 0.99,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.momentum = number(momentum, "momentum", 0.0, 1.0)
+        self.epsilon = number(epsilon, "epsilon", low=0.0)
+        self.center = center
+        self.scale = scale
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
+    ) -> Shape:
+        """Creates `gamma`, `beta`, `moving_mean` and `moving_variance` (C,). See `Layer.build`."""
+        if not input_shape or min(input_shape) < 1:
+            raise ValueError(
+                f"BatchNormalization needs inputs of shape (N, ..., C). Received: {input_shape}"
+            )
+        rng = rng or np.random.default_rng()
+        self.gamma, self.beta, self.moving_mean, self.moving_variance = (
+            self._parameter(name, input_shape[-1:], initializer, rng, dtype)
+            for name, initializer in (
+                ("gamma", "ones"),
+                ("beta", "zeros"),
+                ("moving_mean", "zeros"),
+                ("moving_variance", "ones"),
+            )
+        )
+        self.moving_mean.trainable = self.moving_variance.trainable = False
+        # Without gamma or beta they stay 1 or 0, and are nobody's parameters.
+        learned = [self.gamma] * self.scale + [self.beta] * self.center
+        self.parameters = [*learned, self.moving_mean, self.moving_variance]
+        return self._built(input_shape, input_shape, dtype)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y = gamma * x_hat + beta, with the batch's statistics in training, else the moving ones.
+
+        No statistic moves here: the same batch gives the same output again.
+        """
+        x = self._receive(x)
+        mean, variance = self.moving_mean.value, self.moving_variance.value
+        if training:
+            mean, variance = kernels.moments(x)
+        self._cache = (x, mean, variance, training)
+        gamma, beta = self.gamma.value, self.beta.value
+        return kernels.batch_norm_forward(x, gamma, beta, mean, variance, self.epsilon)
+
+    def backward(self, dy: Array) -> Array:
+        """With s = 1 / sqrt(variance + epsilon) and sums over the M rows of a channel.
+
+        dbeta = sum of dy,   dgamma = sum of dy * x_hat
+        dx = gamma * s * (dy - dbeta / M - x_hat * dgamma / M)   in training: x moves the statistics
+        dx = gamma * s * dy                                      in inference: they are constants
+        """
+        x, mean, variance, training = self._recall()
+        dx, self.gamma.grad, self.beta.grad = kernels.batch_norm_backward(
+            self._receive_gradient(dy), x, self.gamma.value, mean, variance, self.epsilon, training
+        )
+        return dx
+
+    def update_statistics(self) -> None:
+        """moving = momentum * moving + (1 - momentum) * batch, if the last forward was training."""
+        _, *batch, training = self._recall()
+        if training:
+            for moving, new in zip((self.moving_mean, self.moving_variance), batch, strict=True):
+                moving.value[...] = moving.value * self.momentum + new * (1 - self.momentum)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+        }

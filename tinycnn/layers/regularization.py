@@ -1,0 +1,65 @@
+"""Dropout: in training every number may be missing, so that none can be relied on alone.
+
+Source: Srivastava et al. 2014, in the inverted form (Section 10): the scaling is done in training,
+and inference is left alone. keras/src/layers/regularization/dropout.py
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tinycnn import kernels
+from tinycnn.arguments import number
+from tinycnn.layers.base import Layer
+from tinycnn.utils import Array
+
+
+class Dropout(Layer):
+    """Sets a random share of its input to 0 in training; in inference it does nothing.
+
+    What is kept is divided by 1 - rate, so that the mean of an output is that of its input. Each
+    training step drops other elements. `rng` draws them: a model sets it before every step; set it
+    yourself if you use the layer alone, or each forward draws from a fresh, unpredictable one.
+
+    Args:
+        rate: probability of being dropped, from 0 to 1 (some textbooks' p is that of being kept).
+
+    Input shape: any. Output shape: the same.
+
+    Raises:
+        ValueError: for an argument out of range.
+
+    Example:
+        >>> Dropout(0.5).forward(np.array([[1.0, 2.0]]))
+        array([[1., 2.]])
+    """
+
+    rng: np.random.Generator | None = None
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = number(rate, "rate", low=0.0)
+        if self.rate > 1:
+            raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate!r}")
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y = x / (1 - rate) where kept, else 0; y = x in inference."""
+        x = self._receive(x)
+        if not training:
+            self._cache = (None,)
+            return x
+        rng = self.rng or np.random.default_rng()
+        # float32 whatever the model's dtype: the same elements are dropped in both.
+        kept = np.asarray(rng.random(x.shape, dtype=np.float32)) >= self.rate
+        self._cache = (kept,)  # which elements were kept; None in inference: all
+        return kernels.dropout(x, kept, self.rate)
+
+    def backward(self, dy: Array) -> Array:
+        """dx = dy / (1 - rate) where kept, else 0; dx = dy in inference."""
+        (kept,) = self._recall()
+        dy = self._receive_gradient(dy)
+        return dy if kept is None else kernels.dropout(dy, kept, self.rate)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "rate": self.rate}
