@@ -731,8 +731,8 @@ _ALL = [
         (
             Edit(
                 "layers.normalization:BatchNormalization.update_statistics",
-                "_, *batch, training = self._recall()",
-                "x, mean, variance, training = self._recall()\n"
+                "_, _, *batch, training = self._recall()",
+                "x, _, mean, variance, training = self._recall()\n"
                 "    M = x.size // x.shape[-1]\n"
                 "    batch = mean, variance * M / (M - 1)",
             ),

@@ -230,7 +230,7 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 
 
 def leaky_relu_forward(x: Array, negative_slope: float) -> Array:
-    """X where positive, else negative_slope * x."""
+    """y = x where positive, else negative_slope * x."""
     return np.where(x > 0, x, x * x.dtype.type(negative_slope))
 
 
@@ -240,7 +240,7 @@ def leaky_relu_backward(dy: Array, y: Array, negative_slope: float) -> Array:
 
 
 def elu_forward(x: Array, alpha: float) -> Array:
-    """X where positive, else alpha * (exp(x) - 1)."""
+    """y = x where positive, else alpha * (exp(x) - 1)."""
     return np.where(x > 0, x, x.dtype.type(alpha) * np.expm1(np.minimum(x, 0)))
 
 

@@ -176,7 +176,7 @@ class Softmax(Activation):
 
 
 class LeakyReLU(Layer):
-    """X where positive, else negative_slope * x: a relu that never stops learning.
+    """y = x where positive, else negative_slope * x: a relu that never stops learning.
 
     Args:
         negative_slope: slope below 0, at least 0.
@@ -216,7 +216,7 @@ class LeakyReLU(Layer):
 
 
 class ELU(Layer):
-    """X where positive, else alpha * (exp(x) - 1), which levels off at -alpha.
+    """y = x where positive, else alpha * (exp(x) - 1), which levels off at -alpha.
 
     Args:
         alpha: at least 0.

@@ -65,19 +65,17 @@ class BatchNormalization(Layer):
                 f"BatchNormalization needs inputs of shape (N, ..., C). Received: {input_shape}"
             )
         rng = rng or np.random.default_rng()
-        self.gamma, self.beta, self.moving_mean, self.moving_variance = (
-            self._parameter(name, input_shape[-1:], initializer, rng, dtype)
-            for name, initializer in (
-                ("gamma", "ones"),
-                ("beta", "zeros"),
-                ("moving_mean", "zeros"),
-                ("moving_variance", "ones"),
-            )
-        )
+        C = input_shape[-1:]
+        self.moving_mean = self._parameter("moving_mean", C, "zeros", rng, dtype)
+        self.moving_variance = self._parameter("moving_variance", C, "ones", rng, dtype)
         self.moving_mean.trainable = self.moving_variance.trainable = False
-        # Without gamma or beta they stay 1 or 0, and are nobody's parameters.
-        learned = [self.gamma] * self.scale + [self.beta] * self.center
-        self.parameters = [*learned, self.moving_mean, self.moving_variance]
+        self.parameters = [self.moving_mean, self.moving_variance]
+        if self.center:
+            self.beta = self._parameter("beta", C, "zeros", rng, dtype)
+            self.parameters.insert(0, self.beta)
+        if self.scale:
+            self.gamma = self._parameter("gamma", C, "ones", rng, dtype)
+            self.parameters.insert(0, self.gamma)
         return self._built(input_shape, input_shape, dtype)
 
     def forward(self, x: Array, training: bool = False) -> Array:
@@ -89,8 +87,9 @@ class BatchNormalization(Layer):
         mean, variance = self.moving_mean.value, self.moving_variance.value
         if training:
             mean, variance = kernels.moments(x)
-        self._cache = (x, mean, variance, training)
-        gamma, beta = self.gamma.value, self.beta.value
+        gamma = self.gamma.value if self.scale else np.ones_like(mean)
+        beta = self.beta.value if self.center else np.zeros_like(mean)
+        self._cache = (x, gamma, mean, variance, training)
         return kernels.batch_norm_forward(x, gamma, beta, mean, variance, self.epsilon)
 
     def backward(self, dy: Array) -> Array:
@@ -100,15 +99,19 @@ class BatchNormalization(Layer):
         dx = gamma * s * (dy - dbeta / M - x_hat * dgamma / M)   in training: x moves the statistics
         dx = gamma * s * dy                                      in inference: they are constants
         """
-        x, mean, variance, training = self._recall()
-        dx, self.gamma.grad, self.beta.grad = kernels.batch_norm_backward(
-            self._receive_gradient(dy), x, self.gamma.value, mean, variance, self.epsilon, training
+        x, gamma, mean, variance, training = self._recall()
+        dx, dgamma, dbeta = kernels.batch_norm_backward(
+            self._receive_gradient(dy), x, gamma, mean, variance, self.epsilon, training
         )
+        if self.scale:
+            self.gamma.grad = dgamma
+        if self.center:
+            self.beta.grad = dbeta
         return dx
 
     def update_statistics(self) -> None:
         """moving = momentum * moving + (1 - momentum) * batch, if the last forward was training."""
-        _, *batch, training = self._recall()
+        _, _, *batch, training = self._recall()
         if training:
             for moving, new in zip((self.moving_mean, self.moving_variance), batch, strict=True):
                 moving.value[...] = moving.value * self.momentum + new * (1 - self.momentum)

@@ -1,0 +1,224 @@
+"""A training step of the reference network with each other layer in it, beside PyTorch's.
+
+    python benchmarks/layers.py             # two minutes
+    python benchmarks/layers.py --quick     # half a minute; the figures are rough
+
+A step is forward, loss, backward and Adam on one batch of 64 images, in float32, on all threads. An
+epoch of MNIST's 48,000 training images is 750 of them. Before a time is printed, both libraries are
+proved to have the same gradients from the same weights. They then take turns, each in a process of
+its own; figures are medians over the turns, a ratio is the median of the ratios of one turn.
+PyTorch runs channels_last; it needs the `reference` extra.
+"""
+
+import argparse
+import os
+import statistics
+from typing import Any
+
+import numpy as np
+from machine import available_cores, description, in_words
+from workers import Calls, Worker, prove_equal, set_threads
+
+from tinycnn import (
+    AveragePooling2D,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    Input,
+    MaxPooling2D,
+    ReLU,
+    Sequential,
+)
+from tinycnn.console import end_errors_in_one_line, say
+from tinycnn.utils import Array
+
+BATCH, STEPS = 64, 750
+# Sums of up to 40,000 products in float32, added in another order.
+TOLERANCE = 1e-3
+
+VARIANTS = {
+    "the reference network": {},
+    "Dropout(0.5) after Dense": {"after_dense": [Dropout(0.5)]},
+    "BatchNormalization after conv1": {"normalized": True},
+    "AveragePooling2D": {"pool": AveragePooling2D},
+    "GlobalAveragePooling2D": {"flatten": GlobalAveragePooling2D},
+    "L2 on all kernels": {"kernel_regularizer": "l2"},
+    **{
+        f"{name} for relu": {"activation": name}
+        for name in ("sigmoid", "tanh", "leaky_relu", "elu")
+    },
+}
+
+
+def network(
+    activation: str = "relu",
+    pool: Any = MaxPooling2D,
+    flatten: Any = Flatten,
+    normalized: bool = False,
+    after_dense: Any = (),
+    kernel_regularizer: str | None = None,
+) -> Sequential:
+    """The reference network, changed; not compiled."""
+    both: dict[str, Any] = {"kernel_regularizer": kernel_regularizer}
+    some: dict[str, Any] = both | {"activation": activation}
+    first = [Conv2D(32, (3, 3), **some)]
+    if normalized:
+        first = [Conv2D(32, (3, 3), use_bias=False, **both), BatchNormalization(), ReLU()]
+    return Sequential(
+        [
+            Input((28, 28, 1)),
+            *first,
+            pool((2, 2)),
+            Conv2D(64, (3, 3), **some),
+            pool((2, 2)),
+            Conv2D(64, (3, 3), **some),
+            flatten(),
+            Dense(64, **some),
+            *after_dense,
+            Dense(10, activation="softmax", **both),
+        ]
+    )
+
+
+def data() -> tuple[Array, Array]:
+    """A batch of images and its one-hot labels."""
+    rng = np.random.default_rng(0)
+    return rng.random((BATCH, 28, 28, 1), np.float32), np.eye(10)[rng.integers(0, 10, BATCH)]
+
+
+def deterministic(variant: str) -> bool:
+    """Whether training can be compared; noise is each library's own."""
+    return "Dropout" not in variant
+
+
+def tinycnn_calls(variant: str) -> Calls:
+    """Gradients, and a step."""
+    model, (x, y) = network(**VARIANTS[variant]), data()
+    model.compile("adam", "categorical_crossentropy")
+
+    def gradients() -> tuple[Array, ...]:
+        return tuple(model.loss_and_gradients(x, y, training=deterministic(variant))[1])
+
+    def step() -> tuple[Array]:
+        return (np.asarray(model.train_on_batch(x, y)),)
+
+    return {"gradients": (gradients, ()), "step": (step, ())}
+
+
+def torch_calls(variant: str) -> Calls:
+    """The same in PyTorch, from the same weights."""
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    ours, (x, y) = network(**VARIANTS[variant]), data()
+    modules, activations = (
+        [],
+        {
+            "relu": torch.nn.ReLU,
+            "leaky_relu": lambda: torch.nn.LeakyReLU(0.2),
+            "elu": torch.nn.ELU,
+            "sigmoid": torch.nn.Sigmoid,
+            "tanh": torch.nn.Tanh,
+        },
+    )
+
+    class RowColumnChannel(torch.nn.Module):
+        """Flattens as Keras does."""
+
+        def forward(self, x):
+            return x.permute(0, 2, 3, 1).flatten(1)
+
+    for layer in ours.layers:
+        match layer:
+            case Conv2D():
+                channels = layer.input_shape[-1]
+                modules.append(torch.nn.Conv2d(channels, layer.filters, 3, bias=layer.use_bias))
+            case Dense():
+                modules.append(torch.nn.Linear(layer.input_shape[-1], layer.units))
+            case BatchNormalization():
+                # PyTorch's momentum is the share of the new value.
+                modules.append(torch.nn.BatchNorm2d(layer.output_shape[-1], 1e-3, 0.01))
+            case MaxPooling2D():
+                modules.append(torch.nn.MaxPool2d(2))
+            case AveragePooling2D():
+                modules.append(torch.nn.AvgPool2d(2))
+            case GlobalAveragePooling2D():
+                modules += [torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()]
+            case Flatten():
+                modules.append(RowColumnChannel())
+            case Dropout():
+                modules.append(torch.nn.Dropout(layer.rate))
+        if (name := getattr(layer, "activation", None)) in activations:
+            modules.append(activations[name]())
+    model = torch.nn.Sequential(*modules).to(memory_format=torch.channels_last)
+    learned = [p for layer in ours.layers for p in layer.parameters if p.trainable]
+    penalized = []
+    with torch.no_grad():
+        for theirs, parameter in zip(model.parameters(), learned, strict=True):
+            value = torch.from_numpy(parameter.value)
+            theirs.copy_(value.permute(3, 2, 0, 1) if value.ndim == 4 else value.T)
+            if parameter.regularizer:
+                penalized.append(theirs)
+    images = torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    labels = torch.from_numpy(y.argmax(axis=1))
+    optimizer = torch.optim.Adam(model.parameters(), 0.001, eps=1e-7)
+
+    def backward() -> Any:
+        optimizer.zero_grad(set_to_none=True)
+        loss = torch.nn.functional.cross_entropy(model(images), labels)
+        for kernel in penalized:
+            loss = loss + 0.01 * kernel.square().sum()
+        loss.backward()
+        return loss
+
+    def gradients() -> tuple[Array, ...]:
+        model.train(deterministic(variant))
+        backward()
+        model.train()
+        return tuple(
+            (p.grad.permute(2, 3, 1, 0) if p.ndim == 4 else p.grad.T).numpy().copy()
+            for p in model.parameters()
+        )
+
+    def step() -> tuple[Array]:
+        loss = backward()
+        optimizer.step()
+        return (np.asarray(loss.item()),)
+
+    return {"gradients": (gradients, ()), "step": (step, ())}
+
+
+def compare(variants: list[str], turns: int, seconds: float) -> list[str]:
+    """The table's lines: one for each variant."""
+    lines = ["| the network with | tinycnn, ms a step | PyTorch | ratio | tinycnn, s an epoch |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    with Worker(tinycnn_calls) as ours, Worker(torch_calls) as theirs:
+        for variant in variants:
+            both = [worker.first(variant, "gradients")[0] for worker in (ours, theirs)]
+            prove_equal(variant, *both, TOLERANCE)
+            times = [
+                [worker.seconds(variant, "step", seconds) for worker in (ours, theirs)]
+                for _ in range(turns)
+            ]
+            mine, other = (statistics.median(column) for column in zip(*times, strict=True))
+            ratio = statistics.median(a / b for a, b in times)
+            lines.append(
+                f"| {variant} | {1e3 * mine:.2f} | {1e3 * other:.2f} | {ratio:.2f} | "
+                f"{STEPS * mine:.1f} |"
+            )
+    return lines
+
+
+if __name__ == "__main__":
+    end_errors_in_one_line()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter turns")
+    parser.add_argument("--only", choices=VARIANTS, action="append", help="these variants alone")
+    args = parser.parse_args()
+    set_threads(available_cores())
+    say(f"{in_words(description('torch'))}\n")
+    turns, seconds = (2, 0.2) if args.quick else (7, 0.5)
+    say("\n".join(compare(args.only or list(VARIANTS), turns, seconds)))
