@@ -58,6 +58,7 @@ ORDER = [
     "batches",
     "training",
     "models",
+    "inspection",
     "keras_weights",
     "gradient_cases",
     "gradient_check",
@@ -68,6 +69,11 @@ ORDER = [
     "datasets.normalization",
     "datasets.synthetic",
     "datasets",
+    "plotting.figures",
+    "plotting.history",
+    "plotting.inside",
+    "plotting.machinery",
+    "plotting.predictions",
     "plotting",
     "",  # tinycnn/__init__.py
 ]

@@ -39,7 +39,7 @@ def test_the_snippet_has_fifteen_lines_and_runs(monkeypatch, capsys):
 
 def test_every_file_of_the_package_stands_in_the_reading_order():
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tinycnn").rglob("*.py")}
-    folders = ("", "callbacks/", "datasets/", "layers/", "optimizers/")
+    folders = ("", "callbacks/", "datasets/", "layers/", "optimizers/", "plotting/")
     trivial = {f"tinycnn/{folder}__init__.py" for folder in folders}
     listed = [target for _, target, _ in READING_ORDER]
     assert len(listed) == len(set(listed))

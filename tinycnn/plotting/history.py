@@ -1,0 +1,41 @@
+"""How training went, by epoch."""
+
+from typing import TYPE_CHECKING
+
+from tinycnn.callbacks import History
+from tinycnn.plotting.figures import BLUE, VERMILION, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_history(history: History, title: str = "") -> "Figure":
+    """Accuracy and loss by epoch, training beside validation.
+
+    Args:
+        history: from `fit`.
+        title: of the whole picture; say the data set and the model.
+
+    Returns:
+        The figure.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    names = [name for name in ("accuracy", "loss") if name in history.history]
+    figure = new_figure(5 * len(names), 4.3, title)
+    epochs = [epoch + 1 for epoch in history.epoch]
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        axes.plot(epochs, history.history[name], "o-", color=BLUE, label="training")
+        if f"val_{name}" in history.history:
+            values = history.history[f"val_{name}"]
+            axes.plot(epochs, values, "s--", color=VERMILION, label="validation")
+        axes.set(title=name.capitalize(), xlabel="epoch", ylabel=name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.supxlabel(
+        "training: mean over the epoch, while the weights change; validation: after the epoch",
+        fontsize="small",
+        color="dimgray",
+    )
+    return figure
