@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinycnn import Dense, Flatten, Sequential, load_model
+from tinycnn import Conv2D, Dense, Flatten, Sequential, load_model
 from tinycnn.datasets import idx, synthetic
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +48,7 @@ def test_every_example_is_tested():
         "backprop_by_hand.py",
         "classify_my_digit.py",
         "compare_optimizers.py",
+        "look_inside.py",
         "mnist_cnn_classifier.py",
         "training_loop_by_hand.py",
     ]
@@ -304,6 +305,54 @@ def test_what_can_be_wrong_with_a_picture_ends_in_a_line(reader, tmp_path, wrong
     assert process.returncode != 0
     assert MISTAKES[wrong] in process.stderr
     assert process.stderr.splitlines()[-1].startswith(("error: ", "classify_my_digit.py: error: "))
+    assert "Traceback" not in process.stderr
+
+
+@pytest.fixture(scope="module")
+def looked_inside(small, tmp_path_factory):
+    """A folder with the pictures of a model that look_inside.py trained itself."""
+    home = tmp_path_factory.mktemp("home")
+    process = run("look_inside.py", "--data-dir", small, "--quick", home=home)
+    assert process.returncode == 0, process.stderr
+    assert "no model at output/mnist_cnn.npz: training one for an epoch" in process.stdout
+    return home / "output" / "pictures"
+
+
+def test_looking_inside_leaves_the_pictures_and_their_sheet(looked_inside):
+    names = {path.stem for path in looked_inside.iterdir()}
+    layers = {f"maps_{name}" for name in ("conv2d", "conv2d_1", "conv2d_2", "dense", "dense_1")}
+    assert names == layers | {
+        *("augmentation", "confusion_matrix", "contact_sheet", "filters", "grad_cam", "im2col"),
+        *("mistakes", "predictions", "saliency", "training_history"),
+    }
+    for path in looked_inside.iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_looking_inside_a_saved_model(small, tmp_path):
+    model = Sequential([Conv2D(2, (5, 5), 4, input_shape=(28, 28, 1)), Flatten(), Dense(10)])
+    model.save(tmp_path / "mine.npz")
+    model = tmp_path / "mine.npz"
+    process = run("look_inside.py", "--data-dir", small, "--model", model, home=tmp_path)
+    assert process.returncode == 0, process.stderr
+    names = {path.stem for path in (tmp_path / "output" / "pictures").iterdir()}
+    assert {"maps_conv2d", "maps_dense"} < names
+    assert "training_history" not in names
+
+
+@pytest.mark.parametrize("case", ["absent", "no model", "other images", "no convolution"])
+def test_what_can_not_be_looked_into_ends_in_a_line(small, tmp_path, case):
+    path = tmp_path / "model.npz"
+    if case == "no model":
+        path.write_bytes(b"not a model")
+    elif case == "other images":
+        Sequential([Conv2D(2, 3, input_shape=(8, 8, 1)), Flatten(), Dense(10)]).save(path)
+    elif case == "no convolution":
+        Sequential([Flatten(input_shape=(28, 28, 1)), Dense(10)]).save(path)
+    process = run("look_inside.py", "--data-dir", small, "--model", path, home=tmp_path)
+    assert process.returncode != 0
+    word = "must have a Conv2D" if case in ("other images", "no convolution") else str(path)
+    assert word in process.stderr.splitlines()[-1]
     assert "Traceback" not in process.stderr
 
 

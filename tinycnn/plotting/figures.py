@@ -1,6 +1,7 @@
 """What the pictures have in common: colours, headlines, images, and the sheet of them all.
 
-White is 0, images included: MNIST's light ink on black is drawn dark on white (but a photo as it is).
+White is 0, images included: MNIST's light ink on black is drawn dark on white. Photos stay as they
+are.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,0 +1,120 @@
+"""Looks inside a trained network: filters, feature maps, what it decides by, where it is wrong.
+
+    python examples/mnist_cnn_classifier.py            # leaves output/mnist_cnn.npz
+    python examples/look_inside.py                     # looks inside it
+    python examples/look_inside.py --model FILE.npz    # or any other that reads such images
+
+Without a model it trains one first, for one epoch. The pictures go to --output-dir, and all of them
+together on `contact_sheet.png`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+import tinycnn
+from tinycnn import Conv2D, History, Layer, inspection, kernels, load_model, plotting
+from tinycnn.console import end_errors_in_one_line, notice, say
+from tinycnn.datasets import mnist, synthetic
+from tinycnn.gradient_cases import reference_network
+
+end_errors_in_one_line()
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--model", type=Path, help="default: output/mnist_cnn.npz, if it is there")
+parser.add_argument("--data-dir", help="folder with the four MNIST files")
+parser.add_argument("--output-dir", type=Path, default=Path("output/pictures"))
+parser.add_argument("--quick", action="store_true", help="fewer images to train and to test on")
+args = parser.parse_args()
+args.output_dir.mkdir(parents=True, exist_ok=True)
+
+# --- data, with digits drawn by tinycnn where MNIST can't be had
+train, test = (6000, 1000) if args.quick else (60000, 10000)
+try:
+    data = mnist.load_data(args.data_dir)
+    dataset = mnist.name_of(data)
+except tinycnn.DownloadError as error:
+    notice(f"{error}\n\n*** NO MNIST: looking at digits drawn by tinycnn instead ***\n")
+    data = synthetic.load_data(train, test)
+    dataset = "drawn digits (not MNIST)"
+(x_train, y_train), (x, y) = ((x[:n], y[:n]) for (x, y), n in zip(data, (train, test), strict=True))
+x = x[..., np.newaxis].astype("float32") / 255
+
+# --- the model
+default = Path("output/mnist_cnn.npz")
+path = args.model or (default if default.exists() else None)
+history = History()
+if path:
+    say(f"model: {path}")
+    model = load_model(path)
+    if (record := path.with_name("history.json")).exists():
+        history.history = json.loads(record.read_text())["history"]
+        history.epoch = [*range(len(history.history["loss"]))]
+else:
+    say(f"no model at {default}: training one for an epoch on {len(x_train):,} images")
+    model = reference_network(seed=0)
+    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    x_train = x_train[..., np.newaxis].astype("float32") / 255
+    history = model.fit(x_train, y_train, batch_size=64, validation_split=0.2)
+convolutions = [layer for layer in model.layers if isinstance(layer, Conv2D)]
+if (model.input_shape, model.output_shape) != ((28, 28, 1), (10,)) or not convolutions:
+    parser.error("the model must have a Conv2D and read images (28, 28, 1) of 10 digits")
+
+
+class RandomShift(Layer):
+    """Augmentation at its simplest: moves each image by up to 3 pixels either way."""
+
+    rng: np.random.Generator | None = None
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        """(N, H, W, C) -> the same."""
+        return np.stack([np.roll(image, self.rng.integers(-3, 4, 2), (0, 1)) for image in x])
+
+
+# --- the numbers
+probabilities = model.predict(x, verbose=0)
+if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):  # a model that ends in logits
+    probabilities = kernels.softmax_forward(probabilities)
+chosen = probabilities.argmax(axis=-1)
+_, each = np.unique(y, return_index=True)  # the first image of each digit
+read = chosen[each]
+# Of the last convolution with maps fine enough to see something by.
+fine = [layer for layer in convolutions if min(layer.output_shape[:2]) >= 10] or convolutions
+cams = inspection.grad_cam(model, fine[-1], x[each], read)
+small = x[0, 4:24, 4:24, 0].reshape(5, 4, 5, 4).mean(axis=(1, 3))  # shrunk to 5 x 5
+shifted = {"RandomShift": inspection.augmented(RandomShift(), x[0], 9)}
+maps = {
+    layer.name: inspection.feature_maps(model, layer, x[:1000])
+    for layer in model.layers
+    if layer.parameters
+}
+
+# --- the pictures
+title = f"{dataset}: CNN, {model.count_params():,} parameters, "
+title += f"accuracy {np.mean(chosen == y):.4f} on {len(y):,} test images"
+first = convolutions[0]
+figures = {
+    "confusion_matrix": plotting.plot_confusion_matrix(
+        inspection.confusion_matrix(y, chosen, 10), title
+    ),
+    "predictions": plotting.plot_predictions(x[each], y[each], probabilities[each], title),
+    "mistakes": plotting.plot_mistakes(x, y, probabilities, title),
+    "filters": plotting.plot_filters(first.kernel.value, title, first.name),
+    "saliency": plotting.plot_saliency(
+        x[each], inspection.saliency(model, x[each], read), read, title
+    ),
+    "grad_cam": plotting.plot_grad_cam(x[each], cams, read, title),
+    "im2col": plotting.plot_im2col(small, title=title),
+    "augmentation": plotting.plot_augmentation(x[0], shifted, title),
+}
+if history.epoch:
+    figures["training_history"] = plotting.plot_history(history, title)
+for name, values in maps.items():
+    figures[f"maps_{name}"] = plotting.plot_feature_maps(x[0], values, title, name)
+for name, figure in figures.items():
+    figure.savefig(args.output_dir / f"{name}.png")
+deeper = [f"maps_{name}" for name in maps if name != first.name]
+sheet = plotting.contact_sheet(f for name, f in figures.items() if name not in deeper)
+sheet.savefig(args.output_dir / "contact_sheet.png", pil_kwargs={"optimize": True})
+say(f"wrote {len(figures)} pictures and contact_sheet.png to {args.output_dir}")
