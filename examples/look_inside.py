@@ -69,7 +69,9 @@ class RandomShift(Layer):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """(N, H, W, C) -> the same."""
-        return np.stack([np.roll(image, self.rng.integers(-3, 4, 2), (0, 1)) for image in x])
+        (N, H, W, _), padded = x.shape, np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)))
+        corners = zip(padded, self.rng.integers(0, 7, (N, 2)), strict=True)
+        return np.stack([image[i : i + H, j : j + W] for image, (i, j) in corners])
 
 
 # --- the numbers
@@ -104,7 +106,7 @@ figures = {
     "saliency": plotting.plot_saliency(
         x[each], inspection.saliency(model, x[each], read), read, title
     ),
-    "grad_cam": plotting.plot_grad_cam(x[each], cams, read, title),
+    "grad_cam": plotting.plot_grad_cam(x[each], cams, read, title, fine[-1].name),
     "im2col": plotting.plot_im2col(small, title=title),
     "augmentation": plotting.plot_augmentation(x[0], shifted, title),
 }

@@ -336,12 +336,15 @@ def test_saliency_shows_the_largest_slope_of_all_channels():
 
 
 def test_grad_cam_is_stretched_over_the_image():
-    figure = plotting.plot_grad_cam(IMAGES[:2], MAPS[:2, ..., 0] * [[[1]], [[0]]], [4, 9])
+    figure = plotting.plot_grad_cam(
+        IMAGES[:2], MAPS[:2, ..., 0] * [[[1]], [[0]]], [4, 9], layer="conv2d_1"
+    )
     image, cam = figure.axes[2].images
     np.testing.assert_array_equal(cam.get_array(), MAPS[0, ..., 0])
     assert cam.get_extent() == image.get_extent()
+    assert "conv2d_1" in figure.get_suptitle()
     assert cam.cmap(0.0)[3] == 0  # where there is no evidence the image is seen
-    assert [axes.get_title() for axes in figure.axes[2:]] == ["", "no evidence"]
+    assert [axes.get_title() for axes in figure.axes[2:]] == ["", "0 everywhere"]
 
 
 def test_im2col_names_the_source_of_every_cell():

@@ -163,7 +163,11 @@ def plot_saliency(
 
 
 def plot_grad_cam(
-    images: Array, cams: Array, classes: Sequence[int] | Array, title: str = ""
+    images: Array,
+    cams: Array,
+    classes: Sequence[int] | Array,
+    title: str = "",
+    layer: str = "a layer",
 ) -> "Figure":
     """Images, and below them where a layer finds the evidence for the class.
 
@@ -172,15 +176,16 @@ def plot_grad_cam(
         cams: (N, h, w) from `inspection.grad_cam`; stretched over the image.
         classes: (N,), the classes that they are for.
         title: data set and model.
+        layer: its name, for the headline.
 
     Returns:
         The figure; each map has a scale of its own.
     """
     transparent_to_full = color_map((f"{VERMILION}00", f"{VERMILION}D0"))
-    headline = "Grad-CAM: where the evidence for the class lies"
+    headline = f"Grad-CAM: where {layer} has the evidence for the class"
     figure, maps = _below_images(images, classes, headline, title, "with Grad-CAM")
     for axes, image, cam in zip(maps, images, cams, strict=True):
-        draw_image(axes, image, "" if cam.any() else "no evidence")
+        draw_image(axes, image, "" if cam.any() else "0 everywhere")
         axes.imshow(
             cam,
             cmap=transparent_to_full,
