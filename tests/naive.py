@@ -111,6 +111,18 @@ def max_pool_backward(dy, winners, x_shape, pool_size, strides, padding="valid")
     return dx
 
 
+def conv2d_relu_pool_forward(x, kernel, bias, padding="valid"):
+    y = conv2d_forward(x, kernel, bias, (1, 1), padding, relu=True)
+    y, winners = max_pool_forward(y, (2, 2), (2, 2))
+    return y, np.where(y > 0, winners, 4)
+
+
+def conv2d_relu_pool_backward(dy, x, kernel, winners, padding="valid"):
+    shape = output_shape(x.shape, kernel.shape[:2], (1, 1), padding, kernel.shape[3])
+    dz = max_pool_backward(dy, winners, shape, (2, 2), (2, 2))
+    return conv2d_backward(dz, x, kernel, (1, 1), padding)
+
+
 def dense_forward(x, kernel, bias, relu=False):
     y = np.zeros((len(x), kernel.shape[1]))
     for n, d, u in product(range(len(x)), *map(range, kernel.shape)):

@@ -41,6 +41,7 @@ ORDER = [
     "layers.core",
     "layers.preprocessing",
     "layers",
+    "fusion",
     "losses",
     "metrics",
     "optimizers.schedules",

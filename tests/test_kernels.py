@@ -186,6 +186,89 @@ test_many_random_convolutions = pytest.mark.full(
 )
 
 
+# --- convolution, relu and pool in one ------------------------------------------------------------
+
+# N, H, W, C, KH, KW, F
+PAIRS = {
+    "wide_lines": (5, 6, 7, 16, 3, 3, 5),
+    "odd_output": (4, 7, 5, 24, 2, 3, 3),
+    "two_parts_of_a_line": (4, 4, 5, 40, 2, 2, 2),
+    "pointwise": (4, 4, 6, 33, 1, 1, 18),
+    "narrow_lines": (5, 8, 7, 1, 3, 3, 33),
+    "few_images": (2, 6, 6, 16, 3, 3, 4),
+    "one_pool": (4, 3, 4, 20, 2, 3, 17),
+    "no_pool": (4, 3, 4, 20, 3, 3, 2),  # valid: 1x2 outputs, which no whole pool covers
+    "whole_panels": (4, 4, 4, 16, 3, 3, 64),
+    "many_images": (21, 4, 5, 16, 3, 3, 3),
+}
+
+
+@functools.cache
+def pair(case, dtype, padding):
+    """(x, kernel, bias), and y and winners by the definition.
+
+    Small whole numbers, so that every sum is exact, with ties and with outputs of exactly 0.
+    """
+    N, H, W, C, KH, KW, F = PAIRS[case]
+    rng = np.random.default_rng(0)
+    x, kernel = (
+        rng.integers(-2, 3, shape).astype(dtype) for shape in ((N, H, W, C), (KH, KW, C, F))
+    )
+    bias = rng.integers(-9, 10, F).astype(dtype)
+    return (x, kernel, bias), naive.conv2d_relu_pool_forward(x, kernel, bias, padding)
+
+
+@each_rung
+@each_dtype
+@each_padding
+@pytest.mark.parametrize("case", PAIRS)
+def test_conv2d_relu_pool(rung, case, padding, dtype):
+    arguments, expected = pair(case, dtype, padding)
+    y, winners = rung.conv2d_relu_pool_forward(*arguments, padding)
+    assert winners.dtype == np.uint8
+    np.testing.assert_array_equal(winners, expected[1])
+    np.testing.assert_array_equal(y, expected[0])
+    x, kernel, _ = arguments
+    dy = random(y.shape, dtype, 3)
+    backward = rung.conv2d_relu_pool_backward(dy, x, kernel, winners, padding)
+    wanted = naive.conv2d_relu_pool_backward(dy, x, kernel, winners, padding)
+    for actual, gradient in zip(backward, wanted, strict=True):
+        check(actual, gradient, dtype)
+    dx, dkernel, dbias = rung.conv2d_relu_pool_backward(dy, x, kernel, winners, padding, False)
+    assert dx is None
+    check(dkernel, wanted[1], dtype)
+    check(dbias, wanted[2], dtype)
+
+
+@each_dtype
+@each_padding
+@pytest.mark.parametrize("shape", [(5, 12, 30, 64, 3, 3, 6), (4, 40, 9, 48, 5, 2, 20)])
+def test_conv2d_relu_pool_in_strips_many_at_once(shape, padding, dtype):
+    """Images that are worked on a few rows at a time."""
+    N, H, W, C, KH, KW, F = shape
+    x, kernel = random((N, H, W, C), dtype), random((KH, KW, C, F), dtype, 1)
+    y, winners = compiled.conv2d_relu_pool_forward(x, kernel, None, padding)
+    expected, _ = reference.conv2d_relu_pool_forward(x, kernel, None, padding)
+    check(y, expected, dtype)
+    dy = random(y.shape, dtype, 2)
+    backward = compiled.conv2d_relu_pool_backward(dy, x, kernel, winners, padding)
+    wanted = reference.conv2d_relu_pool_backward(dy, x, kernel, winners, padding)
+    for actual, gradient in zip(backward, wanted, strict=True):
+        check(actual, gradient, dtype)
+
+
+@each_rung
+def test_conv2d_relu_pool_passes_nan_on_and_its_gradient_not(rung):
+    x = np.full((4, 4, 4, 16), 1.0, "float32")
+    x[1, 1, 1, 3] = np.nan
+    kernel = np.full((1, 1, 16, 3), 1.0, "float32")
+    y, winners = rung.conv2d_relu_pool_forward(x, kernel, None)
+    assert np.isnan(y[1, 0, 0]).all()
+    assert np.isnan(y).sum() == 3
+    assert (winners[1, 0, 0] == 4).all()
+    assert (winners == 0).sum() == winners.size - 3
+
+
 # --- max-pooling ----------------------------------------------------------------------------------
 
 # x shape, pool size, strides

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import console, losses, optimizers, serialization
+from tinycnn import console, fusion, losses, optimizers, serialization
 from tinycnn.arguments import integer
 from tinycnn.arguments import shape as checked_shape
 from tinycnn.errors import ModelFileError
@@ -58,6 +58,7 @@ class Sequential(Trainer):
         self.layers: list[Layer] = []
         self.input_shape: Shape | None = None
         self.built = False
+        self._steps: list[Layer] = []  # the layers as `forward` ran them last: see fusion.py
         for layer in layers:
             self.add(layer)
 
@@ -136,8 +137,9 @@ class Sequential(Trainer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """The output (N, *output_shape) for a batch (N, *input_shape)."""
-        for layer in self.layers:
-            x = layer.forward(x, training)
+        self._steps = fusion.steps(self.layers)
+        for step in self._steps:
+            x = step.forward(x, training)
         return x
 
     def backward(self, dy: Array, from_logits: bool = False, needs_dx: bool = True) -> Array | None:
@@ -152,21 +154,27 @@ class Sequential(Trainer):
         Returns:
             dx (N, *input_shape), or None if not `needs_dx`.
         """
-        learning = [layer for layer in self.layers if layer.parameters]
+        if not self._steps:
+            raise RuntimeError(f"{self.name}: backward needs a forward before it")
+        learning = [step for step in self._steps if step.parameters]
         last = None if needs_dx or not learning else learning[0]
         gradient: Array | None = dy
-        for layer in reversed(self.layers):
-            layer.needs_input_gradient = layer is not last
-            if from_logits and is_linear(layer):
+        for step in reversed(self._steps):
+            step.needs_input_gradient = step is not last
+            if from_logits and is_linear(step):
                 continue
             if from_logits:
-                gradient = layer.backward_from_logits(gradient)  # type: ignore[attr-defined]
+                gradient = step.backward_from_logits(gradient)  # type: ignore[attr-defined]
                 from_logits = False
             else:
-                gradient = layer.backward(gradient)  # type: ignore[arg-type]
-            if layer is last:
+                gradient = step.backward(gradient)  # type: ignore[arg-type]
+            if step is last:
                 return None
         return gradient
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._steps = []
 
     # --- parameters -------------------------------------------------------------------------------
 

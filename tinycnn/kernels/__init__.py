@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tinycnn.kernels.reference import col2im as col2im
     from tinycnn.kernels.reference import conv2d_backward as conv2d_backward
     from tinycnn.kernels.reference import conv2d_forward as conv2d_forward
+    from tinycnn.kernels.reference import conv2d_relu_pool_backward as conv2d_relu_pool_backward
+    from tinycnn.kernels.reference import conv2d_relu_pool_forward as conv2d_relu_pool_forward
     from tinycnn.kernels.reference import dense_backward as dense_backward
     from tinycnn.kernels.reference import dense_forward as dense_forward
     from tinycnn.kernels.reference import im2col as im2col
@@ -52,7 +54,7 @@ else:
     def __getattr__(name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(_module(active()), name)
+        return getattr(_active(), name)
 
 
 class use:  # noqa: N801 - reads as a verb: kernels.use("numpy")
@@ -82,9 +84,7 @@ class use:  # noqa: N801 - reads as a verb: kernels.use("numpy")
 
 def active() -> str:
     """The name of the rung that runs: "numba" or "numpy"."""
-    from_environment = os.environ.get("TINYCNN_KERNELS") or "numba"
-    rung = _chosen.get() or _checked(from_environment, "TINYCNN_KERNELS")
-    return "numpy" if _module(rung) is _module("numpy") else "numba"
+    return "numpy" if _active() is _module("numpy") else "numba"
 
 
 def warm_up(dtype: str = "float32") -> float:
@@ -97,6 +97,15 @@ def warm_up(dtype: str = "float32") -> float:
         The seconds it took.
     """
     return 0.0 if active() == "numpy" else float(_module("numba").warm_up(dtype))
+
+
+def _active() -> ModuleType:
+    return _module(_chosen.get() or _from_environment())
+
+
+@cache
+def _from_environment() -> str:
+    return _checked(os.environ.get("TINYCNN_KERNELS") or "numba", "TINYCNN_KERNELS")
 
 
 @cache

@@ -3,6 +3,8 @@
 Kernels check nothing themselves: a wrong shape would read past the end of an array.
 """
 
+import math
+
 import numpy as np
 
 from tinycnn.geometry import Pair, output_length, window_padding
@@ -21,12 +23,29 @@ def ready(array: Array, ndim: int, name: str) -> Array:
         raise TypeError(f"`{name}` must be float32 or float64. Received: {array.dtype}")
     if array.ndim != ndim:
         raise ValueError(f"`{name}` must have {ndim} axes. Received: shape {array.shape}")
-    return np.require(array, requirements=["C", "A", "W"])
+    # `require` alone would do, in ten times the time.
+    return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
+
+
+def ready_winners(winners: Array, dtype: type[np.integer]) -> Array:
+    """The winners of a max-pool as kernels need them; raises TypeError for another dtype."""
+    if winners.dtype != dtype:
+        raise TypeError(f"`winners` must have dtype {dtype.__name__}. Received: {winners.dtype}")
+    return np.require(winners, requirements=["C", "A", "W"])
+
+
+def aligned_zeros(shape: Shape, dtype: np.dtype) -> Array:
+    """Zeros, no vector of which lies across two lines of the cache."""
+    size = math.prod(shape)
+    array = np.zeros(size + 64, dtype)
+    start = -array.ctypes.data % 64 // array.itemsize
+    return array[start : start + size].reshape(shape)
 
 
 def same_dtype(**arrays: Array) -> None:
     """Raises TypeError unless all arrays, given by their names, have one dtype."""
-    if len({array.dtype.char for array in arrays.values()}) > 1:
+    first, *others = arrays.values()
+    if any(array.dtype is not first.dtype and array.dtype != first.dtype for array in others):
         received = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
         raise TypeError(f"all arrays must have the same dtype. Received: {received}")
 

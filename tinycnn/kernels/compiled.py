@@ -33,8 +33,10 @@ from tinycnn import console
 from tinycnn.geometry import output_length, window_padding
 from tinycnn.kernels import reference, simd
 from tinycnn.kernels.checks import Shape
+from tinycnn.kernels.checks import aligned_zeros as _aligned_zeros
 from tinycnn.kernels.checks import pool_shape as _pool_shape
 from tinycnn.kernels.checks import ready as _ready
+from tinycnn.kernels.checks import ready_winners as _ready_winners
 from tinycnn.kernels.checks import same_dtype as _same_dtype
 from tinycnn.kernels.checks import same_shape as _same_shape
 from tinycnn.kernels.checks import writable_in_place as _writable_in_place
@@ -55,9 +57,11 @@ from tinycnn.kernels.simd import (
     load_row,
     load_tile,
     multiply_add,
+    pool_fours,
     rectify,
     repeat,
     store_tile,
+    where_equal,
     where_positive,
 )
 from tinycnn.utils import Array
@@ -80,122 +84,159 @@ def _find_windows(windows, m0, count, shape):
                     n, i = n + 1, 0
 
 
-def _make_forward(P, V):
-    WIDE, ROW, COLUMN = V * LANES, (0,) * V, (0,) * P
+@numba.njit
+def _find_pools(windows, outputs, pool0, count, shape):
+    """The windows of the four outputs that go into each 2x2 pool, and where the pool's y starts."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    pools_h, pools_w = OH // 2, OW // 2
+    for t in range(count):
+        pool = min(pool0 + t, N * pools_h * pools_w - 1)
+        n, i, j = pool // (pools_h * pools_w), pool // pools_w % pools_h, pool % pools_w
+        for place in range(4):
+            row, column = 2 * i + place // 2, 2 * j + place % 2
+            windows[4 * t + place] = ((n * H + row) * W + column) * C
+        outputs[t] = pool * F
 
-    @jit(parallel=True)
-    def forward(x, panels, bias, y, shape, zeros, chunk, relu):
-        N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-        M, K = N * OH * OW, KH * KW * C
-        top, bottom, left, right = zeros
-        # Where zeros around the image are many, a tile is the same pixel of P images: then most
-        # tiles can leave out whole rows and columns of the kernel.
-        images_first = N >= P and 8 * (top + bottom + left + right) > H + W
-        for g in prange((M + chunk - 1) // chunk):
-            windows = np.empty(chunk, np.int64)
-            outputs = np.empty(chunk, np.int64)
-            edge = np.empty(P * WIDE, x.dtype)
-            edge_rows = np.empty(P, np.int64)
-            for p in range(P):
-                edge_rows[p] = p * WIDE
-            if images_first:
-                for t in range(chunk):
-                    m = min(g * chunk + t, M - 1)
-                    n, i, j = m % N, m // N // OW, m // N % OW
-                    windows[t] = ((n * H + i * SH) * W + j * SW) * C
-                    outputs[t] = ((n * OH + i) * OW + j) * F
-            else:
-                _find_windows(windows, g * chunk, chunk, shape)
-                for t in range(chunk):
-                    outputs[t] = min(g * chunk + t, M - 1) * F
-            for f0 in range(0, F, WIDE):
-                for t in range(0, min(chunk, M - g * chunk), P):
-                    origins = indices(windows, t, COLUMN)
-                    tile = repeat(load_row(bias, f0, ROW), COLUMN)
-                    u0, u1, v0, v1 = 0, KH, 0, KW
-                    if images_first:
-                        # The first and the last output of the tile, and all between, are at:
-                        a, b = (g * chunk + t) // N, min(g * chunk + t + P - 1, M - 1) // N
-                        i0, i1, j0, j1 = a // OW, b // OW, a % OW, b % OW
-                        u0, u1 = max(0, top - i1 * SH), min(KH, H - bottom - i0 * SH)
-                        v0 = max(0, left - max(j0, j1) * SW)
-                        v1 = max(v0, min(KW, W - right - min(j0, j1) * SW))
-                    for u in range(u0, u1):
-                        q = f0 * K + (u * KW + v0) * C * WIDE
-                        for k in range((u * W + v0) * C, (u * W + v1) * C):
-                            row = load_row(panels, q, ROW)
-                            tile = multiply_add(tile, x, origins, k, row)
-                            q += WIDE
-                    if relu:
-                        tile = rectify(tile)
+
+@jit(parallel=True)
+def _forward(x, panels, bias, y, winners, shape, zeros, chunk, relu, pooled, ROW, COLUMN, POOLS):
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    P, WIDE = len(COLUMN), len(ROW) * LANES
+    M, K = N * OH * OW, KH * KW * C
+    if pooled:
+        M = N * (OH // 2) * (OW // 2) * 4
+    top, bottom, left, right = zeros
+    # Where zeros around the image are many, a tile is the same pixel of P images: then most tiles
+    # can leave out whole rows and columns of the kernel.
+    images_first = not pooled and N >= P and 8 * (top + bottom + left + right) > H + W
+    for g in prange((M + chunk - 1) // chunk):
+        windows = np.empty(chunk, np.int64)
+        outputs = np.empty(chunk, np.int64)
+        edge = np.empty(P * WIDE, x.dtype)
+        edge_winners = np.empty(P * WIDE, np.uint8)
+        edge_rows = np.empty(P, np.int64)
+        for p in range(P):
+            edge_rows[p] = p * WIDE
+        if pooled:
+            _find_pools(windows, outputs, g * (chunk // 4), chunk // 4, shape)
+        elif images_first:
+            for t in range(chunk):
+                m = min(g * chunk + t, M - 1)
+                n, i, j = m % N, m // N // OW, m // N % OW
+                windows[t] = ((n * H + i * SH) * W + j * SW) * C
+                outputs[t] = ((n * OH + i) * OW + j) * F
+        else:
+            _find_windows(windows, g * chunk, chunk, shape)
+            for t in range(chunk):
+                outputs[t] = min(g * chunk + t, M - 1) * F
+        for f0 in range(0, F, WIDE):
+            for t in range(0, min(chunk, M - g * chunk), P):
+                origins = indices(windows, t, COLUMN)
+                tile = repeat(load_row(bias, f0, ROW), COLUMN)
+                u0, u1, v0, v1 = 0, KH, 0, KW
+                if images_first:
+                    # The first and the last output of the tile, and all between, are at:
+                    a, b = (g * chunk + t) // N, min(g * chunk + t + P - 1, M - 1) // N
+                    i0, i1, j0, j1 = a // OW, b // OW, a % OW, b % OW
+                    u0, u1 = max(0, top - i1 * SH), min(KH, H - bottom - i0 * SH)
+                    v0 = max(0, left - max(j0, j1) * SW)
+                    v1 = max(v0, min(KW, W - right - min(j0, j1) * SW))
+                for u in range(u0, u1):
+                    q = f0 * K + (u * KW + v0) * C * WIDE
+                    for k in range((u * W + v0) * C, (u * W + v1) * C):
+                        tile = multiply_add(tile, x, origins, k, load_row(panels, q, ROW))
+                        q += WIDE
+                if pooled:
+                    best, winner = pool_fours(tile, ROW)
                     if f0 + WIDE <= F:
-                        store_tile(y, indices(outputs, t, COLUMN), f0, tile)
+                        places = indices(outputs, t // 4, POOLS)
+                        store_tile(y, places, f0, best)
+                        store_tile(winners, places, f0, winner)
                     else:
-                        store_tile(edge, indices(edge_rows, 0, COLUMN), 0, tile)
-                        for p in range(P):
+                        places = indices(edge_rows, 0, POOLS)
+                        store_tile(edge, places, 0, best)
+                        store_tile(edge_winners, places, 0, winner)
+                        for p in range(P // 4):
                             for f in range(f0, F):
-                                y[outputs[t + p] + f] = edge[p * WIDE + f - f0]
-
-    return forward
-
-
-def _make_dkernel(P, V):
-    WIDE, ROW, COLUMN = V * LANES, (0,) * V, (0,) * P
-
-    @jit(parallel=True)
-    def dkernel(x, dy, y, sums, shape, groups, slabs, chunk, masked):
-        N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-        M, K = N * OH * OW, KH * KW * C
-        panels, blocks = (F + WIDE - 1) // WIDE, (K + P - 1) // P
-        for item in prange(groups * panels * slabs):
-            # A group of outputs, a panel of filters, a slab of the kernel's rows. `sums` holds
-            # K + 1 rows of WIDE for each group and panel, the last one for dbias.
-            g, panel, slab = item // (panels * slabs), item // slabs % panels, item % slabs
-            f0, first = panel * WIDE, (g * panels + panel) * (K + 1) * WIDE
-            b0, b1 = blocks * slab // slabs, blocks * (slab + 1) // slabs
-            sums[first + b0 * P * WIDE : first + min(b1 * P, K) * WIDE] = 0
-            dbias = first + K * WIDE
-            if slab == 0:
-                sums[dbias : dbias + WIDE] = 0
-            one = np.ones(1, x.dtype)
-            windows = np.empty(chunk, np.int64)
-            places = np.empty(P, np.int64)
-            origins = np.empty(P, np.int64)
-            rows = np.zeros(chunk * WIDE, x.dtype)
-            end = M * (g + 1) // groups
-            for m0 in range(M * g // groups, end, chunk):
-                count = min(chunk, end - m0)
-                _find_windows(windows, m0, count, shape)
-                for t in range(count):
-                    start = (m0 + t) * F + f0
-                    if start + WIDE <= dy.size:
-                        # Past the end of a row this reads from the next: into sums nobody reads.
-                        row = load_row(dy, start, ROW)
-                        if masked:
-                            row = where_positive(load_row(y, start, ROW), row)
-                        store_tile(rows, (t * WIDE,), 0, row)
-                    else:
-                        row_ = rows[t * WIDE : t * WIDE + min(WIDE, F - f0)]
-                        _copy(row_, dy, y, start, masked)
-                if slab == 0:
-                    tile = load_tile(sums, (dbias,), ROW)
-                    for t in range(count):
-                        tile = multiply_add(tile, one, (0,), 0, load_row(rows, t * WIDE, ROW))
-                    store_tile(sums, (dbias,), 0, tile)
-                for b in range(b0, b1):
+                                y[outputs[t // 4 + p] + f] = edge[p * WIDE + f - f0]
+                                winners[outputs[t // 4 + p] + f] = edge_winners[p * WIDE + f - f0]
+                    continue
+                if relu:
+                    tile = rectify(tile)
+                if f0 + WIDE <= F:
+                    store_tile(y, indices(outputs, t, COLUMN), f0, tile)
+                else:
+                    store_tile(edge, indices(edge_rows, 0, COLUMN), 0, tile)
                     for p in range(P):
-                        k = min(b * P + p, K - 1)
-                        places[p] = first + k * WIDE
-                        origins[p] = k // (KW * C) * W * C + k % (KW * C)
-                    starts = indices(places, 0, COLUMN)
-                    offsets = indices(origins, 0, COLUMN)
-                    tile = load_tile(sums, starts, ROW)
-                    for t in range(count):
-                        row = load_row(rows, t * WIDE, ROW)
-                        tile = multiply_add(tile, x, offsets, windows[t], row)
-                    store_tile(sums, starts, 0, tile)
+                        for f in range(f0, F):
+                            y[outputs[t + p] + f] = edge[p * WIDE + f - f0]
 
-    return dkernel
+
+@jit(parallel=True)
+def _dkernel(x, dy, y, winners, sums, shape, groups, slabs, chunk, masked, pooled, ROW, COLUMN):
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    P, WIDE = len(COLUMN), len(ROW) * LANES
+    M, K = N * OH * OW, KH * KW * C
+    if pooled:
+        M = N * (OH // 2) * (OW // 2) * 4
+    panels, blocks = (F + WIDE - 1) // WIDE, (K + P - 1) // P
+    unit = 4 if pooled else 1  # outputs that stay together
+    for item in prange(groups * panels * slabs):
+        # A group of outputs, a panel of filters, a slab of the kernel's rows. `sums` holds
+        # K + 1 rows of WIDE for each group and panel, the last one for dbias.
+        g, panel, slab = item // (panels * slabs), item // slabs % panels, item % slabs
+        f0, first = panel * WIDE, (g * panels + panel) * (K + 1) * WIDE
+        b0, b1 = blocks * slab // slabs, blocks * (slab + 1) // slabs
+        sums[first + b0 * P * WIDE : first + min(b1 * P, K) * WIDE] = 0
+        dbias = first + K * WIDE
+        if slab == 0:
+            sums[dbias : dbias + WIDE] = 0
+        one = np.ones(1, x.dtype)
+        windows = np.empty(chunk, np.int64)
+        outputs = np.empty(chunk, np.int64)
+        places = np.empty(P, np.int64)
+        origins = np.empty(P, np.int64)
+        rows = np.zeros(chunk * WIDE, x.dtype)
+        end = M // unit * (g + 1) // groups * unit
+        for m0 in range(M // unit * g // groups * unit, end, chunk):
+            count = min(chunk, end - m0)
+            if pooled:
+                _find_pools(windows, outputs, m0 // 4, count // 4, shape)
+            else:
+                _find_windows(windows, m0, count, shape)
+            for t in range(count):
+                start = (m0 + t) * F + f0
+                if pooled:
+                    start = outputs[t // 4] + f0
+                if start + WIDE <= dy.size:
+                    # Past the end of a row this reads from the next: into sums nobody reads.
+                    row = load_row(dy, start, ROW)
+                    if masked:
+                        row = where_positive(load_row(y, start, ROW), row)
+                    if pooled:
+                        row = where_equal(load_row(winners, start, ROW), t % 4, row)
+                    store_tile(rows, (t * WIDE,), 0, row)
+                elif pooled:
+                    for f in range(min(WIDE, F - f0)):
+                        won = winners[start + f] == t % 4
+                        rows[t * WIDE + f] = dy[start + f] if won else x.dtype.type(0)
+                else:
+                    _copy(rows[t * WIDE : t * WIDE + min(WIDE, F - f0)], dy, y, start, masked)
+            if slab == 0:
+                tile = load_tile(sums, (dbias,), ROW)
+                for t in range(count):
+                    tile = multiply_add(tile, one, (0,), 0, load_row(rows, t * WIDE, ROW))
+                store_tile(sums, (dbias,), 0, tile)
+            for b in range(b0, b1):
+                for p in range(P):
+                    k = min(b * P + p, K - 1)
+                    places[p] = first + k * WIDE
+                    origins[p] = k // (KW * C) * W * C + k % (KW * C)
+                starts, offsets = indices(places, 0, COLUMN), indices(origins, 0, COLUMN)
+                tile = load_tile(sums, starts, ROW)
+                for t in range(count):
+                    tile = multiply_add(tile, x, offsets, windows[t], load_row(rows, t * WIDE, ROW))
+                store_tile(sums, starts, 0, tile)
 
 
 @numba.njit
@@ -252,9 +293,9 @@ def _place(x, y, out, shape, masked):
             line[:] = zero
 
 
-_FORWARD = {V: _make_forward(P, V) for P, V in TILES}
-_DKERNEL = {V: _make_dkernel(P, V) for P, V in TILES}
 _ROWS = {V: P for P, V in TILES}
+_NO_WINNERS = np.empty(0, np.uint8)
+_LINE = 3  # vectors of a line that `_scatter` takes at once
 
 # --- convolution ----------------------------------------------------------------------------------
 
@@ -283,7 +324,7 @@ def conv2d_forward(
     around = window_padding(x.shape[1], x.shape[2], (KH, KW), strides, padding)
     (top, bottom), (left, right) = around
     x = _placed(x, (H, W), (top, left))
-    y = _convolve(x, kernel, bias, shape, relu, (top, bottom, left, right))
+    y, _ = _convolve(x, kernel, bias, shape, relu, (top, bottom, left, right))
     return y.reshape(N, OH, OW, F)
 
 
@@ -345,7 +386,7 @@ def _dx(dy: Array, y: Array, kernel: Array, x_shape: Shape, strides: Pair, befor
             flipped = part[::-1, ::-1].transpose(0, 1, 3, 2)
             shape = (N, OH + A - 1, OW + B - 1, F, A, B, 1, 1, OH, OW, C)
             zeros = (A - 1 - q0, OH + q0 - dy.shape[1], B - 1 - p0, OW + p0 - dy.shape[2])
-            phase = _convolve(around, flipped, None, shape, False, zeros)
+            phase, _ = _convolve(around, flipped, None, shape, False, zeros)
             phase = phase.reshape(N, OH, OW, C)
             if one_phase:
                 dx = phase
@@ -355,55 +396,77 @@ def _dx(dy: Array, y: Array, kernel: Array, x_shape: Shape, strides: Pair, befor
 
 
 def _convolve(
-    x: Array, kernel: Array, bias: Array | None, shape: Shape, relu: bool, zeros: Shape
-) -> Array:
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    shape: Shape,
+    relu: bool,
+    zeros: Shape,
+    pooled: bool = False,
+) -> tuple[Array, Array]:
     """The forward kernel on an x with rows and columns of `zeros`: top, bottom, left, right."""
-    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape = _pointwise(shape)
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape = shape if pooled else _pointwise(shape)
     M, K = N * OH * OW, KH * KW * C
     V = _width(F)
     P, WIDE = _ROWS[V], V * LANES
     # Filters in panels of WIDE, each (K, WIDE), the last one padded with zeros.
-    panels = np.zeros((-(-F // WIDE), K, WIDE), x.dtype)
+    count = -(-F // WIDE)
     rows = kernel.reshape(K, F)
-    for f in range(0, F, WIDE):
-        panels[f // WIDE, :, : F - f] = rows[:, f : f + WIDE]
-    start = np.zeros(panels.shape[0] * WIDE, x.dtype)
+    if F % WIDE:
+        rows = np.zeros((K, count * WIDE), x.dtype)
+        rows[:, :F] = kernel.reshape(K, F)
+    panels = np.ascontiguousarray(rows.reshape(K, count, WIDE).transpose(1, 0, 2))
+    start = np.zeros(count * WIDE, x.dtype)
     if bias is not None:
         _same_dtype(x=x, bias=bias)
         _same_shape((F,), bias=bias)
         start[:F] = bias
-    tiles = -(-M // P)
-    chunk = P * max(1, min(16, tiles // 32))
-    y = np.empty(M * F, x.dtype)
-    _FORWARD[V](
+    if pooled:
+        OH, OW, M = OH // 2, OW // 2, N * (OH // 2) * (OW // 2) * 4
+    y = np.empty((N, OH, OW, F), x.dtype)
+    winners: Array = np.empty(y.shape, np.uint8) if pooled else _NO_WINNERS
+    chunk = P * max(1, min(16, -(-M // P) // 32))
+    _forward(
         x.reshape(-1),
         panels.reshape(-1),
         start,
-        y,
+        y.reshape(-1),
+        winners.reshape(-1),
         shape,
         tuple(max(0, z) for z in zeros),
         chunk,
         relu,
+        pooled,
+        (0,) * V,
+        (0,) * P,
+        (0,) * (P // 4),
     )
-    return y
+    return y, winners
 
 
-def _kernel_gradients(x: Array, dy: Array, y: Array, shape: Shape) -> tuple[Array, Array]:
-    """dkernel (flat) and dbias, from a padded x; relu's mask is taken from y unless y is dy."""
-    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape = _pointwise(shape)
+def _kernel_gradients(
+    x: Array, dy: Array, y: Array, shape: Shape, winners: Array = _NO_WINNERS
+) -> tuple[Array, Array]:
+    """dkernel (flat) and dbias, from a padded x; relu's mask is taken from y unless y is dy.
+
+    With `winners`, dy is the gradient by the pool's outputs.
+    """
+    pooled = winners.size > 0
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape = shape if pooled else _pointwise(shape)
     M, K = N * OH * OW, KH * KW * C
     V = _width(F)
     P, WIDE = _ROWS[V], V * LANES
     panels, blocks = -(-F // WIDE), -(-K // P)
-    # 16 pieces of work or more: groups of at least 64 outputs, but no more than 4 million sums;
+    # 16 pieces of work or more: groups of at least 256 outputs, but no more than 4 million sums;
     # for the rest, slabs of kernel rows.
-    groups = max(1, min(16, M // 64, (1 << 22) // (panels * K * WIDE)))
+    groups = max(1, min(16, M // 256, (1 << 22) // (panels * K * WIDE)))
     slabs = min(blocks, -(-16 // (groups * panels)))
-    chunk = max(1, 4096 // WIDE)
+    chunk = max(4, 4096 // WIDE)
     sums = np.empty(groups * panels * (K + 1) * WIDE, x.dtype)
     dkernel, dbias = np.empty(K * F, x.dtype), np.empty(F, x.dtype)
-    flat = (x.reshape(-1), dy.reshape(-1), y.reshape(-1))
-    _DKERNEL[V](*flat, sums, shape, groups, slabs, chunk, y is not dy)
+    flat = (array.reshape(-1) for array in (x, dy, y, winners, sums))
+    masked = y is not dy
+    _dkernel(*flat, shape, groups, slabs, chunk, masked, pooled, (0,) * V, (0,) * P)
     _add_groups(sums, dkernel, dbias, K, F, WIDE, groups)
     return dkernel, dbias
 
@@ -447,6 +510,145 @@ def _pointwise(shape: Shape) -> Shape:
 def _width(F: int) -> int:
     """The V of the tile that spends least on F filters: V and a little for each of its panels."""
     return min(_ROWS, key=lambda V: -(-F // (V * LANES)) * (V + 0.2))
+
+
+# --- convolution, relu and 2x2 max-pooling in one -------------------------------------------------
+
+
+@numba.njit
+def _aligned(size, like):
+    """Zeros of the dtype of `like`, no vector of which lies across two lines of the cache."""
+    array = np.zeros(size + 64, like.dtype)
+    start = -array.ctypes.data % 64 // array.itemsize
+    return array[start : start + size]
+
+
+@jit(parallel=True)
+def _scatter(x, dy, winners, filters, sums, biases, dx, shape, groups, strip, LINE):
+    """Both gradients of the pair, from those few that the pool and relu let through.
+
+    Of the four outputs in a pool one at most has a gradient, and relu leaves a part of those. For
+    each image and filter the places with one are listed; then the filter's row of dkernel is the
+    sum of gradient * window of x, and each window of dx gets gradient * filter added.
+
+    A line is a row of the kernel, and of a window: KW*C neighbours, taken in `parts` of WIDE. The
+    image is copied with the zeros around it, `strip` rows of pools at a time, and dx is made in a
+    copy; both have room for a last part that reaches past its line, where the filter is 0.
+    """
+    N, H, W, C, KH, KW, OH, OW, F, top, left = shape
+    WIDE = len(LINE) * LANES
+    parts = (KW * C + WIDE - 1) // WIDE
+    row_size = KH * parts * WIDE
+    PH, PW, WP = OH // 2, OW // 2, OW + KW - 1
+    most, zero = strip * PW, x.dtype.type(0)
+    for g in prange(groups):
+        size = (2 * strip + KH - 1) * WP * C + WIDE
+        image, dimage = _aligned(size, x), _aligned(size, x)
+        at, value = np.empty(F * most, np.int64), np.empty(F * most, x.dtype)
+        count, corners = np.empty(F, np.int64), np.zeros(256, np.int64)
+        first = g * F * row_size
+        n0, n1 = N * g // groups, N * (g + 1) // groups
+        if dx.size > 0:
+            dx[n0 * H * W * C : n1 * H * W * C] = 0
+        for n in range(n0, n1):
+            for p0 in range(0, PH, strip):
+                p1 = min(PH, p0 + strip)
+                h0 = 2 * p0 - top  # the row of x that is the first of the copy
+                for r in range(2 * (p1 - p0) + KH - 1):
+                    line = (r * WP + left) * C
+                    if 0 <= h0 + r < H:
+                        start = (n * H + h0 + r) * W * C
+                        image[line : line + W * C] = x[start : start + W * C]
+                    else:
+                        image[line : line + W * C] = 0
+                count[:] = 0
+                for pool in range(p0 * PW, p1 * PW):
+                    corner = ((pool // PW - p0) * 2 * WP + pool % PW * 2) * C
+                    for place in range(4):
+                        corners[place] = corner + (place // 2 * WP + place % 2) * C
+                    start = (n * PH * PW + pool) * F
+                    for f in range(F):
+                        i = f * most + count[f]
+                        winner, gradient = winners[start + f], dy[start + f]
+                        at[i], value[i] = corners[winner], gradient
+                        count[f] += winner < 4
+                        biases[g * F + f] += gradient if winner < 4 else zero
+                if dx.size > 0:
+                    dimage[:] = 0
+                for f in range(F):
+                    begin, end = f * most, f * most + count[f]
+                    for part in range(KH * parts):
+                        offset = part // parts * WP * C + part % parts * WIDE
+                        row = f * row_size + part * WIDE
+                        tile = load_row(sums, first + row, LINE)
+                        for i in range(begin, end):
+                            window = load_row(image, at[i] + offset, LINE)
+                            tile = multiply_add(tile, value, (0,), i, window)
+                        store_tile(sums, (first + row,), 0, tile)
+                    for part in range(KH * parts if dx.size > 0 else 0):
+                        offset = part // parts * WP * C + part % parts * WIDE
+                        weights = load_row(filters, f * row_size + part * WIDE, LINE)
+                        for i in range(begin, end):
+                            where = at[i] + offset
+                            tile = load_row(dimage, where, LINE)
+                            tile = multiply_add(tile, value, (0,), i, weights)
+                            store_tile(dimage, (where,), 0, tile)
+                if dx.size > 0:
+                    for r in range(2 * (p1 - p0) + KH - 1):
+                        if 0 <= h0 + r < H:
+                            start, line = (n * H + h0 + r) * W * C, (r * WP + left) * C
+                            _add(dx[start : start + W * C], dimage[line : line + W * C])
+
+
+def conv2d_relu_pool_forward(
+    x: Array, kernel: Array, bias: Array | None, padding: str = "valid"
+) -> tuple[Array, Array]:
+    """As `reference.conv2d_relu_pool_forward`."""
+    x, kernel = _ready(x, 4, "x"), _ready(kernel, 4, "kernel")
+    _same_dtype(x=x, kernel=kernel)
+    shape = _conv_shape(x.shape, kernel.shape, (1, 1), padding)
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    (top, _), (left, _) = window_padding(x.shape[1], x.shape[2], (KH, KW), (1, 1), padding)
+    x = _placed(x, (H, W), (top, left))
+    return _convolve(x, kernel, bias, shape, True, (0, 0, 0, 0), pooled=True)
+
+
+def conv2d_relu_pool_backward(
+    dy: Array,
+    x: Array,
+    kernel: Array,
+    winners: Array,
+    padding: str = "valid",
+    needs_dx: bool = True,
+) -> tuple[Array | None, Array, Array]:
+    """As `reference.conv2d_relu_pool_backward`."""
+    dy, x, kernel = _ready(dy, 4, "dy"), _ready(x, 4, "x"), _ready(kernel, 4, "kernel")
+    _same_dtype(x=x, kernel=kernel, dy=dy)
+    shape = _conv_shape(x.shape, kernel.shape, (1, 1), padding)
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    _same_shape((N, OH // 2, OW // 2, F), dy=dy, winners=winners)
+    winners = _ready_winners(winners, np.uint8)
+    (top, _), (left, _) = window_padding(x.shape[1], x.shape[2], (KH, KW), (1, 1), padding)
+    WIDE = _LINE * LANES
+    line, parts = KW * C, -(-KW * C // WIDE)
+    if parts * WIDE > 2 * line or N < 4:  # lines too narrow, or too few images for the threads
+        if needs_dx:
+            dz = max_pool_backward(dy, winners.astype(np.int32), (N, OH, OW, F), (2, 2), (2, 2))
+            return conv2d_backward(dz, x, kernel, (1, 1), padding)
+        x = _placed(x, (H, W), (top, left))
+        dkernel, dbias = _kernel_gradients(x, dy, dy, shape, winners)
+        return None, dkernel.reshape(kernel.shape), dbias
+    filters = _aligned_zeros((F, KH, parts * WIDE), x.dtype)
+    filters[:, :, :line] = kernel.transpose(3, 0, 1, 2).reshape(F, KH, line)
+    groups = max(1, min(16, N, (1 << 22) // filters.size))
+    strip = max(1, min(OH // 2, (6000 // ((OW + KW - 1) * C) - KH + 1) // 2))  # of 6000 numbers
+    sums, biases = (_aligned_zeros((groups, *s), x.dtype) for s in (filters.shape, (F,)))
+    dx = np.empty(x.shape if needs_dx else (0, 0, 0, 0), x.dtype)
+    shape = (N, *x.shape[1:], KH, KW, OH, OW, F, top, left)
+    arrays = (x, dy, winners, filters, sums, biases, dx)
+    _scatter(*(array.reshape(-1) for array in arrays), shape, groups, strip, (0,) * _LINE)
+    dkernel = sums.sum(axis=0)[:, :, :line].transpose(1, 2, 0).reshape(kernel.shape)
+    return dx if needs_dx else None, dkernel, biases.sum(axis=0)
 
 
 # --- max-pooling ----------------------------------------------------------------------------------
@@ -530,9 +732,7 @@ def max_pool_backward(
 ) -> Array:
     """As `reference.max_pool_backward`."""
     dy = _ready(dy, 4, "dy")
-    if winners.dtype != np.int32:
-        raise TypeError(f"`winners` must have dtype int32. Received: {winners.dtype}")
-    winners = np.require(winners, requirements=["C", "A", "W"])
+    winners = _ready_winners(winners, np.int32)
     shape = _pool_shape(x_shape, pool_size, strides, padding)
     _same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy, winners=winners)
     dx = np.empty(x_shape, dy.dtype)

@@ -66,8 +66,9 @@ LANES = _chosen_lanes()
 
 # (P, V) by rising width. P*V sums, a row of V and (AVX2) one broadcast fit the registers: AVX2 has
 # 16, AVX-512 and NEON have 32. At least 8 sums, as a multiply-add takes 4 cycles and 2 start in
-# each; P is small, as every row of a tile keeps an address in one of 16 general registers.
-TILES = ((8, 1), (6, 2)) if LANES == 8 else ((8, 1), (6, 2), (5, 4))
+# each; P is small, as every row of a tile keeps an address in one of 16 general registers, and a
+# multiple of 4, so that a tile can be whole windows of a 2x2 max-pool.
+TILES = ((8, 1), (4, 2)) if LANES == 8 else ((8, 1), (8, 2))
 
 
 # --- compiling and caching ------------------------------------------------------------------------
@@ -184,10 +185,11 @@ class _Cache(FunctionCache):
 
 
 class Vector(types.Type):
-    """LANES numbers of one dtype."""
+    """LANES numbers of one dtype: float32, float64 or uint8."""
 
     def __init__(self, dtype) -> None:
-        element = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}[dtype]
+        kinds = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
+        element = kinds.get(dtype) or ir.IntType(8)
         self.suffix, self.align = f"f{dtype.bitwidth}", dtype.bitwidth // 8
         self.ir = ir.VectorType(element, LANES)
         super().__init__(name=f"{dtype}x{LANES}")
@@ -308,6 +310,55 @@ def _where_positive(typingctx, row, values):
     return values(row, values), codegen
 
 
+def _pool_fours(typingctx, tile, row):
+    vector, V = tile.dtype, len(row)
+    small = Vector(types.uint8)
+    best_type = types.UniTuple(vector, len(tile) // 4)
+    winner_type = types.UniTuple(small, len(tile) // 4)
+
+    def constant(number):
+        return ir.Constant(small.ir, [number] * LANES)
+
+    def codegen(context, builder, sig, args):
+        zero, items = ir.Constant(vector.ir, None), _items(builder, args[0], len(tile))
+        best, winners = [], []
+        for start in range(0, len(tile), 4 * V):
+            for v in range(V):
+                top, winner = items[start + v], constant(0)
+                for place in (1, 2, 3):
+                    value = items[start + place * V + v]
+                    larger = builder.fcmp_unordered(">", value, top)
+                    wins = builder.and_(larger, builder.fcmp_ordered("ord", top, top))
+                    top = builder.select(wins, value, top)
+                    winner = builder.select(wins, constant(place), winner)
+                positive = builder.fcmp_ordered(">", top, zero)
+                winners.append(builder.select(positive, winner, constant(4)))
+                best.append(builder.select(builder.fcmp_ordered("<", top, zero), zero, top))
+        tuples = (
+            context.make_tuple(builder, kind, values)
+            for kind, values in ((best_type, best), (winner_type, winners))
+        )
+        return context.make_tuple(builder, sig.return_type, list(tuples))
+
+    return types.Tuple((best_type, winner_type))(tile, row), codegen
+
+
+def _where_equal(typingctx, codes, code, values):
+    vector = codes.dtype
+
+    def codegen(context, builder, sig, args):
+        zero = ir.Constant(values.dtype.ir, None)
+        wanted = _splat(builder, builder.trunc(args[1], ir.IntType(8)), vector)
+        pairs = zip(*(_items(builder, args[i], len(codes)) for i in (0, 2)), strict=True)
+        chosen = [
+            builder.select(builder.icmp_unsigned("==", code_, wanted), value, zero)
+            for code_, value in pairs
+        ]
+        return context.make_tuple(builder, sig.return_type, chosen)
+
+    return values(codes, types.intp, values), codegen
+
+
 def _multiply_add(typingctx, tile, array, origins, offset, row):
     vector, V = row.dtype, len(row)
 
@@ -399,3 +450,32 @@ def multiply_add(tile, array, origins, offset, row):
     scalars = [array[_inside(array, origin + offset, 1)] for origin in origins]
     products = [scalar * vector for scalar in scalars for vector in row]
     return tuple(old + product for old, product in zip(tile, products, strict=True))
+
+
+@_verb(_pool_fours)
+def pool_fours(tile, row):
+    """Relu and 2x2 max-pool of every four rows of a tile, `row` long: the tile of the largest...
+
+    ... and the tile of which row they came from (of equals the first; the first NaN wins): 0 to 3,
+    or 4 where relu makes it 0 and nothing goes back.
+    """
+    V = len(row)
+    best, winners = [], []
+    for start in range(0, len(tile), 4 * V):
+        for v in range(V):
+            top, winner = tile[start + v], np.zeros(LANES, np.uint8)
+            for place in (1, 2, 3):
+                value = tile[start + place * V + v]
+                wins = ~(value <= top) & (top == top)
+                top = np.where(wins, value, top)
+                winner = np.where(wins, np.uint8(place), winner)
+            winners.append(np.where(top > 0, winner, np.uint8(4)))
+            best.append(np.where(top < 0, top.dtype.type(0), top))
+    return tuple(best), tuple(winners)
+
+
+@_verb(_where_equal)
+def where_equal(codes, code, values):
+    """The values where `codes` is `code`, else 0."""
+    pairs = zip(codes, values, strict=True)
+    return tuple(np.where(c == code, value, value.dtype.type(0)) for c, value in pairs)

@@ -15,7 +15,7 @@ A layer of your own overrides `build` (if it has parameters), `forward`, `backwa
 Shapes in `build`, `input_shape` and `output_shape` come without the batch axis N.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,8 @@ class Layer:
         self.built = False
         self.parameters: list[Parameter] = []
         self.needs_input_gradient = True  # False: `backward` may return None instead of dx
-        self._cache: tuple[Any, ...] | None = None
+        # A function makes up for a forward that ran fused with another layer's: see fusion.py.
+        self._cache: tuple[Any, ...] | Callable[[], object] | None = None
         # The arrays of a model file, which `build` takes instead of making initial values.
         self._saved: Mapping[str, Array] | None = None
 
@@ -160,7 +161,9 @@ class Layer:
 
     def _recall(self) -> tuple[Any, ...]:
         """What `forward` left for `backward`."""
-        if self._cache is None:
+        if callable(self._cache):
+            self._cache()
+        if not isinstance(self._cache, tuple):
             raise RuntimeError(f"{self}: backward needs a forward before it")
         return self._cache
 

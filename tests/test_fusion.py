@@ -1,0 +1,188 @@
+"""Fused steps: the same numbers as layer by layer, for what fits; all else runs as it is."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Sequential, fusion, kernels
+
+# Two orders of summation, of sums of about a hundred terms: 3e-7 apart in float32; a window
+# missed, or taken twice, shows in the first digits.
+CLOSE = {"rtol": 0, "atol": 2e-6}
+
+
+def network(*layers, input_shape=(11, 9, 16), seed=0):
+    layers = layers or (
+        Conv2D(5, (3, 2), activation="relu", padding="same"),
+        MaxPooling2D(2),
+        Conv2D(18, 2, activation="relu"),
+        MaxPooling2D(2),
+    )
+    model = Sequential([*layers, Flatten(), Dense(3, activation="softmax")], seed=seed)
+    model.build(input_shape)
+    model.compile("adam", "categorical_crossentropy", ["accuracy"])
+    return model
+
+
+def data(n=6, input_shape=(11, 9, 16), classes=3):
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-1, 1, (n, *input_shape)).astype("float32")
+    return x, np.eye(classes, dtype="float32")[rng.integers(0, classes, n)]
+
+
+def test_loss_and_gradients_are_those_of_the_layers(rung):
+    model, (x, y) = network(), data()
+    assert [type(step) for step in fusion.steps(model.layers)][:2] == [fusion.ConvPool] * 2
+    loss, gradients = model.loss_and_gradients(x, y)
+    with fusion.off():
+        assert fusion.steps(model.layers) == model.layers
+        expected, wanted = model.loss_and_gradients(x, y)
+    assert loss == pytest.approx(expected, rel=1e-6)
+    for gradient, want in zip(gradients, wanted, strict=True):
+        assert np.abs(want).max() > 1e-3
+        np.testing.assert_allclose(gradient, want, **CLOSE)
+
+
+def test_gradient_by_the_input(rung):
+    model, (x, _) = network(), data()
+    dy = np.random.default_rng(2).standard_normal((6, 3)).astype("float32")
+    model.forward(x)
+    dx = model.backward(dy)
+    with fusion.off():
+        model.forward(x)
+        expected = model.backward(dy)
+    assert np.abs(expected).max() > 1e-2
+    np.testing.assert_allclose(dx, expected, **CLOSE)
+
+
+def test_each_layer_can_go_backward_by_itself_after_a_fused_forward(rung):
+    model, (x, _) = network(), data()
+    dy = np.random.default_rng(2).standard_normal((6, 3)).astype("float32")
+    model.forward(x)
+    expected = model.backward(dy)
+    model.forward(x)
+    gradient = dy
+    for layer in reversed(model.layers):
+        gradient = layer.backward(gradient)
+    np.testing.assert_allclose(gradient, expected, **CLOSE)
+    conv, pool = model.layers[:2]
+    np.testing.assert_array_equal(conv.branches()[0], conv.forward(x) > 0)
+    winners = pool.branches()[0]
+    pool.forward(conv.forward(x))
+    np.testing.assert_array_equal(winners, pool.branches()[0])
+
+
+def test_a_copy_of_a_model_in_the_middle_of_a_step_goes_its_own_way():
+    model, (x, _) = network(), data()
+    model.forward(x)
+    twin = copy.deepcopy(model)
+    twin.layers[0].kernel.value[...] = 0
+    assert not twin.layers[0].branches()[0][..., 0].all()
+    assert model.layers[0].branches()[0].any()
+    assert twin.layers[0]._cache[0] is not x
+
+
+def test_backward_needs_a_forward():
+    model, (x, _) = network(), data()
+    with pytest.raises(RuntimeError, match="needs a forward"):
+        model.backward(np.ones((6, 3), "float32"))
+    model.predict(x, verbose=0)
+    with pytest.raises(RuntimeError, match="needs a forward"):
+        model.backward(np.ones((6, 3), "float32"))
+    with pytest.raises(RuntimeError, match="needs a forward"):
+        model.layers[0].backward(np.ones((6, 11, 9, 5), "float32"))
+
+
+class MyConv(Conv2D):
+    pass
+
+
+class MyPool(MaxPooling2D):
+    pass
+
+
+def conv(**changes):
+    return Conv2D(**{"filters": 4, "kernel_size": 3, "activation": "relu"} | changes)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (conv(activation=None), MaxPooling2D(2)),
+        (conv(activation="softmax"), MaxPooling2D(2)),
+        (conv(strides=2), MaxPooling2D(2)),
+        (conv(strides=(1, 2)), MaxPooling2D(2)),
+        (conv(), MaxPooling2D(3)),
+        (conv(), MaxPooling2D((2, 1))),
+        (conv(), MaxPooling2D(2, strides=1)),
+        (conv(), MaxPooling2D(3, strides=2)),
+        (conv(), MaxPooling2D(2, padding="same")),  # 9x7 outputs: odd
+        (conv(), ReLU(), MaxPooling2D(2)),
+        (MyConv(4, 3, activation="relu"), MaxPooling2D(2)),
+        (conv(), MyPool(2)),
+        (MaxPooling2D(2), conv()),
+    ],
+    ids=lambda layers: "-".join(type(layer).__name__ for layer in layers),
+)
+def test_what_does_not_fit_runs_layer_by_layer(layers):
+    model, (x, y) = network(*layers), data()
+    assert fusion.steps(model.layers) == model.layers
+    assert np.isfinite(model.train_on_batch(x, y)[0])
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_what_fits(padding):
+    model = network(
+        conv(padding=padding, use_bias=False),
+        MaxPooling2D(2, padding=padding),
+        input_shape=(8, 6, 1),
+    )
+    assert isinstance(fusion.steps(model.layers)[0], fusion.ConvPool)
+    x, y = data(input_shape=(8, 6, 1))
+    loss, gradients = model.loss_and_gradients(x, y)
+    with fusion.off():
+        expected, wanted = model.loss_and_gradients(x, y)
+    assert loss == pytest.approx(expected, rel=1e-6)
+    for gradient, want in zip(gradients, wanted, strict=True):
+        np.testing.assert_allclose(gradient, want, **CLOSE)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_layer_with_a_forward_of_its_own_is_called(index):
+    model, (x, _) = network(), data()
+    layer, seen = model.layers[index], []
+    forward = layer.forward
+    layer.forward = lambda *args: (seen.append(1), forward(*args))[1]
+    model.forward(x)
+    assert seen == [1]
+
+
+def test_training_is_the_same_to_rounding(rung):
+    x, y = data(40)
+    losses = []
+    for switch in (None, fusion.off):
+        model = network()
+        if switch is None:
+            history = model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+        else:
+            with switch():
+                history = model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+        losses.append(history.history["loss"])
+    # Ten steps of Adam amplify the rounding of the last bit to about 1e-5.
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_the_fused_kernels_are_called(monkeypatch):
+    calls = []
+    for name in ("conv2d_relu_pool_forward", "conv2d_relu_pool_backward"):
+        kernel = getattr(kernels, name)
+        monkeypatch.setattr(
+            kernels,
+            name,
+            lambda *a, k=kernel, n=name, **kw: (calls.append(n), k(*a, **kw))[1],
+            raising=False,
+        )
+    model, (x, y) = network(), data()
+    model.train_on_batch(x, y)
+    assert calls == ["conv2d_relu_pool_forward"] * 2 + ["conv2d_relu_pool_backward"] * 2

@@ -1,0 +1,106 @@
+"""Runs Conv2D(relu) followed by MaxPooling2D as one step; the layers stay what the user sees.
+
+A fused kernel takes the largest of four outputs of a convolution while they are still in registers,
+and writes only that; on the way back it works for the few outputs that have a gradient. It fits
+2x2 pools with stride 2 after convolutions with relu and stride 1, of any size, channels, filters
+and padding. All else runs layer by layer, and so does everything inside `with fusion.off():`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from tinycnn import kernels
+from tinycnn.layers import Conv2D, Layer, MaxPooling2D
+from tinycnn.utils import Array
+
+_on: ContextVar[bool] = ContextVar("tinycnn_fusion", default=True)
+
+
+@contextmanager
+def off() -> Iterator[None]:
+    """Inside, models run layer by layer: to measure what fusion brings, or to see each layer."""
+    token = _on.set(False)
+    try:
+        yield
+    finally:
+        _on.reset(token)
+
+
+class ConvPool(Layer):
+    """A Conv2D and the MaxPooling2D after it, as one step of a model's forward and backward.
+
+    Args:
+        convolution: with relu and stride 1.
+        pool: 2x2 with stride 2.
+
+    Input shape: the convolution's. Output shape: the pool's.
+    """
+
+    def __init__(self, convolution: Conv2D, pool: MaxPooling2D) -> None:
+        super().__init__(name=convolution.name)
+        self.convolution, self.pool = convolution, pool
+        self.parameters = convolution.parameters
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """The pool's output; the two layers can be asked for their own backward nevertheless."""
+        convolution = self.convolution
+        x = convolution._receive(x)
+        bias = convolution.bias.value if convolution.use_bias else None
+        y, winners = kernels.conv2d_relu_pool_forward(
+            x, convolution.kernel.value, bias, convolution.padding
+        )
+        self._cache = (x, winners)  # winners: 0 to 3, the largest of each four; 4 if relu made it 0
+        convolution._cache = self.pool._cache = self._run_apart
+        return y
+
+    def _run_apart(self) -> None:
+        x, _ = self._recall()
+        self.pool.forward(self.convolution.forward(x))
+
+    def backward(self, dy: Array) -> Array | None:
+        """dx; sets the gradients of the convolution's parameters."""
+        x, winners = self._recall()
+        convolution = self.convolution
+        convolution.needs_input_gradient = self.needs_input_gradient
+        dx, convolution.kernel.grad, dbias = kernels.conv2d_relu_pool_backward(
+            self.pool._receive_gradient(dy),
+            x,
+            convolution.kernel.value,
+            winners,
+            convolution.padding,
+            needs_dx=self.needs_input_gradient,
+        )
+        if convolution.use_bias:
+            convolution.bias.grad = dbias
+        return dx
+
+
+def steps(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers, each fitting pair of them as one ConvPool."""
+    result: list[Layer] = []
+    for layer in layers:
+        if result and _on.get() and _fit(result[-1], layer):
+            result[-1] = ConvPool(result[-1], layer)  # type: ignore[arg-type]
+        else:
+            result.append(layer)
+    return result
+
+
+def _fit(first: Layer, second: Layer) -> bool:
+    return (
+        type(first) is Conv2D
+        and type(second) is MaxPooling2D
+        and first.activation == "relu"
+        and first.strides == (1, 1)
+        and second.pool_size == second.strides == (2, 2)
+        # With "same" an odd row or column gets a pool of its own.
+        and (second.padding == "valid" or not any(s % 2 for s in (first.output_shape or (1,))[:2]))
+        and not _altered(first)
+        and not _altered(second)
+    )
+
+
+def _altered(layer: Layer) -> bool:
+    """Whether somebody has hung a forward or backward of their own on this one layer."""
+    return not {"forward", "backward"}.isdisjoint(vars(layer))
