@@ -2,15 +2,15 @@
 
     python examples/mnist_cnn_classifier.py                    # everything by itself
     python examples/mnist_cnn_classifier.py --data-dir FOLDER  # your own copy of the four files
+    python examples/mnist_cnn_classifier.py --resume           # go on after Ctrl-C, or worse
 
-It leaves three files in --output-dir: `training_history.png` (accuracy and loss by epoch),
-`history.json` (the same as numbers, and what they came from) and `mnist_cnn.npz` (the model).
+It leaves four files in --output-dir: `mnist_cnn.npz` (the model), `training_history.png` (accuracy
+and loss by epoch), `history.json` (the same as numbers, and what they came from), `checkpoint.npz`.
 Without MNIST and without a network it trains on digits that tinycnn draws itself, and says so.
 """
 
 import argparse
 import json
-import time
 import timeit
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -34,6 +34,7 @@ parser.add_argument("--batch-size", type=positive_integer, default=64)
 parser.add_argument("--seed", type=natural_number, default=0)
 parser.add_argument("--kernels", choices=["numba", "numpy"], help="default: numba, the fast one")
 parser.add_argument("--output-dir", type=Path, default=Path("output"))
+parser.add_argument("--resume", action="store_true", help="go on from the checkpoint there")
 args = parser.parse_args()
 if args.kernels:
     kernels.use(args.kernels)
@@ -55,9 +56,7 @@ if dataset == "synthetic":
     data = synthetic.load_data()
     dataset = "drawn digits (not MNIST)"
 (x_train, y_train), (x_test, y_test) = data
-x_train, x_test = (x.astype("float32")[..., np.newaxis] for x in (x_train, x_test))
-x_train /= 255
-x_test /= 255
+x_train, x_test = (x[..., np.newaxis] / np.float32(255) for x in (x_train, x_test))
 y_train, y_test = to_categorical(y_train, 10), to_categorical(y_test, 10)
 say(f"data: {dataset}, {len(x_train):,} training and {len(x_test):,} test images")
 
@@ -84,19 +83,21 @@ batch = x_train[: args.batch_size], y_train[: args.batch_size]
 step = min(timeit.repeat(lambda: model.loss_and_gradients(*batch), number=1, repeat=5))
 estimate = step / len(batch[0]) * len(x_train) * args.epochs
 say(f"kernels: {kernels.active()}; {args.epochs} epochs will take about {estimate:.0f} seconds")
-start = time.perf_counter()
-history = model.fit(x_train, y_train, args.batch_size, args.epochs, validation_split=0.2)
-seconds = time.perf_counter() - start
+start = timeit.default_timer()
+callbacks = [tinycnn.Checkpoint(args.output_dir / "checkpoint.npz", resume=args.resume)]
+history = model.fit(
+    x_train, y_train, args.batch_size, args.epochs, callbacks=callbacks, validation_split=0.2
+)
+seconds = timeit.default_timer() - start
 
 # --- results
 loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
 say(f"test loss: {loss:.4f}, test accuracy: {accuracy:.4f} ({dataset}, {seconds:.1f} s)")
-path = args.output_dir / "mnist_cnn.npz"
-model.save(path)
-say(f"wrote {path}")
-again = load_model(path)
-same = np.array_equal(again.predict(x_test, verbose=0), model.predict(x_test, verbose=0))
+paths = [args.output_dir / n for n in ("mnist_cnn.npz", "history.json", "training_history.png")]
+model.save(paths[0])
+same = np.array_equal(*(m.predict(x_test, verbose=0) for m in (model, load_model(paths[0]))))
 say(f"the saved model, loaded again, gives {'the same bits' if same else 'OTHER PREDICTIONS'}")
+say(f"fingerprint of the weights: {model.fingerprint()}")
 record = {
     "schema": "tinycnn history 1",
     "dataset": dataset,
@@ -106,12 +107,9 @@ record = {
     "training_seconds": seconds,
     "versions": {"tinycnn": tinycnn.__version__, "numpy": np.__version__},
 }
-path = args.output_dir / "history.json"
-with atomic_write(path) as file:
+with atomic_write(paths[1]) as file:
     file.write(json.dumps(record, indent=2).encode() + b"\n")
-say(f"wrote {path}")
 title = f"{dataset}: CNN, {model.count_params():,} parameters, test accuracy {accuracy:.4f}"
-path = args.output_dir / "training_history.png"
-with atomic_write(path) as file:
+with atomic_write(paths[2]) as file:
     plot_history(history, title).savefig(file, format="png")
-say(f"wrote {path}")
+say("\n".join(f"wrote {path}" for path in paths))

@@ -4,7 +4,7 @@ Importing it is light: NumPy only. Numba is loaded by the first computation, mat
 picture, requests by the first download.
 """
 
-from tinycnn.callbacks import Callback, History
+from tinycnn.callbacks import Callback, Checkpoint, History
 from tinycnn.errors import (
     DownloadError,
     IdxFormatError,
@@ -56,6 +56,7 @@ __all__ = [
     "BatchNormalization",
     "Callback",
     "CategoricalCrossentropy",
+    "Checkpoint",
     "Conv2D",
     "Dense",
     "DownloadError",

@@ -115,6 +115,7 @@ class EpochLine:
         self.steps = steps
         self.live = live
         self._start = time.perf_counter()
+        self._first = 0  # the first step that was seen: in a resumed epoch not number 1
         self._after_first: float | None = None
         self._drawn_at = -math.inf
         if live and title:
@@ -124,7 +125,7 @@ class EpochLine:
         """Show the running means `values` after batch number `step` (from 1)."""
         now = time.perf_counter()
         if self._after_first is None:
-            self._after_first = now
+            self._first, self._after_first = step, now
         if self.live and step < self.steps and now - self._drawn_at >= UPDATE_INTERVAL:
             self._drawn_at = now
             left = self._seconds_per_step(step, now) * (self.steps - step)
@@ -150,9 +151,9 @@ class EpochLine:
 
     def _seconds_per_step(self, step: int, now: float) -> float:
         # As in Keras the first step, which may hold a compile, is left out of the average.
-        if step > 1 and self._after_first is not None:
-            return (now - self._after_first) / (step - 1)
-        return (now - self._start) / max(step, 1)
+        if step > self._first and self._after_first is not None:
+            return (now - self._after_first) / (step - self._first)
+        return now - self._start
 
     def _rest(self, step: int, now: float, values: Mapping[str, float]) -> str:
         parts = [_per_step(self._seconds_per_step(step, now))]
@@ -245,8 +246,8 @@ def memory_size(size: int) -> str:
 def end_errors_in_one_line() -> None:
     """From here on the program ends in one line, not a traceback, for what a user can cause.
 
-    That is every TinyCNNError and OSError, and Ctrl-C; anything else keeps its traceback. The exit
-    code is what it would be without this: 1, for Ctrl-C 130.
+    That is every TinyCNNError and OSError, with exit code 1, and Ctrl-C, with the shell's 130;
+    anything else keeps its traceback.
     """
 
     def hook(
@@ -255,7 +256,8 @@ def end_errors_in_one_line() -> None:
         if issubclass(kind, (TinyCNNError, OSError)):
             print(f"error: {error}", file=sys.stderr)
         elif issubclass(kind, KeyboardInterrupt):
-            print("interrupted", file=sys.stderr)
+            print(f"\n{str(error) or 'interrupted'}", file=sys.stderr, flush=True)
+            raise SystemExit(130)
         else:
             sys.__excepthook__(kind, error, traceback)
 

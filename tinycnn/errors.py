@@ -14,7 +14,7 @@ class IdxFormatError(TinyCNNError, ValueError):
 
 
 class ModelFileError(TinyCNNError, ValueError):
-    """A model file is damaged, of a newer format, or not a model file at all."""
+    """A model file is damaged, of a newer format, of another training, or no model file at all."""
 
 
 class PictureError(TinyCNNError, ValueError):

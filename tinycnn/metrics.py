@@ -11,23 +11,6 @@ from tinycnn.utils import Array
 ACCURACY = ("accuracy", "acc")
 
 
-class Mean:
-    """A running mean over samples: batches count by their size, also the partial last one."""
-
-    def __init__(self) -> None:
-        self.total = 0.0
-        self.count = 0
-
-    def add(self, mean: float, count: int) -> None:
-        """Add a batch of `count` samples whose mean is `mean`."""
-        self.total += mean * count
-        self.count += count
-
-    def result(self) -> float:
-        """The mean over everything added; 0 if that is nothing."""
-        return self.total / self.count if self.count else 0.0
-
-
 def matches(y_true: Array, y_pred: Array) -> Array:
     """Which predictions are right.
 
@@ -56,16 +39,25 @@ def accuracy(y_true: Array, y_pred: Array) -> float:
 
 
 class EpochMeans:
-    """The running means of an epoch, in Keras's order of names."""
+    """The running means of an epoch over its samples, in Keras's order of names.
+
+    Batches count by their size, also the partial last one.
+
+    Args:
+        with_accuracy: whether there is an accuracy beside the loss.
+    """
 
     def __init__(self, with_accuracy: bool) -> None:
-        self.loss = Mean()
-        self.accuracy = Mean() if with_accuracy else None
+        names = ("accuracy", "loss") if with_accuracy else ("loss",)
+        self.sums = {name: [0.0, 0] for name in names}  # sum over the samples, their number
 
     def add(self, loss: float, y: Array, y_pred: Array) -> dict[str, float]:
         """Add a batch; the means so far."""
-        self.loss.add(loss, len(y))
-        if self.accuracy is None:
-            return {"loss": self.loss.result()}
-        self.accuracy.add(accuracy(y, y_pred), len(y))
-        return {"accuracy": self.accuracy.result(), "loss": self.loss.result()}
+        for name, sums in self.sums.items():
+            sums[0] += (loss if name == "loss" else accuracy(y, y_pred)) * len(y)
+            sums[1] += len(y)
+        return self.result()
+
+    def result(self) -> dict[str, float]:
+        """The means so far; 0 if there was no batch."""
+        return {name: total / count if count else 0.0 for name, (total, count) in self.sums.items()}

@@ -1,5 +1,6 @@
 """Sequential: a list of layers. Forward is a fold over it, backward a fold over it reversed."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, count
@@ -199,6 +200,14 @@ class Sequential(Trainer):
         self.build()
         return [parameter.value.copy() for parameter in self.parameters]
 
+    def fingerprint(self) -> str:
+        """SHA-256 of all parameters, bytes in their order: equal bits, equal fingerprints."""
+        self.build()
+        digest = hashlib.sha256()
+        for parameter in self.parameters:
+            digest.update(parameter.value.tobytes())
+        return digest.hexdigest()
+
     def set_weights(self, weights: Sequence[Array]) -> None:
         """Copies `weights`, as from `get_weights` here or in Keras, into the parameters.
 
@@ -239,6 +248,26 @@ class Sequential(Trainer):
                 name.
             OSError: if it can't be written; an older file of that name is untouched then.
         """
+        content, arrays = self.state()
+        known = {
+            *optimizers.OPTIMIZERS.values(),
+            *schedules.SCHEDULES.values(),
+            *losses.LOSSES.values(),
+        }
+        settings = (self.loss, self.optimizer, self.optimizer and self.optimizer.schedule)
+        if unknown := [setting for setting in settings if setting and type(setting) not in known]:
+            names = " and ".join(type(thing).__name__ for thing in unknown)
+            console.notice(f"{names} can't be saved: compile the model again once it is loaded")
+            content["compile"] = None
+            arrays = {n: array for n, array in arrays.items() if not n.startswith("optimizer/")}
+        serialization.write(path, content, arrays)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """All that decides what the model does next: plain values, and its own arrays by name.
+
+        Raises:
+            ValueError: for two arrays of one name.
+        """
         self.build()
         if len(self.layers) > MAX_LAYERS:
             raise ValueError(f"a model of more than {MAX_LAYERS} layers can't be saved")
@@ -250,16 +279,7 @@ class Sequential(Trainer):
         if len(arrays) < len(self.parameters):
             raise ValueError("a layer has two parameters of one name; give each its own")
         compiled = None
-        known = {
-            *optimizers.OPTIMIZERS.values(),
-            *schedules.SCHEDULES.values(),
-            *losses.LOSSES.values(),
-        }
-        settings = (self.loss, self.optimizer, self.optimizer and self.optimizer.schedule)
-        if unknown := [setting for setting in settings if setting and type(setting) not in known]:
-            names = " and ".join(type(thing).__name__ for thing in unknown)
-            console.notice(f"{names} can't be saved: compile the model again once it is loaded")
-        elif self.loss is not None and self.optimizer is not None:
+        if self.loss is not None and self.optimizer is not None:
             compiled = {
                 "optimizer": _description(self.optimizer),
                 "iterations": self.optimizer.iterations,
@@ -278,7 +298,36 @@ class Sequential(Trainer):
             "epochs_trained": self.epochs_trained,
             "steps_trained": self.steps_trained,
         }
-        serialization.write(path, content, arrays)
+        return content, arrays
+
+    def set_state(self, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """Takes over counters, weights and optimizer from what `state` of an equal model gave.
+
+        What is not the model's own, a checkpoint's "fit/...", is left aside.
+
+        Raises:
+            LookupError, ValueError: if something is missing or does not fit; nothing is changed.
+        """
+        epochs = integer(content["epochs_trained"], "epochs_trained", least=0)
+        steps = integer(content["steps_trained"], "steps_trained", least=0)
+        compiled, optimizer = content["compile"], self.optimizer
+        iterations = integer(compiled["iterations"], "iterations", least=0) if compiled else 0
+        if optimizer is not None and any(name.startswith("optimizer/") for name in arrays):
+            optimizer.build(self.parameters)
+        _, ours = self.state()
+        theirs = {name: array for name, array in arrays.items() if not name.startswith("fit/")}
+        if differing := sorted(theirs.keys() ^ ours.keys()):
+            raise ValueError(f"arrays of the file and of the model differ: {', '.join(differing)}")
+        for name, array in ours.items():
+            if (array.shape, array.dtype) != (theirs[name].shape, theirs[name].dtype):
+                raise ValueError(f"{name} does not fit the model")
+        for name, array in ours.items():
+            array[...] = theirs[name]
+        self.epochs_trained, self.steps_trained = epochs, steps
+        if optimizer is not None and compiled:
+            optimizer.iterations = iterations
+            if optimizer.schedule is None:  # else the rate follows from the iterations
+                optimizer.learning_rate = compiled["optimizer"]["config"]["learning_rate"]
 
 
 def load_model(
@@ -321,26 +370,13 @@ def _model(
         layers.append(layer)
     model = Sequential(layers, seed=content["seed"], dtype=content["dtype"], name=content["name"])
     model.build(content["input_shape"])
-    model.epochs_trained = integer(content["epochs_trained"], "epochs_trained", least=0)
-    model.steps_trained = integer(content["steps_trained"], "steps_trained", least=0)
-    ours = {f"weights/{layer.name}/{p.name}": p.value for layer in layers for p in layer.parameters}
     if compiled := content["compile"]:
         optimizer = optimizers.OPTIMIZERS[compiled["optimizer"]["class"]].from_config(
             compiled["optimizer"]["config"]
         )
         loss = losses.LOSSES[compiled["loss"]["class"]](**compiled["loss"]["config"])
         model.compile(optimizer, loss, compiled["metrics"])
-        optimizer.iterations = integer(compiled["iterations"], "iterations", least=0)
-        if any(name.startswith("optimizer/") for name in arrays):
-            optimizer.build(model.parameters)
-            for i, slots in enumerate(optimizer.state):
-                ours |= {f"optimizer/{i}/{slot}": array for slot, array in slots.items()}
-    if differing := sorted(arrays.keys() ^ ours.keys()):
-        raise ValueError(f"arrays of the file and of the model differ: {', '.join(differing)}")
-    for name, array in ours.items():
-        if (array.shape, array.dtype) != (arrays[name].shape, arrays[name].dtype):
-            raise ValueError(f"{name} does not fit the model")
-        array[...] = arrays[name]
+    model.set_state(content, arrays)
     for layer in layers:
         layer._saved = None
     return model

@@ -9,14 +9,26 @@ Source: keras/src/backend/tensorflow/trainer.py; the order in which things happe
 import math
 import warnings
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from tinycnn import batches, console, losses, metrics, optimizers
 from tinycnn.arguments import integer, number
-from tinycnn.callbacks import Callback, History, Logs, ProgressLine, call, checked_callbacks
+from tinycnn.callbacks import (
+    Callback,
+    Checkpoint,
+    History,
+    Logs,
+    ProgressLine,
+    Run,
+    call,
+    checked_callbacks,
+)
+from tinycnn.diagnosis import diagnose
 from tinycnn.errors import NumericalError
+from tinycnn.interrupt import Interrupt
 from tinycnn.layers import Layer, Rescaling
 from tinycnn.layers.activations import Activated, is_linear
 from tinycnn.layers.base import Shape
@@ -129,7 +141,7 @@ class Trainer:
                 break
         return None
 
-    def _loss(self, y_true: Array, y_pred: Array) -> tuple[losses.Loss, float, bool]:
+    def loss_taken(self, y_true: Array, y_pred: Array) -> tuple[losses.Loss, float, bool]:
         """The loss of the last forward, and whether it was taken on the logits.
 
         The one place where softmax and cross-entropy are fused, as Keras does it: probabilities
@@ -141,13 +153,13 @@ class Trainer:
             return loss, loss.forward(y_true, y_pred), False
         return self._loss_on_logits, self._loss_on_logits.forward(y_true, last.logits), True
 
-    def _penalty(self) -> float:
+    def penalty(self) -> float:
         """What the regularizers add to the loss."""
         return sum((p.regularizer(p.value) for p in self.parameters if p.regularizer), 0.0)
 
     def loss_of(self, y_true: Array, y_pred: Array) -> float:
         """The loss of the last `forward`, whose output `y_pred` is; penalties included."""
-        return self._loss(y_true, y_pred)[1] + self._penalty()
+        return self.loss_taken(y_true, y_pred)[1] + self.penalty()
 
     def seed_noise(self) -> None:
         """Gives every stochastic layer its generator for this training step."""
@@ -160,23 +172,30 @@ class Trainer:
         if training:
             self.seed_noise()
         y_pred = self.forward(x, training)
-        loss, value, from_logits = self._loss(y, y_pred)
+        loss, value, from_logits = self.loss_taken(y, y_pred)
         self.backward(loss.backward(), from_logits, needs_dx=False)
         for p in self.parameters:
             if p.regularizer and p.grad is not None:
                 p.grad = p.grad + p.regularizer.gradient(p.value)
-        return value + self._penalty(), y_pred
+        return value + self.penalty(), y_pred
 
-    def _train_step(self, x: Array, y: Array) -> tuple[float, Array]:
-        """One step; a loss that is not finite changes no weight and no statistic."""
+    def _train_step(self, x: Array, y: Array) -> tuple[float, Array, bool]:
+        """One step: loss, predictions, and whether the weights were updated.
+
+        They are not if the loss, or the gradient that the backward ends with, is not finite: there
+        all that goes wrong higher up arrives. What goes wrong aside, the next loss shows.
+        """
         _, optimizer = self._compiled()
         value, y_pred = self._forward_backward(x, y, training=True)
-        if math.isfinite(value):
-            optimizer.update(self.parameters)
+        parameters = self.parameters
+        last = next((p.grad for p in parameters if p.trainable), None)
+        finite = math.isfinite(value) and (last is None or bool(np.isfinite(last).all()))
+        if finite:
+            optimizer.update(parameters)
             for layer in self.layers:
                 layer.update_statistics()
             self.steps_trained += 1
-        return value, y_pred
+        return value, y_pred, finite
 
     def loss_and_gradients(
         self, x: Array, y: Array, training: bool = True
@@ -193,9 +212,17 @@ class Trainer:
         return value, [p.grad.copy() for p in self.parameters if p.trainable and p.grad is not None]
 
     def train_on_batch(self, x: Array, y: Array) -> float | list[float]:
-        """One training step. Returns [loss, accuracy] of this batch, from before the update."""
+        """One training step. Returns [loss, accuracy] of this batch, from before the update.
+
+        Raises:
+            ValueError: for data that do not fit the model.
+            NumericalError: if the loss is finite and a gradient is not. A loss that is not finite
+                is returned. No weight is changed in either case.
+        """
         x, y = self._checked(x, y)
-        value, y_pred = self._train_step(x, y)
+        value, y_pred, updated = self._train_step(x, y)
+        if math.isfinite(value) and not updated:
+            raise NumericalError(f"a gradient is not finite. {diagnose(self, x, y)}")
         return self._results(value, y, y_pred)
 
     def test_on_batch(self, x: Array, y: Array) -> float | list[float]:
@@ -243,8 +270,10 @@ class Trainer:
         Raises:
             ValueError: for data that do not fit the model, before anything is changed.
             RuntimeError: before `compile`.
-            NumericalError: if the loss is no longer a finite number; the weights are those from
-                before that step.
+            NumericalError: if the loss, a gradient or a weight is no longer finite, naming the
+                first tensor that is not; no gradient that is not finite changes a weight.
+            KeyboardInterrupt: after Ctrl-C, once the running batch is done; a second Ctrl-C does
+                not wait.
         """
         epochs, batch_size = integer(epochs, "epochs"), integer(batch_size, "batch_size")
         initial_epoch = integer(initial_epoch, "initial_epoch", least=0)
@@ -255,16 +284,20 @@ class Trainer:
         hooks = [*checked_callbacks(callbacks), history]
         if verbose != 0:
             hooks.append(ProgressLine(live))
+        hooks.sort(key=lambda hook: isinstance(hook, Checkpoint))  # last: it saves what others did
         x, y = self._checked(x, y)
         if not isinstance(self.layers[0], Rescaling):
             batches.warn_if_unscaled(x)
-        validation = None
+        data, validation = {"x": x, "y": y}, None
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                 kind = type(validation_data).__name__
                 raise ValueError(f"`validation_data` must be a pair (x, y). Received: a {kind}")
             x_val, y_val = validation_data
-            validation = self._checked(x_val, y_val, ("validation_data[0]", "validation_data[1]"))
+            names = ("validation_data[0]", "validation_data[1]")
+            validation = self._checked(x_val, y_val, names)
+            data |= dict(zip(names, validation, strict=True))
+            validation_split = 0.0
         elif number(validation_split, "validation_split", 0.0, 1.0):
             at = batches.split_at(len(x), validation_split)
             validation, x, y = (x[at:], y[at:]), x[:at], y[:at]
@@ -275,53 +308,71 @@ class Trainer:
             hook.model = self  # type: ignore[assignment]
             hook.params = {"epochs": epochs, "steps": steps, "verbose": verbose}
         self.stop_training = False
-        logs: Logs = {}
-        call(hooks, "on_train_begin")
-        for epoch in range(initial_epoch, epochs):
-            call(hooks, "on_epoch_begin", epoch)
-            logs = self._train_epoch(x, y, batch_size, shuffle, epoch, hooks)
-            if validation is not None:
-                values = self._evaluate(*validation, batch_size)
-                logs |= {f"val_{name}": value for name, value in values.items()}
-            self.epochs_trained += 1
-            call(hooks, "on_epoch_end", epoch, logs=logs)
-            if self.stop_training:
-                break
-        call(hooks, "on_train_end", logs=logs)
+        with Interrupt() as interrupt:
+            means = metrics.EpochMeans(bool(self.metrics))
+            run = Run(hooks, history, interrupt, means, initial_epoch)
+            for hook in hooks:
+                if isinstance(hook, Checkpoint):
+                    settings = {
+                        "batch_size": batch_size,
+                        "shuffle": shuffle,
+                        "validation_split": validation_split,
+                        "initial_epoch": initial_epoch,
+                    }
+                    hook.open(run, settings, data)
+            call(hooks, "on_train_begin")
+            logs = {name: values[-1] for name, values in history.history.items()}
+            while run.epoch < epochs:
+                epoch = run.epoch
+                call(hooks, "on_epoch_begin", epoch)
+                logs = self._train_epoch(x, y, batch_size, shuffle, run)
+                if validation is not None:
+                    values = self._evaluate(*validation, batch_size)
+                    logs |= {f"val_{name}": value for name, value in values.items()}
+                self.epochs_trained += 1
+                run.end_epoch()
+                call(hooks, "on_epoch_end", epoch, logs=logs)
+                run.stop_if_interrupted()
+                if self.stop_training:
+                    break
+            call(hooks, "on_train_end", logs=logs)
         self._forget()
         return history
 
-    def _train_epoch(
-        self,
-        x: Array,
-        y: Array,
-        batch_size: int,
-        shuffle: bool,
-        epoch: int,
-        hooks: Sequence[Callback],
-    ) -> Logs:
+    def _train_epoch(self, x: Array, y: Array, batch_size: int, shuffle: bool, run: Run) -> Logs:
+        """The batches of an epoch that are not done yet."""
         order = None
         if shuffle:
             order = np.random.default_rng([self.seed, FOR_ORDER, self.epochs_trained]).permutation(
                 len(x)
             )
-        means = metrics.EpochMeans(bool(self.metrics))
-        logs: Logs = {}
-        for batch, chosen in enumerate(batches.batches(len(x), batch_size, order)):
-            call(hooks, "on_train_batch_begin", batch)
-            loss, y_pred = self._train_step(x[chosen], y[chosen])
-            logs = means.add(loss, y[chosen], y_pred)
-            call(hooks, "on_train_batch_end", batch, logs=logs)
+        chosen: slice | Array = slice(0)
+        for chosen in islice(batches.batches(len(x), batch_size, order), run.batch, None):
+            batch = run.batch
+            call(run.hooks, "on_train_batch_begin", batch)
+            loss, y_pred, updated = self._train_step(x[chosen], y[chosen])
+            run.end_batch()
+            if math.isfinite(loss) and not updated:
+                raise self._error("a gradient is not finite", run, x[chosen], y[chosen])
+            logs = run.means.add(loss, y[chosen], y_pred)
+            call(run.hooks, "on_train_batch_end", batch, logs=logs)
             if self.stop_training:
                 break
-            if not math.isfinite(loss):
-                _, optimizer = self._compiled()
-                raise NumericalError(
-                    f"the loss became {loss} in epoch {epoch + 1}, batch {batch + 1}, at learning "
-                    f"rate {optimizer.learning_rate:g}; the weights are those from before this "
-                    "batch. A smaller learning rate is the usual cure"
-                )
-        return dict(logs)
+            if not updated:
+                raise self._error(f"the loss became {loss}", run, x[chosen], y[chosen])
+            run.stop_if_interrupted()
+        else:
+            if not all(np.isfinite(parameter.value).all() for parameter in self.parameters):
+                raise self._error("a weight is not finite", run, x[chosen], y[chosen])
+        return run.means.result()
+
+    def _error(self, what: str, run: Run, x: Array, y: Array) -> NumericalError:
+        _, optimizer = self._compiled()
+        checkpoint = f" The last good checkpoint: {run.last_good}." if run.last_good else ""
+        return NumericalError(
+            f"{what} in {run.position}, at learning rate {optimizer.learning_rate:g}. "
+            f"{diagnose(self, x, y)}{checkpoint}"
+        )
 
     def evaluate(
         self, x: Array, y: Array, batch_size: int = 32, verbose: str | int = "auto"

@@ -10,6 +10,7 @@ from tinycnn.callbacks.base import (
     call,
     checked_callbacks,
 )
+from tinycnn.callbacks.checkpoint import Checkpoint, Run
 from tinycnn.callbacks.csv_logger import CSVLogger
 from tinycnn.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from tinycnn.callbacks.monitors import EarlyStopping, ModelCheckpoint
@@ -17,6 +18,7 @@ from tinycnn.callbacks.monitors import EarlyStopping, ModelCheckpoint
 __all__ = [
     "CSVLogger",
     "Callback",
+    "Checkpoint",
     "EarlyStopping",
     "History",
     "LambdaCallback",
@@ -25,6 +27,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgressLine",
     "ReduceLROnPlateau",
+    "Run",
     "TerminateOnNaN",
     "call",
     "checked_callbacks",

@@ -26,8 +26,13 @@ class Callback:
 
     `self.model` is the model being trained, `self.params` a dict with "epochs", "steps" (batches in
     an epoch) and "verbose". To end the training, set `self.model.stop_training = True`.
+
+    A callback that remembers something from one call to the next names those attributes in
+    `checkpointed` (plain values, arrays, lists of them): a resumed training gets them back, after
+    `on_train_begin`; see checkpoint.py.
     """
 
+    checkpointed: tuple[str, ...] = ()
     model: "Sequential"
     params: dict[str, Any]
 

@@ -1,0 +1,291 @@
+"""Checkpoint: the whole state of a training in one file, to go on from after any interruption.
+
+The order of the samples and all noise are functions of the seed and of two counters (training.py),
+so there is no hidden state: a run that was killed and resumed, however often, gives the weights and
+the history of one that never was, to the bit.
+
+The file is a model file (`load_model` opens it) with more in it: under "fit" in its content
+    epoch, batch   what is done: whole epochs, and batches of the next one
+    means, history the sums of the running epoch, and the logs of those before it
+    callbacks      the attributes that callbacks want back, see `Callback.checkpointed`
+    stopped        whether a callback has ended the training
+    settings       what must be the same to go on: the model, the data, the batches
+and under the names "fit/..." the arrays of callbacks.
+
+Source of the semantics: keras/src/callbacks/backup_and_restore.py, which goes on at whole epochs.
+"""
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinycnn import console, kernels, serialization
+from tinycnn.arguments import number
+from tinycnn.callbacks.base import Callback, History, Logs
+from tinycnn.errors import ModelFileError
+from tinycnn.interrupt import Interrupt
+from tinycnn.metrics import EpochMeans
+from tinycnn.utils import Array
+
+
+@dataclass
+class Run:
+    """One `fit` on its way."""
+
+    hooks: Sequence[Callback]
+    history: History
+    interrupt: Interrupt
+    means: EpochMeans
+    epoch: int  # epochs done, `initial_epoch` included
+    batch: int = 0  # batches done of the epoch after those
+    stopping: bool = False  # Ctrl-C was pressed before the last of them ended
+
+    def end_batch(self) -> None:
+        """One more batch is done."""
+        self.batch += 1
+        self.stopping = self.interrupt.pending
+
+    def end_epoch(self) -> None:
+        """One more epoch is done."""
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.means = EpochMeans("accuracy" in self.means.sums)
+        self.stopping = self.interrupt.pending
+
+    @property
+    def position(self) -> str:
+        """What was done last."""
+        return (
+            f"epoch {self.epoch + 1}, batch {self.batch}" if self.batch else f"epoch {self.epoch}"
+        )
+
+    @property
+    def last_good(self) -> str | None:
+        """The newest checkpoint that is whole on the disk, if there is one."""
+        checkpoints = [hook for hook in self.hooks if isinstance(hook, Checkpoint)]
+        return checkpoints[0].last_good if checkpoints else None
+
+    def stop_if_interrupted(self) -> None:
+        """Raises KeyboardInterrupt if `stopping`, with where things stand."""
+        if self.stopping:
+            resume = f"; with resume it goes on from {self.last_good}" if self.last_good else ""
+            raise KeyboardInterrupt(f"stopped after {self.position}{resume}")
+
+
+class Checkpoint(Callback):
+    """Saves the state of the training after every epoch, and between at an interval of time.
+
+    Ctrl-C ends the training after the running batch, and saves. If a save fails, a notice says so,
+    the last good file stays, and the training goes on.
+
+    Args:
+        path: of the file, which must end in .npz; each save replaces the last one.
+        every_seconds: time between two saves within an epoch; 0 saves after every batch.
+        resume: go on from the file, if there is one; model, data and arguments of `fit` must be as
+            before, but for `epochs`, which may be raised. Without it an old file is overwritten.
+
+    Raises:
+        ValueError: for a bad argument.
+        ModelFileError: in `fit`, before anything is changed: if the file is damaged, is no
+            checkpoint, or differs from what is to be resumed; then it names the argument.
+
+    Example:
+        >>> checkpoint = Checkpoint("checkpoint.npz", every_seconds=60, resume=True)
+        >>> checkpoint.resume
+        True
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], every_seconds: float = 60.0, resume: bool = False
+    ) -> None:
+        self.path = Path(path)
+        if self.path.suffix != ".npz":
+            raise ValueError(f"`path` must end in .npz. Received: path={str(path)!r}")
+        self.every_seconds = number(every_seconds, "every_seconds", low=0.0)
+        self.resume = bool(resume)
+        self.last_good: str | None = None  # the newest state that is on the disk, in words
+
+    def open(self, run: Run, settings: dict[str, Any], data: Mapping[str, Array]) -> None:
+        """Called by `fit` before anything is changed: reads the file and compares.
+
+        Args:
+            run: what is to be saved beside the model.
+            settings: the arguments of `fit` that decide its outcome.
+            data: the arrays it trains and validates on, by name.
+
+        Raises:
+            ValueError: for a folder that isn't there, or a setting that can't be saved.
+            ModelFileError: if a setting differs, named; for a file that is no checkpoint.
+        """
+        self._run = run
+        self._file: tuple[dict[str, Any], dict[str, Array]] | None = None
+        self.last_good = None
+        self._due = time.monotonic() + self.every_seconds
+        self._settings = self._all_settings(settings, data)
+        if not self.path.parent.is_dir():
+            raise ValueError(f"there is no folder {self.path.parent} to save {self.path.name} in")
+        if not self.path.exists():
+            if self.resume:
+                console.notice(f"there is no {self.path} to resume from: this is a new run")
+            return
+        if not self.resume:
+            console.notice(f"{self.path}, of an earlier run, will be replaced; not resuming it")
+            return
+        content, arrays = serialization.read(self.path)
+        if "fit" not in content:
+            raise ModelFileError(f"{self.path}: a model, but not a checkpoint of its training")
+        for name, was, now in _differences(content["fit"]["settings"], self._settings):
+            raise ModelFileError(
+                f"can't resume from {self.path}: `{name}` was {was!r} in that run. "
+                f"Received: {now!r}"
+            )
+        self._file = content, arrays
+
+    def _all_settings(self, settings: dict[str, Any], data: Mapping[str, Array]) -> dict[str, Any]:
+        content, _ = self.model.state()
+        compiled = content["compile"]
+        everything = {
+            **{name: content[name] for name in ("seed", "dtype", "input_shape", "layers")},
+            **{name: compiled[name] for name in ("optimizer", "loss", "metrics")},
+            **settings,
+            "data": {name: _identity(array) for name, array in data.items()},
+            "kernels": kernels.active(),
+            "callbacks": [type(hook).__name__ for hook in self._stateful()],
+        }
+        try:
+            plain: dict[str, Any] = json.loads(json.dumps(everything))
+        except TypeError as error:
+            raise ValueError(f"this training can't be saved as plain values: {error}") from None
+        return plain
+
+    def _stateful(self) -> list[Callback]:
+        return [hook for hook in self._run.hooks if hook.checkpointed]
+
+    # --- resuming ---------------------------------------------------------------------------------
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Set everything to the state in the file."""
+        if self._file:
+            self._restore(*self._file)
+            self.last_good = f"{self.path} ({self._run.position})"
+            if self.params["verbose"]:
+                console.say(f"resumed from {self.last_good}")
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """In an epoch that had begun: take back what its second beginning may have changed."""
+        if self._file and self._run.batch:
+            self._restore(*self._file)
+        self._file = None
+
+    def _restore(self, content: dict[str, Any], arrays: dict[str, Array]) -> None:
+        run, fit = self._run, content["fit"]
+        self.model.set_state(content, arrays)
+        run.epoch, run.batch = fit["epoch"], fit["batch"]
+        run.means.sums = {name: [total, count] for name, total, count in fit["means"]}
+        run.history.epoch = list(fit["history"]["epoch"])
+        run.history.history = dict(_decoded(fit["history"]["logs"], arrays))
+        for hook, attributes in zip(self._stateful(), fit["callbacks"], strict=True):
+            for name, value in attributes.items():
+                setattr(hook, name, _decoded(value, arrays))
+        if fit["stopped"]:
+            run.epoch = max(run.epoch, self.params["epochs"])  # nothing is left to do
+
+    # --- saving -----------------------------------------------------------------------------------
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Save, if it is time."""
+        if self._run.stopping or time.monotonic() >= self._due:
+            self._save(logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Save."""
+        self._save(logs or {})
+
+    def _save(self, logs: Logs) -> None:
+        self._due = time.monotonic() + self.every_seconds
+        finite = math.isfinite(logs.get("loss", 0.0))
+        if not (finite and all(np.isfinite(p.value).all() for p in self.model.parameters)):
+            return  # nobody wants to go on from here: the last good state stays
+        try:
+            serialization.write(self.path, *self._state())
+        except OSError as error:
+            console.notice(
+                f"*** CHECKPOINT NOT SAVED ({error}). The last good one: "
+                f"{self.last_good or 'none'}. The training goes on. ***"
+            )
+        else:
+            self.last_good = f"{self.path} ({self._run.position})"
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        run = self._run
+        content, arrays = self.model.state()
+        content["fit"] = {
+            "epoch": run.epoch,
+            "batch": run.batch,
+            "means": [[name, *sums] for name, sums in run.means.sums.items()],
+            "history": {
+                "epoch": run.history.epoch,
+                "logs": _encoded(list(run.history.history.items()), "fit/history", arrays),
+            },
+            "callbacks": [
+                {
+                    name: _encoded(getattr(hook, name), f"fit/callbacks/{i}/{name}", arrays)
+                    for name in hook.checkpointed
+                }
+                for i, hook in enumerate(self._stateful())
+            ],
+            "stopped": self.model.stop_training,
+            "settings": self._settings,
+        }
+        return content, arrays
+
+
+def _encoded(value: Any, name: str, arrays: dict[str, Array]) -> Any:
+    """`value` as JSON can hold it, to the bit; what it can't hold goes into `arrays`."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list | tuple):
+        return [_encoded(part, f"{name}/{i}", arrays) for i, part in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+        return {"array": name}
+    return value
+
+
+def _decoded(value: Any, arrays: Mapping[str, Array]) -> Any:
+    """What `_encoded` was given; a tuple comes back as a list."""
+    if isinstance(value, list):
+        return [_decoded(part, arrays) for part in value]
+    if isinstance(value, dict):
+        return float(value["float"]) if "float" in value else arrays[value["array"]].copy()
+    return value
+
+
+def _identity(array: Array) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for part in array:  # one sample after the other: no copy of all if they are not contiguous
+        digest.update(part.tobytes())
+    return {"shape": array.shape, "dtype": array.dtype.name, "sha256": digest.hexdigest()}
+
+
+def _differences(was: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(name, value, value) of every plain value in which two nested structures differ."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in {**now, **was}:
+            yield from _differences(was.get(key), now.get(key), f"{name}.{key}".lstrip("."))
+    elif isinstance(was, list) and isinstance(now, list):
+        if len(was) != len(now):
+            yield f"len({name})", len(was), len(now)
+        for i, (a, b) in enumerate(zip(was, now, strict=False)):
+            yield from _differences(a, b, f"{name}[{i}]")
+    elif was != now:
+        yield name, was, now
