@@ -17,16 +17,19 @@ from resumable import Decay, Memory, all_bits, data, network
 from tinycnn import (
     SGD,
     Adam,
+    AdamW,
     Callback,
     Checkpoint,
     Dense,
     ModelFileError,
     NumericalError,
     Optimizer,
+    RMSprop,
     Sequential,
     load_model,
 )
 from tinycnn.interrupt import Interrupt
+from tinycnn.optimizers.schedules import ExponentialDecay
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).with_name("resumable.py")
@@ -74,6 +77,7 @@ def train(path):
         history = model.fit(**{"x": x, "y": y, "callbacks": hooks} | arguments | changes)
         return all_bits(model, history, memory)
 
+    run.path = path
     return run
 
 
@@ -103,10 +107,14 @@ def test_a_checkpoint_changes_nothing(train):
     assert train() == train(checkpoint=False)
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_other_optimizers_and_dtypes_and_no_shuffle(train, momentum):
+@pytest.mark.parametrize(
+    "optimizer",
+    [SGD(0.1), SGD(0.1, momentum=0.9), AdamW(0.01), RMSprop(0.01, momentum=0.5, centered=True)],
+    ids=["sgd", "momentum", "adamw", "rmsprop"],
+)
+def test_other_optimizers_and_dtypes_and_no_shuffle(train, optimizer):
     def model():
-        return network(SGD(0.1, momentum=momentum), dtype="float64")
+        return network(type(optimizer).from_config(optimizer.get_config()), dtype="float64")
 
     expected = train(checkpoint=False, model=model(), shuffle=False)
     with pytest.raises(KilledError):
@@ -114,21 +122,36 @@ def test_other_optimizers_and_dtypes_and_no_shuffle(train, momentum):
     assert train(model=model(), shuffle=False) == expected
 
 
-class Halving(Optimizer):
+def test_a_schedule_goes_on_from_its_step(train):
+    def fit(*more, **arguments):
+        # A schedule can't be multiplied, as Decay does.
+        model, memory = network(SGD(ExponentialDecay(0.5, 4, 0.5), momentum=0.5)), Memory()
+        hooks = [Checkpoint(arguments["path"], 0, resume=True)] if arguments else []
+        history = model.fit(*data(40), 8, 3, 0, [*hooks, memory, *more])
+        return all_bits(model, history, memory), model.optimizer.learning_rate
+
+    expected = fit()
+    with pytest.raises(KilledError):
+        fit(At(8), path=train.path)
+    assert fit(path=train.path) == expected
+    assert expected[1] == 0.5 * 0.5 ** (15 / 4)
+
+
+class Slowing(Optimizer):
     """An optimizer of one's own."""
 
     slots = ("steps",)
 
-    def _update(self, value, gradient, steps):
+    def _update(self, value, gradient, learning_rate, steps):
         steps += 1
-        value -= self.learning_rate * gradient / steps
+        value -= learning_rate * gradient / steps
 
 
 def test_an_optimizer_of_ones_own(train):
-    expected = train(checkpoint=False, model=network(Halving(0.1)))
+    expected = train(checkpoint=False, model=network(Slowing(0.1)))
     with pytest.raises(KilledError):
-        train(At(8), model=network(Halving(0.1)))
-    assert train(model=network(Halving(0.1))) == expected
+        train(At(8), model=network(Slowing(0.1)))
+    assert train(model=network(Slowing(0.1))) == expected
 
 
 def test_a_second_fit_on_the_same_model(train, path):
