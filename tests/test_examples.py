@@ -86,6 +86,41 @@ def test_the_main_example_leaves_a_picture_a_history_and_a_model(small, tmp_path
     assert record["test"]["accuracy"] == pytest.approx(np.mean(chosen == labels))
 
 
+def test_ctrl_c_then_resume_is_never_stopped(small, tmp_path):
+    """And a kill that comes between: the same fingerprint, the same history."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal\n"
+        "from tinycnn import Sequential\n"
+        "step = Sequential._train_step\n"
+        "def stopping(self, *batch):\n"
+        "    if self.steps_trained == int(os.environ.get('STOP_AT', -1)):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return step(self, *batch)\n"
+        "Sequential._train_step = stopping\n"
+    )
+    arguments = ["--data-dir", small, "--epochs", 2, "--batch-size", 60]
+    names = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    whole = run("mnist_cnn_classifier.py", *arguments, "--output-dir", tmp_path / "a", **names)
+    assert whole.returncode == 0, whole.stderr
+    arguments += ["--output-dir", tmp_path / "b"]
+    stopped = run("mnist_cnn_classifier.py", *arguments, STOP_AT="9", **names)
+    assert stopped.returncode == 130
+    assert stopped.stderr.splitlines()[-1] == (
+        "stopped after epoch 2, batch 3; with resume it goes on from "
+        f"{tmp_path / 'b' / 'checkpoint.npz'} (epoch 2, batch 3)"
+    )
+    assert "Traceback" not in stopped.stderr
+    other = run("mnist_cnn_classifier.py", *arguments, "--resume", "--seed", 1, **names)
+    assert other.returncode == 1
+    assert other.stderr.endswith("`seed` was 0 in that run. Received: 1\n")
+    resumed = run("mnist_cnn_classifier.py", *arguments, "--resume", **names)
+    assert resumed.returncode == 0, resumed.stderr
+    prints = [[x for x in p.stdout.splitlines() if "fingerprint" in x] for p in (whole, resumed)]
+    assert prints[0] == prints[1] != []
+    histories = [json.loads((tmp_path / n / "history.json").read_text()) for n in "ab"]
+    assert histories[0]["history"] == histories[1]["history"]
+
+
 def test_without_mnist_it_says_so_and_draws_digits(tmp_path):
     """The whole embedded default, but for the number of digits."""
     smaller = tmp_path / "sitecustomize.py"
@@ -159,7 +194,10 @@ def test_a_full_disk_ends_in_a_line_and_leaves_no_half_file(small, tmp_path):
         PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
     )
     assert process.returncode == 1
-    assert process.stderr.splitlines()[-1] == "error: [Errno 27] File too large"
+    periodic, final = process.stderr.splitlines()[-2:]
+    assert "*** CHECKPOINT NOT SAVED ([Errno 27] File too large" in periodic
+    path = tmp_path / "output" / "mnist_cnn.npz"
+    assert final == f"error: [Errno 27] File too large: '{path}'"
     assert sorted(path.name for path in (tmp_path / "output").iterdir()) == []
 
 

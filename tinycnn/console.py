@@ -256,7 +256,8 @@ def end_errors_in_one_line() -> None:
         if issubclass(kind, (TinyCNNError, OSError)):
             print(f"error: {error}", file=sys.stderr)
         elif issubclass(kind, KeyboardInterrupt):
-            print(f"\n{str(error) or 'interrupted'}", file=sys.stderr, flush=True)
+            below = "\n" if is_terminal() else ""  # the line that the terminal's ^C stands in
+            print(f"{below}{str(error) or 'interrupted'}", file=sys.stderr, flush=True)
             raise SystemExit(130)
         else:
             sys.__excepthook__(kind, error, traceback)

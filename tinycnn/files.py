@@ -51,6 +51,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(target)  # a full disk does not say for which file
+        raise
     finally:
         temporary.unlink(missing_ok=True)  # gone already, unless something failed
 
