@@ -536,7 +536,7 @@ def test_killed_at_random_moments(tmp_path, rounds):
         for _ in range(3):
             with start(path, every=rng.choice([0.0, 0.02])) as process:
                 process.stdout.readline()
-                time.sleep(rng.uniform(0, 0.3))
+                time.sleep(rng.uniform(0, 0.08))
                 assert process.poll() is None, "it ended before it could be killed"
                 process.kill()
         assert finish(start(path)) == expected
