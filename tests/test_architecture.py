@@ -62,6 +62,7 @@ ORDER = [
     "diagnosis",
     "training",
     "models",
+    "model_selection",
     "inspection",
     "keras_weights",
     "gradient_cases",

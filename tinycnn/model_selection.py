@@ -1,0 +1,277 @@
+"""Which of two models is better, and is that more than luck? Folds, intervals, a paired test.
+
+- `stratified_k_fold`, `cross_validate`: every sample is tested once, by a model that has not seen
+  it; the spread over the folds says how much one split alone would have misled.
+- `wilson_interval`: where an accuracy of `correct` in `n` may truly lie. 9,900 right of 10,000 is
+  0.9879 to 0.9918, so 99.1% against 99.0% on MNIST's test images says little by itself.
+- `mcnemar_test`: of two models on the same samples; only those that one alone reads right count.
+
+None of them knows of the luck of training: another seed gives another model. Where that is the
+question, train with several seeds.
+
+Sources: Wilson 1927, "Probable inference, the law of succession, and statistical inference";
+McNemar 1947, "Note on the sampling error of the difference between correlated proportions";
+Dietterich 1998, "Approximate statistical tests for comparing supervised classification learning
+algorithms" (when to use which).
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinycnn import batches, console, metrics
+from tinycnn.arguments import integer, number
+from tinycnn.callbacks import LambdaCallback
+from tinycnn.models import Sequential
+from tinycnn.utils import Array
+
+# --- folds ----------------------------------------------------------------------------------------
+
+
+def stratified_k_fold(y: Any, k: int, seed: int = 0) -> Iterator[tuple[Array, Array]]:
+    """Splits samples into k folds in which every class has its share.
+
+    Each sample is in exactly one fold; of each class, and of all samples together, no fold holds
+    more than one more than another.
+
+    Args:
+        y: labels: (n,) or (n, 1) integers, or (n, K) one-hot.
+        k: number of folds, at least 2 and at most n.
+        seed: of the draw.
+
+    Returns:
+        An iterator over k pairs (train_indices, test_indices), each in ascending order: a fold to
+        test on, and all others to train on.
+
+    Raises:
+        ValueError: for other labels, or a `k` out of range.
+    """
+    labels = _class_numbers(y)
+    n, k = len(labels), integer(k, "k", least=2)
+    if k > n:
+        raise ValueError(f"`k` must not exceed the number of samples. Received: k={k}, n={n}")
+    shuffled = np.random.default_rng(integer(seed, "seed", least=0)).permutation(n)
+    # Sorted by class and dealt like cards: the run of a class goes round all folds.
+    dealt = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    fold_of = np.empty(n, int)
+    fold_of[dealt] = np.arange(n) % k
+    return ((np.flatnonzero(fold_of != i), np.flatnonzero(fold_of == i)) for i in range(k))
+
+
+def _class_numbers(y: Any) -> Array:
+    """(n,) class numbers of integer or one-hot labels."""
+    labels = batches.checked_numbers(y, "y")
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        if ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all():
+            return labels.argmax(axis=1)
+    elif labels.shape in ((len(labels),), (len(labels), 1)) and (labels == labels.round()).all():
+        return labels.reshape(-1)
+    raise ValueError(
+        "`y` must hold a class number for each sample, or one-hot rows. "
+        f"Received: {labels.dtype} of shape {labels.shape}"
+    )
+
+
+# --- cross-validation -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What `cross_validate` found.
+
+    Attributes:
+        scores: the accuracy on each fold, by the model that was trained on the others.
+        correct: (n,) of bool: whether each sample was read right when its fold was tested.
+    """
+
+    scores: list[float]
+    correct: Array
+
+    @property
+    def mean(self) -> float:
+        """The mean of the folds' accuracies."""
+        return statistics.fmean(self.scores)
+
+    @property
+    def std(self) -> float:
+        """Their sample standard deviation (division by k - 1).
+
+        It tells how much the accuracy varies from split to split. It is no error of the mean: any
+        two training sets share samples, so the folds are not independent (Bengio and Grandvalet
+        2004, "No unbiased estimator of the variance of k-fold cross-validation").
+        """
+        return statistics.stdev(self.scores)
+
+    def __str__(self) -> str:
+        return (
+            f"accuracy: mean {self.mean:.4f}, sample standard deviation {self.std:.4f} "
+            f"over {len(self.scores)} folds"
+        )
+
+
+def cross_validate(
+    build_model: Callable[[], Sequential],
+    x: Array,
+    y: Array,
+    k: int = 5,
+    batch_size: int = 32,
+    epochs: int = 1,
+    seed: int = 0,
+    verbose: str | int = "auto",
+) -> CrossValidation:
+    """Trains a new model for each of k stratified folds, and tests it on that fold.
+
+    Args:
+        build_model: a function without arguments that returns a new, compiled model.
+        x: samples (n, *input_shape).
+        y: labels as the model's loss expects them, integers or one-hot.
+        k: number of folds.
+        batch_size: samples to a training step.
+        epochs: passes over the other k - 1 folds for each model.
+        seed: of the folds; the models have seeds of their own.
+        verbose: 0 silent, 1 a live line for each fold, 2 a plain one; "auto" is 1 on a terminal
+            and 2 elsewhere.
+
+    Returns:
+        The accuracies, and which samples were read right.
+
+    Raises:
+        ValueError: for data that do not fit, or a `build_model` that returns no compiled model or
+            uses a model, layer or optimizer twice; before anything is trained.
+        NumericalError: if a loss is no longer a finite number.
+
+    Example:
+        >>> result = cross_validate(build_model, x_train, y_train, k=5, epochs=3)
+        >>> result.mean, result.std, wilson_interval(result.correct.sum(), len(result.correct))
+    """
+    batch_size, epochs = integer(batch_size, "batch_size"), integer(epochs, "epochs")
+    live = console.is_live(verbose)
+    x, y = batches.checked_inputs(x, None), batches.checked_numbers(y, "y")
+    batches.checked_lengths(x, y, ("x", "y"))
+    folds = stratified_k_fold(y, k, seed)
+    scores, correct = [], np.empty(len(x), bool)
+    for i, (model, (train, test)) in enumerate(zip(_models(build_model, k), folds, strict=True)):
+        hooks = []
+        if verbose != 0:
+            steps = epochs * -(-len(train) // batch_size)
+            line = console.EpochLine(f"Fold {i + 1}/{k}", steps, live)
+            hooks.append(_progress(line))
+        model.fit(x[train], y[train], batch_size, epochs, verbose=0, callbacks=hooks)
+        predicted = model.predict(x[test], batch_size, verbose=0)
+        correct[test] = metrics.matches(y[test], predicted)
+        scores.append(float(correct[test].mean()))
+        if verbose != 0:
+            line.finish({"val_accuracy": scores[-1]})
+    return CrossValidation(scores, correct)
+
+
+def _models(build_model: Callable[[], Sequential], k: int) -> list[Sequential]:
+    """The k models, nothing in one of which is part of another: that would have been trained."""
+    models = [build_model() for _ in range(k)]
+    for model in models:
+        if not isinstance(model, Sequential) or model.loss is None:
+            raise ValueError(f"`build_model` must return a compiled model. Received: {model!r}")
+    parts = [id(part) for model in models for part in (*model.layers, model.optimizer)]
+    if len(set(parts)) < len(parts):
+        raise ValueError(
+            "`build_model` must make a new model at each call, with layers and an optimizer of its "
+            "own. Received: one of them twice"
+        )
+    return models
+
+
+def _progress(line: console.EpochLine) -> LambdaCallback:
+    """Moves the line of a fold by one step for each batch of all its epochs."""
+    steps = iter(range(1, line.steps + 1))
+    return LambdaCallback(on_train_batch_end=lambda _, logs: line.update(next(steps), logs))
+
+
+# --- is it luck? ----------------------------------------------------------------------------------
+
+
+def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of an accuracy: those p that `correct` of n would not speak against.
+
+    The ends are the solutions p of |correct / n - p| = z sqrt(p (1 - p) / n). Unlike the mean with
+    +- z standard errors it is sound near 0 and 1, where accuracies are, and stays within [0, 1].
+
+    Args:
+        correct: how many were right.
+        n: of how many, drawn independently.
+        confidence: share of such intervals that hold the true p, on average over p.
+
+    Returns:
+        (low, high).
+
+    Raises:
+        ValueError: unless 0 <= correct <= n, 0 < n and 0 <= confidence < 1.
+
+    Source: Wilson 1927; Newcombe 1998, "Two-sided confidence intervals for the single proportion",
+    method 3.
+    """
+    correct, n = integer(correct, "correct", least=0), integer(n, "n")
+    if correct > n:
+        raise ValueError(f"`correct` must not exceed `n`. Received: correct={correct}, n={n}")
+    z = -statistics.NormalDist().inv_cdf((1 - number(confidence, "confidence", 0.0, 1.0)) / 2)
+
+    def low(count: int) -> float:
+        root = math.sqrt(z * z + 4 * count * (n - count) / n)
+        return (2 * count + z * z - z * root) / (2 * (n + z * z))
+
+    return low(correct), 1 - low(n - correct)
+
+
+class McNemar(NamedTuple):
+    """What `mcnemar_test` found.
+
+    Attributes:
+        p_value: how often luck alone would divide the discordant samples at least as unevenly.
+        only_a: samples that model a alone reads right.
+        only_b: samples that model b alone reads right.
+    """
+
+    p_value: float
+    only_a: int
+    only_b: int
+
+
+def mcnemar_test(correct_a: Any, correct_b: Any) -> McNemar:
+    """Are two models equally good, judged by the same samples? McNemar's exact two-sided test.
+
+    If they are, each sample that one alone reads right is as likely to be a's as b's: a coin. So
+    p = min(1, 2 P(X <= min(only_a, only_b))) with X binomial of only_a + only_b throws. Exact means
+    never more often wrong than p says; for few discordant samples it is less often (conservative).
+
+    Args:
+        correct_a: (n,) of bool, which samples model a reads right: `predicted == labels`.
+        correct_b: (n,) of bool, the same samples in the same order, of model b.
+
+    Returns:
+        (p_value, only_a, only_b).
+
+    Raises:
+        ValueError: unless both are truth values, equally many.
+    """
+    a, b = np.asarray(correct_a), np.asarray(correct_b)
+    if a.dtype != bool or b.dtype != bool or a.ndim != 1 or a.shape != b.shape or not a.size:
+        raise ValueError(
+            "`correct_a` and `correct_b` must hold a truth value for each of the same samples, as "
+            f"`predicted == labels` does. Received: {a.dtype} of shape {a.shape} and {b.dtype} of "
+            f"shape {b.shape}"
+        )
+    only_a, only_b = int(np.sum(a & ~b)), int(np.sum(b & ~a))
+    n = only_a + only_b
+    # By logarithms: C(n, i) itself is no float beyond n = 1029.
+    tail = math.fsum(
+        math.exp(_log_choose(n, i) - n * math.log(2)) for i in range(min(only_a, only_b) + 1)
+    )
+    return McNemar(min(1.0, 2 * tail), only_a, only_b)
+
+
+def _log_choose(n: int, i: int) -> float:
+    """The logarithm of C(n, i)."""
+    return math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
