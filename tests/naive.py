@@ -220,6 +220,25 @@ def dropout(x, kept, rate):
     return y
 
 
+def affine_weights(transforms, H, W):
+    """Of every output pixel, how much of every input pixel: (N, H, W, H, W)."""
+    weights = np.zeros((len(transforms), H, W, H, W))
+    for n, i, j, h, w in np.ndindex(weights.shape):
+        column, row = (a * j + b * i + c for a, b, c in transforms[n].tolist())
+        weights[n, i, j, h, w] = max(0, 1 - abs(row - h)) * max(0, 1 - abs(column - w))
+    return weights
+
+
+def affine_transform_forward(x, transforms):
+    weights = affine_weights(transforms, *x.shape[1:3])
+    return np.einsum("nijhw,nhwc->nijc", weights, x.astype(np.float64))
+
+
+def affine_transform_backward(dy, transforms):
+    weights = affine_weights(transforms, *dy.shape[1:3])
+    return np.einsum("nijhw,nijc->nhwc", weights, dy.astype(np.float64))
+
+
 def each(function):
     """`function` of numbers, on arrays of any shape."""
 

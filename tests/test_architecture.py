@@ -40,6 +40,7 @@ ORDER = [
     "layers.pooling",
     "layers.core",
     "layers.preprocessing",
+    "layers.augmentation",
     "layers",
     "fusion",
     "losses",

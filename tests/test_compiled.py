@@ -387,6 +387,9 @@ def everything():
     yield from (pooled, c.average_pool_backward(pooled, images.shape, (3, 3), (2, 1), "same"))
     kept = rng.random(images.shape) >= 0.3
     yield c.dropout(images, kept, 0.3)
+    transforms = rng.normal(size=(9, 2, 3))
+    yield c.affine_transform_forward(images, transforms)
+    yield c.affine_transform_backward(images, transforms)
     yield from (c.sigmoid_forward(images), c.elu_forward(images, 0.5))
     yield c.elu_backward(images, images, 0.5)
 for threads in THREADS:

@@ -496,6 +496,38 @@ def test_dropout(rung, rate, shape, dtype):
     check(rung.dropout(x, kept, rate), naive.dropout(x, kept, rate), dtype)
 
 
+# For each image a linear part, and where the upper left pixel leads to; of 5 x 7 pixels.
+TRANSFORMS = {
+    "identity": ([[1, 0], [0, 1]], (0, 0)),
+    "whole pixels": ([[1, 0], [0, 1]], (2, -1)),
+    "parts of pixels": ([[1, 0], [0, 1]], (-0.25, 1.625)),
+    "turned and sheared": ([[0.7, -0.6], [0.9, 0.8]], (1.2, -2.1)),
+    "mirrored": ([[-1, 0], [0, -1]], (6, 4)),
+    "larger": ([[0.3, 0], [0, 0.4]], (2.1, 1.2)),
+    "smaller": ([[2.5, 0], [0, 1.7]], (-4.5, -1.4)),
+    "one pixel everywhere": ([[0, 0], [0, 0]], (5.5, 3.5)),
+    "past the first row and column": ([[1, 0], [0, 1]], (-6.5, -4.5)),
+    "past the last row and column": ([[1, 0], [0, 1]], (6.5, 4.5)),
+    "far away": ([[1, 0], [0, 1]], (1e300, -1e300)),
+}
+
+
+@each_rung
+@each_dtype
+@pytest.mark.parametrize("channels", [1, 3])
+def test_affine_transform(rung, channels, dtype):
+    transforms = np.array([np.column_stack(transform) for transform in TRANSFORMS.values()])
+    x = random((len(transforms), 5, 7, channels), dtype)
+    dy = random(x.shape, dtype, 1)
+    y = rung.affine_transform_forward(x, transforms)
+    check(y, naive.affine_transform_forward(x, transforms), dtype)
+    dx = rung.affine_transform_backward(dy, transforms)
+    check(dx, naive.affine_transform_backward(dy, transforms), dtype)
+    assert np.abs(y).max(axis=(1, 2, 3))[:-1].all(), "all but the last show something"
+    nothing = rung.affine_transform_forward(x[:0], transforms[:0])
+    assert nothing.shape == (0, 5, 7, channels)
+
+
 @each_rung
 @each_dtype
 @pytest.mark.parametrize("shape", [(7,), (2, 3, 4, 5), (0, 4), (9000,)], ids=str)
@@ -720,6 +752,10 @@ I32 = np.zeros((2, 2, 2, 3), np.int32)
         lambda c: c.batch_norm_backward(DY[:1], DY, B, B, B, 0.1),
         lambda c: c.dropout(X, np.ones(X.shape[1:], bool), 0.5),
         lambda c: c.elu_backward(DY, DY[:1], 1.0),
+        lambda c: c.affine_transform_forward(X[0], np.zeros((len(X), 2, 3))),
+        lambda c: c.affine_transform_forward(X, np.zeros((len(X) + 1, 2, 3))),
+        lambda c: c.affine_transform_forward(X, np.zeros((len(X), 3, 2))),
+        lambda c: c.affine_transform_backward(DY, np.zeros((len(DY) - 1, 2, 3))),
         lambda c: c.softmax_cross_entropy_forward(K[0, 0], K[0, 0, :2]),
         lambda c: c.softmax_cross_entropy_backward(K[0, 0], K[0, 0, :2]),
         lambda c: c.adam_update(B.copy(), B[:3], B.copy(), B.copy(), 1, 0.9, 0.9, 1e-7),
@@ -759,6 +795,7 @@ def test_a_wrong_shape_never_reaches_a_kernel(call):
         lambda c: c.batch_norm_forward(DY, B, B, B, np.float64(B), 0.1),
         lambda c: c.batch_norm_backward(DY, np.float64(DY), B, B, B, 0.1),
         lambda c: c.dropout(X, X, 0.5),
+        lambda c: c.affine_transform_forward(X.astype("uint8"), np.zeros((len(X), 2, 3))),
         lambda c: c.softmax_cross_entropy_forward(K[0, 0], np.float64(K[0, 0])),
         lambda c: c.adam_update(B.copy(), np.float64(B), B.copy(), B.copy(), 1, 0.9, 0.9, 1e-7),
     ],

@@ -17,6 +17,9 @@ from tinycnn.layers import (
     Layer,
     LeakyReLU,
     MaxPooling2D,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
     ReLU,
     Rescaling,
     Softmax,
@@ -106,6 +109,9 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         ("AveragePooling2D 3x2, strides 1x2", AveragePooling2D((3, 2), (1, 2)), some(2, 5, 6, 2)),
         ("AveragePooling2D 3x3, strides 2, same", AveragePooling2D(3, 2, "same"), some(2, 6, 5, 2)),
         ("GlobalAveragePooling2D", GlobalAveragePooling2D(), some(2, 3, 4, 5)),
+        ("RandomTranslation", RandomTranslation(0.3, (-0.2, 0.4)), some(3, 5, 6, 2)),
+        ("RandomRotation", RandomRotation(0.2), some(3, 5, 6, 2)),
+        ("RandomZoom", RandomZoom(0.5, 0.4), some(3, 5, 6, 2)),
         ("Rescaling", Rescaling(1 / 255, 0.5), 255 * some(2, 3, 3, 1)),
     ]
 

@@ -1,6 +1,7 @@
 """The layers, one file for each family; `base.py` says what every layer is."""
 
 from tinycnn.layers.activations import ELU, Activation, LeakyReLU, ReLU, Softmax
+from tinycnn.layers.augmentation import RandomRotation, RandomTranslation, RandomZoom
 from tinycnn.layers.base import Layer
 from tinycnn.layers.convolutional import Conv2D
 from tinycnn.layers.core import Dense, Flatten, Input
@@ -29,6 +30,9 @@ LAYERS: dict[str, type[Layer]] = {
         GlobalAveragePooling2D,
         LeakyReLU,
         MaxPooling2D,
+        RandomRotation,
+        RandomTranslation,
+        RandomZoom,
         ReLU,
         Rescaling,
         Softmax,
@@ -52,6 +56,9 @@ __all__ = [
     "LeakyReLU",
     "MaxPool2D",
     "MaxPooling2D",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Softmax",
