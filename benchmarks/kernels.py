@@ -284,8 +284,13 @@ NETWORK: dict[str, Job] = {
     "adam": Update(93322),
 }
 
-# Pairs that can be fused.
-BLOCKS: dict[str, Block] = {}
+# Pairs that can be fused: the network's two, and two more.
+BLOCKS: dict[str, Job] = {
+    "conv1": Block(Conv(64, 28, 1, 32, 3, padding="valid"), needs_dx=False),
+    "conv2": Block(Conv(64, 13, 32, 64, 3, padding="valid")),
+    "28x28x64 3x3 64, 16": Block(Conv(16, 28, 64, 64, 3)),
+    "56x56x16 5x5 20, 16": Block(Conv(16, 56, 16, 20, 5)),
+}
 
 # Assorted networks' layers, the batch such that a call takes about 1 to 30 ms on two cores.
 SHAPES = [

@@ -64,7 +64,9 @@ RUNGS = [
     Rung("float32", "numpy", first_dx=True),
     Rung("no gradient by the images", "numpy"),
     Rung("Numba, SIMD tile, no columns", "compiled"),
-    Rung("all threads", "compiled", threads=0),
+    Rung("conv + relu + pool in one pass", "compiled", fused="forward"),
+    Rung("backward of the pools' winners only", "compiled", fused="both"),
+    Rung("all threads", "compiled", fused="both", threads=0),
 ]
 
 # --- the step -------------------------------------------------------------------------------------

@@ -96,6 +96,7 @@ SMALL = [
     kernels.Conv(2, 7, 3, 5, 3, padding="valid"),
     kernels.Conv(2, 8, 3, 5, 5, 2),  # the zeros of the two sides differ
     kernels.Pool(2, 7, 3),
+    kernels.Block(kernels.Conv(2, 7, 3, 5, 3)),
     kernels.Block(kernels.Conv(2, 7, 3, 5, 3), needs_dx=False, fused=False),
     kernels.Dense(5, 7, 3),
     kernels.Loss(5, 7),
