@@ -59,7 +59,7 @@ def same_shape(shape: Shape, **arrays: Array) -> None:
 
 def writable_in_place(*arrays: Array) -> bool:
     """Whether kernels can write these arrays as they are."""
-    return all(a.flags.c_contiguous and a.flags.aligned and a.flags.writeable for a in arrays)
+    return all([array.flags.carray for array in arrays])
 
 
 def pool_shape(x_shape: Shape, size: Pair, strides: Pair, padding: str) -> Shape:

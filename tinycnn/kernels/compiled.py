@@ -88,14 +88,19 @@ def _find_windows(windows, m0, count, shape):
 def _find_pools(windows, outputs, pool0, count, shape):
     """The windows of the four outputs that go into each 2x2 pool, and where the pool's y starts."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-    pools_h, pools_w = OH // 2, OW // 2
+    PH, PW = OH // 2, OW // 2
+    pool, n, i, j = pool0, pool0 // (PH * PW), pool0 // PW % PH, pool0 % PW
     for t in range(count):
-        pool = min(pool0 + t, N * pools_h * pools_w - 1)
-        n, i, j = pool // (pools_h * pools_w), pool // pools_w % pools_h, pool % pools_w
-        for place in range(4):
-            row, column = 2 * i + place // 2, 2 * j + place % 2
-            windows[4 * t + place] = ((n * H + row) * W + column) * C
+        corner = ((n * H + 2 * i) * W + 2 * j) * C
+        windows[4 * t], windows[4 * t + 1] = corner, corner + C
+        windows[4 * t + 2], windows[4 * t + 3] = corner + W * C, corner + W * C + C
         outputs[t] = pool * F
+        if pool < N * PH * PW - 1:
+            pool, j = pool + 1, j + 1
+            if j == PW:
+                i, j = i + 1, 0
+                if i == PH:
+                    n, i = n + 1, 0
 
 
 @jit(parallel=True)
@@ -647,7 +652,10 @@ def conv2d_relu_pool_backward(
     shape = (N, *x.shape[1:], KH, KW, OH, OW, F, top, left)
     arrays = (x, dy, winners, filters, sums, biases, dx)
     _scatter(*(array.reshape(-1) for array in arrays), shape, groups, strip, (0,) * _LINE)
-    dkernel = sums.sum(axis=0)[:, :, :line].transpose(1, 2, 0).reshape(kernel.shape)
+    total = np.empty(filters.shape, x.dtype)
+    rows, width = total.reshape(F, -1), KH * parts * WIDE
+    _add_groups(sums.reshape(-1), rows[:-1].reshape(-1), rows[-1], F - 1, width, width, groups)
+    dkernel = total[:, :, :line].transpose(1, 2, 0).reshape(kernel.shape)
     return dx if needs_dx else None, dkernel, biases.sum(axis=0)
 
 
@@ -966,6 +974,12 @@ def warm_up(dtype: str = "float32") -> float:
             for k, o in zip(kernels, outputs, strict=True)
         ),
         lambda: conv2d_forward(images, np.ones((2, 2, 1, 1), dtype), None, padding="same"),
+        lambda: conv2d_relu_pool_backward(
+            np.ones((4, 1, 1, 1), dtype),
+            np.ones((4, 2, 2, _LINE * LANES), dtype),
+            np.ones((1, 1, _LINE * LANES, 1), dtype),
+            np.zeros((4, 1, 1, 1), np.uint8),
+        ),
         lambda: max_pool_forward(images, (2, 2), (2, 2)),
         lambda: max_pool_backward(y, winners, (1, 2, 2, 1), (2, 2), (2, 2)),
         lambda: relu_forward(matrix),
