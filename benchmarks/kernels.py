@@ -133,7 +133,7 @@ class Block(NamedTuple):
         def backward() -> tuple[Array, ...]:
             if self.fused:
                 results = kernels.conv2d_relu_pool_backward(
-                    dy, x, kernel, y, winners, padding, self.needs_dx
+                    dy, x, kernel, winners, padding, self.needs_dx
                 )
             else:
                 dfull = kernels.max_pool_backward(dy, winners, full.shape, *window)
@@ -143,7 +143,7 @@ class Block(NamedTuple):
             return tuple(array for array in results if array is not None)
 
         return {
-            "forward": (lambda: forward()[:2], (x, kernel, bias)),
+            "forward": (lambda: forward()[:1], (x, kernel, bias)),
             "backward": (backward, (dy, x, kernel, y, winners)),
         }
 

@@ -102,9 +102,8 @@ def block_backward(
     """The gradients of `block_forward`."""
     x, full, y, winners = cache
     if fused == "both":
-        return kernels.conv2d_relu_pool_backward(dy, x, kernel, y, winners, needs_dx=needs_dx)
-    if fused:  # a winner is positive where the pool's output is
-        dy = kernels.relu_backward(dy, y)
+        return kernels.conv2d_relu_pool_backward(dy, x, kernel, winners, needs_dx=needs_dx)
+    winners = winners.astype(np.int32)  # fused: 4, which is no place in a window, under a relu
     size = tuple(length - k + 1 for length, k in zip(x.shape[1:3], kernel.shape[:2], strict=True))
     dfull = kernels.max_pool_backward(dy, winners, (len(x), *size, kernel.shape[3]), *WINDOW)
     return kernels.conv2d_backward(dfull, x, kernel, y=full, needs_dx=needs_dx)
