@@ -18,8 +18,6 @@ Sources: Chellapilla et al. 2006 (im2col); Goodfellow et al. 2016, chapters 6 an
 2015 (Adam); for every choice that these leave open, Keras 3 on TensorFlow.
 """
 
-import functools
-
 import numpy as np
 
 from tinycnn.geometry import Pair as Pair
@@ -422,7 +420,6 @@ def softmax_cross_entropy_backward(probabilities: Array, targets: Array) -> Arra
 # --- optimizers: the only functions that write into their arguments -------------------------------
 
 
-@functools.lru_cache(maxsize=1)  # every parameter of a step asks for the same
 def adam_step_size(
     step: int, learning_rate: float, beta_1: float, beta_2: float, dtype: np.dtype[np.floating]
 ) -> np.floating:
