@@ -586,18 +586,20 @@ def _scatter(x, dy, winners, filters, sums, biases, dx, shape, groups, strip, LI
                         offset = part // parts * WP * C + part % parts * WIDE
                         row = f * row_size + part * WIDE
                         tile = load_row(sums, first + row, LINE)
-                        for i in range(begin, end):
-                            window = load_row(image, at[i] + offset, LINE)
-                            tile = multiply_add(tile, value, (0,), i, window)
+                        if dx.size > 0:
+                            weights = load_row(filters, row, LINE)
+                            for i in range(begin, end):
+                                where = at[i] + offset
+                                window = load_row(image, where, LINE)
+                                tile = multiply_add(tile, value, (0,), i, window)
+                                dwindow = load_row(dimage, where, LINE)
+                                dwindow = multiply_add(dwindow, value, (0,), i, weights)
+                                store_tile(dimage, (where,), 0, dwindow)
+                        else:
+                            for i in range(begin, end):
+                                window = load_row(image, at[i] + offset, LINE)
+                                tile = multiply_add(tile, value, (0,), i, window)
                         store_tile(sums, (first + row,), 0, tile)
-                    for part in range(KH * parts if dx.size > 0 else 0):
-                        offset = part // parts * WP * C + part % parts * WIDE
-                        weights = load_row(filters, f * row_size + part * WIDE, LINE)
-                        for i in range(begin, end):
-                            where = at[i] + offset
-                            tile = load_row(dimage, where, LINE)
-                            tile = multiply_add(tile, value, (0,), i, weights)
-                            store_tile(dimage, (where,), 0, tile)
                 if dx.size > 0:
                     for r in range(2 * (p1 - p0) + KH - 1):
                         if 0 <= h0 + r < H:
