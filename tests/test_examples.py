@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinycnn import Conv2D, Dense, Flatten, Sequential, load_model
+from tinycnn import Conv2D, Dense, Flatten, ModelFileError, Sequential, load_model
 from tinycnn.datasets import idx, synthetic
+from tinycnn.model_selection import wilson_interval
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
@@ -48,9 +49,12 @@ def test_every_example_is_tested():
         "backprop_by_hand.py",
         "classify_my_digit.py",
         "compare_optimizers.py",
+        "cross_validation.py",
+        "kernel_sizes_and_filters.py",
         "look_inside.py",
         "mnist_cnn_classifier.py",
         "training_loop_by_hand.py",
+        "your_own_layer.py",
     ]
 
 
@@ -427,3 +431,90 @@ def test_the_optimizers_are_compared(small, tmp_path):
         best = max(tries, key=lambda cells: float(cells[-1]))
         assert row[20:].split()[0] == best[0]  # the rate with the highest val_accuracy
     assert (tmp_path / "new" / "compare_optimizers.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_cross_validation_says_what_follows_from_its_folds(small):
+    arguments = ("--data-dir", small, "--images", 301, "--folds", 3, "--epochs", 2)
+    process = run("cross_validation.py", *arguments)
+    assert process.returncode == 0, process.stderr
+    lines = process.stdout.splitlines()
+    scores = [float(line.split()[-1]) for line in lines if line.startswith("Fold")]
+    means = [float(line.split()[2].rstrip(",")) for line in lines if line.startswith("accuracy")]
+    assert len(scores) == 6 and np.mean(np.reshape(scores, (2, 3)), axis=1) == pytest.approx(
+        means, abs=1e-4
+    )
+    (a, low_a, high_a), (b, low_b, high_b) = (
+        (int(line.split()[0]), float(line.split()[-3]), float(line.split()[-1]))
+        for line in lines
+        if "of 301 images right" in line
+    )
+    assert wilson_interval(a, 301) == pytest.approx((low_a, high_a), abs=1e-4)
+    assert wilson_interval(b, 301) == pytest.approx((low_b, high_b), abs=1e-4)
+    # The folds' mean counts every fold as one, of 100 or of 101 images.
+    assert [a / 301, b / 301] == pytest.approx(means, abs=2e-3)
+    (alone,) = (line.split() for line in lines if "images right, 16 filters alone" in line)
+    assert int(alone[4]) - int(alone[-1]) == a - b
+
+
+def test_the_grid_of_kernels_and_filters(small, tmp_path):
+    arguments = ("--data-dir", small, "--images", 150, "--epochs", 1, "--output-dir", tmp_path)
+    process = run("kernel_sizes_and_filters.py", *arguments)
+    assert process.returncode == 0, process.stderr
+    rows = [line.split() for line in process.stdout.splitlines() if line[1:2] == "x"]
+    sides = {3: 5, 5: 4, 7: 2}  # of the maps that reach the last layer
+    assert [(row[0], int(row[1]), int(row[2].replace(",", ""))) for row in rows] == [
+        (f"{k}x{k}", F, (k * k + 1) * F + (k * k * F + 1) * F + (side * side * F + 1) * 10)
+        for k, side in sides.items()
+        for F in (16, 32, 64)
+    ]
+    for row in rows:
+        right = round(float(row[4]) * 50)  # a third of the images
+        interval = float(row[5]), float(row[7])
+        assert wilson_interval(right, 50) == pytest.approx(interval, abs=1e-4)
+    picture = tmp_path / "kernel_sizes_and_filters.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_layer_of_ones_own_is_checked_trained_saved_and_loaded(small, tmp_path):
+    arguments = ("--data-dir", small, "--epochs", 2, "--output-dir", tmp_path)
+    process = run("your_own_layer.py", *arguments)
+    assert process.returncode == 0, process.stderr
+    verdicts = [line.split()[:3] for line in process.stdout.splitlines() if "PReLU  " in line]
+    assert verdicts == [
+        ["pass", "PReLU", "x"],
+        ["pass", "PReLU", "slope"],
+        ["pass", "WrongPReLU", "x"],
+        ["FAIL", "WrongPReLU", "slope"],
+    ]
+    assert "slopes, at first 0.25, are now" in process.stdout
+    assert "the saved model, loaded again, gives the same bits" in process.stdout
+    with pytest.raises(ModelFileError, match="unknown layer 'PReLU'"):
+        load_model(tmp_path / "own_layer.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("cross_validation.py", ["--folds", "1"], "--folds must be at least 2"),
+        ("cross_validation.py", ["--data-dir", "/does/not/exist"], "/does/not/exist"),
+        ("kernel_sizes_and_filters.py", ["--images", "2"], "--images must be at least 3"),
+        ("kernel_sizes_and_filters.py", ["--output-dir", __file__], "File exists"),
+        ("your_own_layer.py", ["--epochs", "0"], "must be a positive integer. Received: 0"),
+        ("your_own_layer.py", ["--output-dir", __file__], "File exists"),
+    ],
+)
+def test_a_mistake_in_an_experiment_ends_in_a_line(name, arguments, words):
+    process = run(name, *arguments)
+    assert process.returncode != 0
+    assert words in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["cross_validation.py", "kernel_sizes_and_filters.py", "your_own_layer.py"]
+)
+def test_the_experiments_draw_digits_where_mnist_can_not_be_had(tmp_path, name):
+    process = run(name, "--images", 100, "--epochs", 1, home=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "NO MNIST: training on digits drawn by tinycnn instead" in process.stderr
+    assert "data: drawn digits (not MNIST)" in process.stdout

@@ -5,6 +5,7 @@
 - `wilson_interval`: where an accuracy of `correct` in `n` may truly lie. 9,900 right of 10,000 is
   0.9879 to 0.9918, so 99.1% against 99.0% on MNIST's test images says little by itself.
 - `mcnemar_test`: of two models on the same samples; only those that one alone reads right count.
+  Of cross-validated samples its p is approximate: the models of two folds share training data.
 
 None of them knows of the luck of training: another seed gives another model. Where that is the
 question, train with several seeds.
