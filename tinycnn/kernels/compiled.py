@@ -14,8 +14,8 @@ sum has one order: the bits are the same for any number of threads. Kernels chec
 functions around them check shapes and dtypes. Compiled variants are a fixed set: TILES of `simd.py`
 for the two convolution kernels, one variant of each other kernel, all for float32 and float64.
 
-A process forked (os.fork, multiprocessing's "fork") after a kernel has run must not run kernels:
-the OpenMP threads do not survive, and the child is killed. Use "spawn", or the reference rung.
+A process forked (os.fork, multiprocessing's "fork") after a kernel has run is refused them with an
+error: the OpenMP threads do not survive, and it would be killed. Use "spawn", or the reference rung.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
