@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 import tinycnn
-from tinycnn import Conv2D, History, Layer, inspection, kernels, load_model, plotting
+from tinycnn import Conv2D, History, inspection, kernels, load_model, plotting
 from tinycnn.console import end_errors_in_one_line, notice, say
 from tinycnn.datasets import mnist, synthetic
 from tinycnn.gradient_cases import reference_network
+from tinycnn.layers import RandomRotation, RandomTranslation, RandomZoom
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -61,19 +62,6 @@ convolutions = [layer for layer in model.layers if isinstance(layer, Conv2D)]
 if (model.input_shape, model.output_shape) != ((28, 28, 1), (10,)) or not convolutions:
     parser.error("the model must have a Conv2D and read images (28, 28, 1) of 10 digits")
 
-
-class RandomShift(Layer):
-    """Augmentation at its simplest: moves each image by up to 3 pixels either way."""
-
-    rng: np.random.Generator | None = None
-
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        """(N, H, W, C) -> the same."""
-        (N, H, W, _), padded = x.shape, np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)))
-        corners = zip(padded, self.rng.integers(0, 7, (N, 2)), strict=True)
-        return np.stack([image[i : i + H, j : j + W] for image, (i, j) in corners])
-
-
 # --- the numbers
 probabilities = model.predict(x, verbose=0)
 if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):  # a model that ends in logits
@@ -85,7 +73,10 @@ read = chosen[each]
 fine = [layer for layer in convolutions if min(layer.output_shape[:2]) >= 10] or convolutions
 cams = inspection.grad_cam(model, fine[-1], x[each], read)
 small = x[0, 4:24, 4:24, 0].reshape(5, 4, 5, 4).mean(axis=(1, 3))  # shrunk to 5 x 5
-shifted = {"RandomShift": inspection.augmented(RandomShift(), x[0], 9)}
+augmentation = {
+    type(layer).__name__: inspection.augmented(layer, x[0], 9)
+    for layer in (RandomTranslation(0.1, 0.1), RandomRotation(0.05), RandomZoom(0.2))
+}
 maps = {
     layer.name: inspection.feature_maps(model, layer, x[:1000])
     for layer in model.layers
@@ -108,7 +99,7 @@ figures = {
     ),
     "grad_cam": plotting.plot_grad_cam(x[each], cams, read, title, fine[-1].name),
     "im2col": plotting.plot_im2col(small, title=title),
-    "augmentation": plotting.plot_augmentation(x[0], shifted, title),
+    "augmentation": plotting.plot_augmentation(x[0], augmentation, title),
 }
 if history.epoch:
     figures["training_history"] = plotting.plot_history(history, title)
