@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,9 +48,11 @@ def small(tmp_path_factory):
 def test_every_example_is_tested():
     assert EXAMPLES == [
         "backprop_by_hand.py",
+        "best_recipe.py",
         "classify_my_digit.py",
         "compare_optimizers.py",
         "cross_validation.py",
+        "improve_the_model.py",
         "kernel_sizes_and_filters.py",
         "look_inside.py",
         "mnist_cnn_classifier.py",
@@ -518,3 +521,37 @@ def test_the_experiments_draw_digits_where_mnist_can_not_be_had(tmp_path, name):
     assert process.returncode == 0, process.stderr
     assert "NO MNIST: training on digits drawn by tinycnn instead" in process.stderr
     assert "data: drawn digits (not MNIST)" in process.stdout
+
+
+def test_improving_the_model_ends_in_a_table_of_differences(small, tmp_path):
+    process = run("improve_the_model.py", "--data-dir", small, "--quick", home=tmp_path)
+    assert process.returncode == 0, process.stderr
+    # Of 500 the last fifth to judge by, the twelfth before it to stop by.
+    assert "359 images to learn from, 100 to judge by" in process.stdout
+    rows = process.stdout.splitlines()[-7:]
+    assert [row[:21].strip() for row in rows] == [
+        *("plain", "augmentation", "batch normalization", "dropout", "early stopping", "schedule"),
+        "all of them",
+    ]
+    for row in rows[1:]:
+        mean, low, high = map(float, re.findall(r"[+-]\d\.\d{4}", row))
+        verdict = "can't tell" if low <= 0 <= high else "better" if mean > 0 else "worse"
+        assert row.endswith(f"  {verdict}")
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_the_best_recipe_is_judged_by_the_images_it_says(small, tmp_path, validate):
+    arguments = ["--data-dir", small, "--epochs", 1] + ["--validate"] * validate
+    process = run("best_recipe.py", *arguments, home=tmp_path)
+    assert process.returncode == 0, process.stderr
+    judges = "validation" if validate else "test"
+    learned = 400 if validate else 500
+    assert f"{learned} images to learn from, 100 {judges} images" in process.stdout
+    model = load_model(tmp_path / "output" / "best_recipe.npz")
+    part = "train" if validate else "t10k"
+    images = idx.read_idx(small / f"{part}-images-idx3-ubyte")[-100:, ..., np.newaxis]
+    labels = idx.read_idx(small / f"{part}-labels-idx1-ubyte")[-100:]
+    right = model.predict(images / np.float32(255), verbose=0).argmax(axis=1) == labels
+    assert f"{right.mean():.4f} of 100 {judges} images read right" in process.stdout
+    trained = sum(p.value.size for p in model.parameters if p.trainable)
+    assert 50_000 < trained <= 100_000
