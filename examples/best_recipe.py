@@ -1,13 +1,13 @@
 """The best that this project makes of MNIST in 10 epochs with at most 100,000 trained parameters.
 
-    python examples/best_recipe.py                    # the final model, and the test images
-    python examples/best_recipe.py --validate         # how it was chosen: the test images unread
+    python examples/best_recipe.py                    # the recipe, by its validation images
+    python examples/best_recipe.py --test             # and, at the end, the test images
     python examples/best_recipe.py --data-dir FOLDER  # your own copy of the four files
 
-Everything below was chosen with --validate, which learns from the first four fifths of the training
-images and is judged by the last fifth. Only then was the default run, once: it learns from all of
-them and reads the test images. Whoever changes the recipe by what comes out there has no test set
-any more. It leaves `best_recipe.npz` in --output-dir.
+It learns from the first four fifths of the training images. Everything below was chosen by the last
+fifth, which therefore looks a little better than it is; then the test images were read, once.
+Whoever changes the recipe by what they say has no test set any more. It leaves `best_recipe.npz` in
+--output-dir.
 """
 
 import argparse
@@ -40,31 +40,24 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--data-dir", help="folder with the four MNIST files")
 parser.add_argument("--epochs", type=positive_integer, default=10)
 parser.add_argument("--seed", type=natural_number, default=0)
-parser.add_argument("--validate", action="store_true", help="leave the test images unread")
+parser.add_argument("--test", action="store_true", help="read the test images at the end")
 parser.add_argument("--output-dir", type=Path, default=Path("output"))
 args = parser.parse_args()
 args.output_dir.mkdir(parents=True, exist_ok=True)
 
 # --- data
 data = mnist.load_data(args.data_dir)
-(x, y), (x_judged, y_judged) = data
-judges = "test images"
-if args.validate:
-    split = len(x) - len(x) // 5
-    x, y, x_judged, y_judged = x[:split], y[:split], x[split:], y[split:]
-    judges = "validation images"
-x, x_judged = (images[..., None] / np.float32(255) for images in (x, x_judged))
-say(f"data: {mnist.name_of(data)}, {len(x):,} images to learn from, {len(y_judged):,} {judges}")
+(x_train, y_train), (x_test, y_test) = data
+x_train, x_test = (x[..., None] / np.float32(255) for x in (x_train, x_test))
+validation = len(x_train) // 5
+images = len(x_train) - validation
+say(f"data: {mnist.name_of(data)}; {images:,} images to learn from, {validation:,} to choose by")
 
 
 # --- model
 def convolution(filters):
     """3 x 3, normalised over the batch, rectified; the normalisation has the bias."""
-    return [
-        Conv2D(filters, (3, 3), use_bias=False),
-        BatchNormalization(momentum=0.9),
-        ReLU(),
-    ]
+    return [Conv2D(filters, (3, 3), use_bias=False), BatchNormalization(momentum=0.9), ReLU()]
 
 
 model = Sequential(
@@ -73,6 +66,7 @@ model = Sequential(
         RandomTranslation(0.07, 0.07),  # two pixels each way
         RandomRotation(0.03),  # 11 degrees each way
         RandomZoom(0.1),
+        *convolution(32),
         *convolution(32),
         MaxPooling2D((2, 2)),
         *convolution(64),
@@ -87,17 +81,27 @@ model = Sequential(
 model.summary()
 
 # --- training: the learning rate rises for one epoch, then falls to 0 along a cosine
-steps = -(-len(x) // 64)
-rate = CosineDecay(1e-4, max(1, (args.epochs - 1) * steps), warmup_target=0.003, warmup_steps=steps)
+steps = -(-images // 64)
+decay_steps = max(1, (args.epochs - 1) * steps)
+rate = CosineDecay(1e-4, decay_steps, warmup_target=0.003, warmup_steps=steps)
 model.compile(Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-model.fit(x, y, batch_size=64, epochs=args.epochs)
-
-# --- result
-correct = int((model.predict(x_judged, verbose=0).argmax(axis=1) == y_judged).sum())
-low, high = wilson_interval(correct, len(y_judged))
-say(
-    f"{correct / len(y_judged):.4f} of {len(y_judged):,} {judges} read right; "
-    f"95% interval {low:.4f} to {high:.4f} (Wilson)"
+model.fit(
+    x_train[:images],
+    y_train[:images],
+    batch_size=64,
+    epochs=args.epochs,
+    validation_data=(x_train[images:], y_train[images:]),
 )
 model.save(args.output_dir / "best_recipe.npz")
-say(f"wrote {args.output_dir / 'best_recipe.npz'}")
+say(f"wrote {args.output_dir / 'best_recipe.npz'}; fingerprint {model.fingerprint()}")
+
+# --- result
+parts = [("validation", x_train[images:], y_train[images:])]
+parts += [("test", x_test, y_test)] * args.test
+for title, x, y in parts:
+    correct = int((model.predict(x, verbose=0).argmax(axis=1) == y).sum())
+    low, high = wilson_interval(correct, len(y))
+    say(
+        f"{title}: {correct / len(y):.4f} of {len(y):,} images read right, "
+        f"95% interval {low:.4f} to {high:.4f} (Wilson)"
+    )
