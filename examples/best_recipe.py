@@ -5,9 +5,10 @@
     python examples/best_recipe.py --data-dir FOLDER  # your own copy of the four files
 
 It learns from the first four fifths of the training images. Everything below was chosen by the last
-fifth, which therefore looks a little better than it is; then the test images were read, once.
-Whoever changes the recipe by what they say has no test set any more. It leaves `best_recipe.npz` in
---output-dir.
+fifth, which therefore looks a little better than it is; the test images are for one reading at the
+end. Whoever changes the recipe by what they say has no test set any more. (Two networks were tried
+to the end: this one read 0.9948 of the last fifth right; without its second convolution, 0.9942.
+That difference may be luck.) It leaves `best_recipe.npz` in --output-dir.
 """
 
 import argparse
