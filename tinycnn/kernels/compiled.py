@@ -15,7 +15,7 @@ functions around them check shapes and dtypes. Compiled variants are a fixed set
 for the two convolution kernels, one variant of each other kernel, all for float32 and float64.
 
 A process forked (os.fork, multiprocessing's "fork") after a kernel has run is refused them with an
-error: the OpenMP threads do not survive, and it would be killed. Use "spawn", or the reference rung.
+error: the OpenMP threads do not survive, and would get it killed. Use "spawn", or the NumPy rung.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
