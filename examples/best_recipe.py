@@ -32,7 +32,7 @@ from tinycnn import (
     Sequential,
 )
 from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
-from tinycnn.datasets import mnist
+from tinycnn.datasets import digits
 from tinycnn.model_selection import wilson_interval
 from tinycnn.optimizers.schedules import CosineDecay
 
@@ -47,12 +47,11 @@ args = parser.parse_args()
 args.output_dir.mkdir(parents=True, exist_ok=True)
 
 # --- data
-data = mnist.load_data(args.data_dir)
-(x_train, y_train), (x_test, y_test) = data
+(x_train, y_train), (x_test, y_test), dataset = digits.load_data(data_dir=args.data_dir)
 x_train, x_test = (x[..., None] / np.float32(255) for x in (x_train, x_test))
 validation = len(x_train) // 5
 images = len(x_train) - validation
-say(f"data: {mnist.name_of(data)}; {images:,} images to learn from, {validation:,} to choose by")
+say(f"data: {dataset}; {images:,} images to learn from, {validation:,} to choose by")
 
 
 # --- model

@@ -20,8 +20,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 import tinycnn
 from tinycnn import SGD, Adam, AdamW, Conv2D, Dense, Flatten, MaxPooling2D, RMSprop, Sequential
-from tinycnn.console import end_errors_in_one_line, notice, positive_integer, say
-from tinycnn.datasets import mnist, synthetic
+from tinycnn.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.datasets import digits
 from tinycnn.utils import to_categorical
 
 end_errors_in_one_line()
@@ -39,22 +39,11 @@ epochs = args.epochs or (2 if args.quick else 5)
 args.output_dir.mkdir(parents=True, exist_ok=True)
 
 # --- data: the first `images` of the training images, a fifth of them for validation
-dataset = args.dataset
-if dataset != "synthetic":
-    try:
-        data = mnist.load_data(args.data_dir)
-        dataset = mnist.name_of(data)
-    except tinycnn.DownloadError as error:
-        if dataset == "mnist":
-            raise
-        notice(f"{error}\n\n*** NO MNIST: training on digits drawn by tinycnn instead ***\n")
-        dataset = "synthetic"
-if dataset == "synthetic":
-    data = synthetic.load_data(train=images, test=2000)
-    dataset = "drawn digits (not MNIST)"
-(x_train, y_train), (x_test, y_test) = data
-x_train, x_test = (x[..., None].astype("float32") / 255 for x in (x_train[:images], x_test))
-y_train, y_test = to_categorical(y_train[:images], 10), to_categorical(y_test, 10)
+(x_train, y_train), (x_test, y_test), dataset = digits.load_data(
+    args.dataset, args.data_dir, train=images
+)
+x_train, x_test = (x[..., None].astype("float32") / 255 for x in (x_train, x_test))
+y_train, y_test = to_categorical(y_train, 10), to_categorical(y_test, 10)
 say(f"data: {dataset}, {len(x_train):,} training images, {epochs} epochs, seed {args.seed}")
 
 # --- the optimizers: how to make one at a learning rate, and the rates to try

@@ -15,10 +15,9 @@ import argparse
 
 import numpy as np
 
-import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
-from tinycnn.console import end_errors_in_one_line, natural_number, notice, positive_integer, say
-from tinycnn.datasets import mnist, synthetic
+from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.datasets import digits
 from tinycnn.model_selection import cross_validate, mcnemar_test, wilson_interval
 
 end_errors_in_one_line()
@@ -36,15 +35,8 @@ if not 2 <= args.folds <= images:
     parser.error(f"--folds must be at least 2 and at most the images. Received: {args.folds}")
 
 # --- data: the first `images` of the training images
-try:
-    data = mnist.load_data(args.data_dir)
-    dataset = mnist.name_of(data)
-except tinycnn.DownloadError as error:
-    notice(f"{error}\n\n*** NO MNIST: training on digits drawn by tinycnn instead ***\n")
-    data = synthetic.load_data(train=images, test=1)
-    dataset = "drawn digits (not MNIST)"
-(x, y), _ = data
-x, y = x[:images, ..., np.newaxis] / np.float32(255), y[:images]
+(x, y), _, dataset = digits.load_data(data_dir=args.data_dir, train=images, test=1)
+x = x[..., np.newaxis] / np.float32(255)
 say(f"data: {dataset}, {len(x):,} images in {args.folds} folds, epochs for each fold: {epochs}")
 
 

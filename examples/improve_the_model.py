@@ -18,7 +18,6 @@ import argparse
 
 import numpy as np
 
-import tinycnn
 from tinycnn import (
     Adam,
     BatchNormalization,
@@ -35,8 +34,8 @@ from tinycnn import (
     Sequential,
 )
 from tinycnn.callbacks import EarlyStopping
-from tinycnn.console import end_errors_in_one_line, notice, positive_integer, say
-from tinycnn.datasets import mnist, synthetic
+from tinycnn.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.datasets import digits
 from tinycnn.optimizers.schedules import CosineDecay
 
 end_errors_in_one_line()
@@ -53,20 +52,7 @@ epochs = args.epochs or (2 if args.quick else 8)
 seeds = args.seeds or (2 if args.quick else 4)
 
 # --- data: of the training images the last fifth to judge by, the twelfth before it to stop by
-dataset = args.dataset
-if dataset != "synthetic":
-    try:
-        data = mnist.load_data(args.data_dir)
-        dataset = mnist.name_of(data)
-    except tinycnn.DownloadError as error:
-        if dataset == "mnist":
-            raise
-        notice(f"{error}\n\n*** NO MNIST: training on digits drawn by tinycnn instead ***\n")
-        dataset = "synthetic"
-if dataset == "synthetic":
-    data = synthetic.load_data(train=60_000, test=1)
-    dataset = "drawn digits (not MNIST)"
-(x, y), _ = data
+(x, y), _, dataset = digits.load_data(args.dataset, args.data_dir, test=1)
 x = x[..., None] / np.float32(255)
 judged, watched = len(x) - len(x) // 5, len(x) - len(x) // 5 - len(x) // 12
 images = min(images, watched)

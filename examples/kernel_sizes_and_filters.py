@@ -20,10 +20,9 @@ from tempfile import TemporaryFile
 import numpy as np
 from matplotlib.figure import Figure
 
-import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
-from tinycnn.console import end_errors_in_one_line, natural_number, notice, positive_integer, say
-from tinycnn.datasets import mnist, synthetic
+from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.datasets import digits
 from tinycnn.metrics import matches
 from tinycnn.model_selection import wilson_interval
 
@@ -44,15 +43,8 @@ args.output_dir.mkdir(parents=True, exist_ok=True)
 TemporaryFile(dir=args.output_dir).close()  # a folder that can't be written to ends it here
 
 # --- data: the first `images` of the training images, a third of them for validation
-try:
-    data = mnist.load_data(args.data_dir)
-    dataset = mnist.name_of(data)
-except tinycnn.DownloadError as error:
-    notice(f"{error}\n\n*** NO MNIST: training on digits drawn by tinycnn instead ***\n")
-    data = synthetic.load_data(train=images, test=1)
-    dataset = "drawn digits (not MNIST)"
-(x, y), _ = data
-x, y = x[:images, ..., np.newaxis] / np.float32(255), y[:images]
+(x, y), _, dataset = digits.load_data(data_dir=args.data_dir, train=images, test=1)
+x = x[..., np.newaxis] / np.float32(255)
 (x_val, x), (y_val, y) = (np.split(array, [len(x) // 3]) for array in (x, y))
 counts = f"{len(x):,} images trained on, {len(x_val):,} to validate"
 say(f"data: {dataset}, {counts}, epochs: {epochs}, seed: {args.seed}")

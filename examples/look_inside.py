@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-import tinycnn
 from tinycnn import Conv2D, History, inspection, kernels, load_model, plotting
-from tinycnn.console import end_errors_in_one_line, notice, say
-from tinycnn.datasets import mnist, synthetic
+from tinycnn.console import end_errors_in_one_line, say
+from tinycnn.datasets import digits
 from tinycnn.gradient_cases import reference_network
 from tinycnn.layers import RandomRotation, RandomTranslation, RandomZoom
 
@@ -32,14 +31,9 @@ args.output_dir.mkdir(parents=True, exist_ok=True)
 
 # --- data, with digits drawn by tinycnn where MNIST can't be had
 train, test = (6000, 1000) if args.quick else (60000, 10000)
-try:
-    data = mnist.load_data(args.data_dir)
-    dataset = mnist.name_of(data)
-except tinycnn.DownloadError as error:
-    notice(f"{error}\n\n*** NO MNIST: looking at digits drawn by tinycnn instead ***\n")
-    data = synthetic.load_data(train, test)
-    dataset = "drawn digits (not MNIST)"
-(x_train, y_train), (x, y) = ((x[:n], y[:n]) for (x, y), n in zip(data, (train, test), strict=True))
+(x_train, y_train), (x, y), dataset = digits.load_data(
+    data_dir=args.data_dir, train=train, test=test
+)
 x = x[..., np.newaxis].astype("float32") / 255
 
 # --- the model

@@ -19,8 +19,8 @@ import numpy as np
 
 import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels, load_model
-from tinycnn.console import end_errors_in_one_line, natural_number, notice, positive_integer, say
-from tinycnn.datasets import mnist, synthetic
+from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.datasets import digits
 from tinycnn.files import atomic_write
 from tinycnn.plotting import plot_history
 from tinycnn.utils import to_categorical
@@ -42,20 +42,7 @@ args.output_dir.mkdir(parents=True, exist_ok=True)
 TemporaryFile(dir=args.output_dir).close()  # a folder that can't be written to ends it here
 
 # --- data: 60,000 training and 10,000 test images, 28 x 28, one byte a pixel
-dataset = args.dataset
-if dataset != "synthetic":
-    try:
-        data = mnist.load_data(args.data_dir)
-        dataset = mnist.name_of(data)
-    except tinycnn.DownloadError as error:
-        if dataset == "mnist":
-            raise
-        notice(f"{error}\n\n*** NO MNIST: training on digits drawn by tinycnn instead ***\n")
-        dataset = "synthetic"
-if dataset == "synthetic":
-    data = synthetic.load_data()
-    dataset = "drawn digits (not MNIST)"
-(x_train, y_train), (x_test, y_test) = data
+(x_train, y_train), (x_test, y_test), dataset = digits.load_data(args.dataset, args.data_dir)
 x_train, x_test = (x[..., np.newaxis] / np.float32(255) for x in (x_train, x_test))
 y_train, y_test = to_categorical(y_train, 10), to_categorical(y_test, 10)
 say(f"data: {dataset}, {len(x_train):,} training and {len(x_test):,} test images")

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, Layer, MaxPooling2D, Sequential, load_model
-from tinycnn.console import end_errors_in_one_line, notice, positive_integer, say
-from tinycnn.datasets import mnist, synthetic
+from tinycnn.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.datasets import digits
 from tinycnn.gradient_check import check_layer
 
 end_errors_in_one_line()
@@ -91,15 +90,10 @@ say(f"the gradients of PReLU:\n{report}")
 say(f"of one with a slip in it, which the check finds:\n{check_layer(WrongPReLU(), x)}")
 
 # --- data
-try:
-    data = mnist.load_data(args.data_dir)
-    dataset = mnist.name_of(data)
-except tinycnn.DownloadError as error:
-    notice(f"{error}\n\n*** NO MNIST: training on digits drawn by tinycnn instead ***\n")
-    data = synthetic.load_data(train=images, test=2000)
-    dataset = "drawn digits (not MNIST)"
-(x_train, y_train), (x_test, y_test) = data
-x_train, x_test = (x[..., np.newaxis] / np.float32(255) for x in (x_train[:images], x_test))
+(x_train, y_train), (x_test, y_test), dataset = digits.load_data(
+    data_dir=args.data_dir, train=images
+)
+x_train, x_test = (x[..., np.newaxis] / np.float32(255) for x in (x_train, x_test))
 say(f"\ndata: {dataset}, {len(x_train):,} training and {len(x_test):,} test images")
 
 # --- trained like any other
@@ -117,7 +111,7 @@ model = Sequential(
 )
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.summary()
-model.fit(x_train, y_train[:images], batch_size=64, epochs=epochs)
+model.fit(x_train, y_train, batch_size=64, epochs=epochs)
 loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
 say(f"test loss: {loss:.4f}, test accuracy: {accuracy:.4f} ({dataset})")
 for layer in model.layers:

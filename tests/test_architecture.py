@@ -74,6 +74,7 @@ ORDER = [
     "datasets.pictures",
     "datasets.normalization",
     "datasets.synthetic",
+    "datasets.digits",
     "datasets",
     "plotting.figures",
     "plotting.history",

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinycnn import Conv2D, Dense, Flatten, ModelFileError, Sequential, load_model
+from tinycnn import Conv2D, Dense, Flatten, ModelFileError, Sequential, kernels, load_model
+from tinycnn.console import end_errors_in_one_line
 from tinycnn.datasets import idx, synthetic
 from tinycnn.model_selection import wilson_interval
 
@@ -134,7 +135,7 @@ def test_without_mnist_it_says_so_and_draws_digits(tmp_path):
     smaller.write_text(
         "from tinycnn.datasets import synthetic\n"
         "whole = synthetic.load_data\n"
-        "synthetic.load_data = lambda: whole(train=300, test=50)\n"
+        "synthetic.load_data = lambda train, test: whole(train=300, test=50)\n"
     )
     process = run(
         "mnist_cnn_classifier.py",
@@ -143,7 +144,7 @@ def test_without_mnist_it_says_so_and_draws_digits(tmp_path):
         PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
     )
     assert process.returncode == 0, process.stderr
-    assert "NO MNIST: training on digits drawn by tinycnn instead" in process.stderr
+    assert "NO MNIST: taking digits drawn by tinycnn instead" in process.stderr
     assert "data: drawn digits (not MNIST), 300 training and 50 test images" in process.stdout
     record = json.loads((tmp_path / "history.json").read_text())
     assert record["dataset"] == "drawn digits (not MNIST)"
@@ -165,6 +166,24 @@ def test_a_mistake_ends_in_a_line_that_names_it(tmp_path, arguments, words):
     assert process.returncode != 0
     assert words in process.stderr
     assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("name", ["mnist_cnn_classifier.py", "training_loop_by_hand.py"])
+def test_kernels_that_are_not_known_end_it_at_once_in_a_line(tmp_path, name):
+    process = run(name, home=tmp_path, TINYCNN_KERNELS="jax")
+    assert process.returncode == 2
+    with pytest.raises(ValueError) as error:
+        kernels.use("jax")
+    words = str(error.value).replace("rung", "TINYCNN_KERNELS")
+    assert process.stderr == f"error: {words}\n"
+    assert process.stdout == "" and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rung", ["", *kernels.RUNGS])
+def test_kernels_that_are_known_end_nothing(monkeypatch, rung):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setenv("TINYCNN_KERNELS", rung)
+    end_errors_in_one_line()
 
 
 def test_a_text_file_as_idx_ends_in_a_line_that_names_it(small, tmp_path):
@@ -519,7 +538,7 @@ def test_a_mistake_in_an_experiment_ends_in_a_line(name, arguments, words):
 def test_the_experiments_draw_digits_where_mnist_can_not_be_had(tmp_path, name):
     process = run(name, "--images", 100, "--epochs", 1, home=tmp_path)
     assert process.returncode == 0, process.stderr
-    assert "NO MNIST: training on digits drawn by tinycnn instead" in process.stderr
+    assert "NO MNIST: taking digits drawn by tinycnn instead" in process.stderr
     assert "data: drawn digits (not MNIST)" in process.stdout
 
 

@@ -8,6 +8,7 @@ Source of the layout: keras/src/utils/progbar.py, keras/src/utils/summary_utils.
 """
 
 import math
+import os
 import shutil
 import sys
 import time
@@ -247,8 +248,14 @@ def end_errors_in_one_line() -> None:
     """From here on the program ends in one line, not a traceback, for what a user can cause.
 
     That is every TinyCNNError and OSError, with exit code 1, and Ctrl-C, with the shell's 130;
-    anything else keeps its traceback.
+    anything else keeps its traceback. A TINYCNN_KERNELS that names no kernels ends it here, before
+    any work, with the exit code 2 of a wrong argument.
     """
+    rung = os.environ.get("TINYCNN_KERNELS")
+    if rung not in (None, "", "numba", "numpy"):
+        words = f"must be 'numba' or 'numpy'. Received: TINYCNN_KERNELS={rung!r}"
+        print(f"error: `TINYCNN_KERNELS` {words}", file=sys.stderr)
+        raise SystemExit(2)
 
     def hook(
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None

@@ -1,1 +1,4 @@
-"""The data: `mnist` (found or downloaded), `synthetic` (drawn), and `idx`, the format of both."""
+"""The data: `mnist` (found or downloaded), `synthetic` (drawn), `digits` (whichever can be had).
+
+`idx` is the format of all of them.
+"""

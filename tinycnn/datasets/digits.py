@@ -1,0 +1,56 @@
+"""MNIST, or digits drawn by tinycnn where it can't be had; and the name of what it is."""
+
+import os
+
+from tinycnn import console
+from tinycnn.arguments import integer, one_of
+from tinycnn.datasets import mnist, synthetic
+from tinycnn.errors import DownloadError
+from tinycnn.utils import Array
+
+
+def load_data(
+    dataset: str = "auto",
+    data_dir: str | os.PathLike[str] | None = None,
+    train: int | None = None,
+    test: int | None = None,
+) -> tuple[tuple[Array, Array], tuple[Array, Array], str]:
+    """Loads MNIST, or draws digits and says so loudly.
+
+    Args:
+        dataset: "mnist", "synthetic" (drawn), or "auto": MNIST, and drawn digits if it is in no
+            folder and can't be downloaded.
+        data_dir: as in `mnist.load_data`.
+        train: how many training images at most, the first ones; None means all, or 60,000 drawn.
+        test: likewise for the test images; None means all, or 10,000 drawn.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test), name`: arrays as from `mnist.load_data`, and what to
+        call them in a title: "MNIST", "drawn digits (not MNIST)", or as `mnist.name_of` has it.
+
+    Raises:
+        ValueError: an unknown `dataset`; `train` or `test` is not a positive integer.
+        DownloadError: "mnist" was asked for and can't be had.
+        FileNotFoundError: as in `mnist.load_data`; drawn digits never replace data that is named.
+        IdxFormatError: likewise.
+
+    Example:
+        >>> (x_train, y_train), _, name = load_data("synthetic", train=200, test=100)
+        drawing digits: 300/300 ...
+        >>> x_train.shape, name
+        ((200, 28, 28), 'drawn digits (not MNIST)')
+    """
+    one_of(dataset, ("auto", "mnist", "synthetic"), "dataset")
+    train = train if train is None else integer(train, "train")
+    test = test if test is None else integer(test, "test")
+    if dataset != "synthetic":
+        try:
+            data = mnist.load_data(data_dir)
+            (x_train, y_train), (x_test, y_test) = data
+            name = mnist.name_of(data)
+            return (x_train[:train], y_train[:train]), (x_test[:test], y_test[:test]), name
+        except DownloadError as error:
+            if dataset == "mnist":
+                raise
+            console.notice(f"{error}\n\n*** NO MNIST: taking digits drawn by tinycnn instead ***\n")
+    return *synthetic.load_data(train or 60_000, test or 10_000), "drawn digits (not MNIST)"
