@@ -961,9 +961,8 @@ _ALL = [
         (
             Edit(
                 "optimizers:Optimizer.update",
-                "self._update(parameter.value",
-                "self.iterations += parameter is not trainable[0]\n"
-                "        self._update(parameter.value",
+                "self.iterations += 1",
+                "self.iterations += len(trainable)",
             ),
         ),
     ),
@@ -995,7 +994,7 @@ _ALL = [
         "tensorflow/tensorflow#9047: the paper's Algorithm 1, for the form with epsilon hat",
         (
             Edit(
-                "optimizers:Adam._update",
+                "optimizers:Adam._update_all",
                 "self.epsilon",
                 "self.epsilon * float(np.sqrt(1 - self.beta_2**self.iterations))",
             ),
@@ -1119,8 +1118,9 @@ _ALL = [
         (
             Edit(
                 "optimizers:Optimizer.update",
-                "decay_weights(parameter.value, self.weight_decay, learning_rate)",
-                "gradient = gradient + self.weight_decay * parameter.value",
+                "for value in values:",
+                "gradients = [g + self.weight_decay * v for g, v in zip(gradients, values)]\n"
+                "        for value in ():",
             ),
         ),
     ),

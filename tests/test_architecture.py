@@ -27,6 +27,8 @@ ORDER = [
     "kernels.checks",
     "kernels.simd",
     "kernels.compiled_layers",
+    "kernels.compiled_convolution",
+    "kernels.compiled_pooling",
     "kernels.compiled",
     "kernels",
     "regularizers",

@@ -575,6 +575,33 @@ def test_adam(rung, shape, dtype):
         check(actual, wanted, dtype)
 
 
+@each_rung
+@each_dtype
+def test_adam_of_many_parameters_is_adam_of_each(rung, dtype):
+    """More than one launch takes; one is empty, one longer than a piece, one not contiguous."""
+    shapes = [(3,), (4, 5), (0,), (9001,), (2, 3), (1,), (7,), (8,), (9,), (10,), (6, 2)]
+    lists = [[abs(random(s, dtype, i)) for s in shapes] for i in range(4)]
+    lists[0][4] = abs(random((3, 4), dtype))[:, ::2].T
+    expected = [[np.array(array) for array in arrays] for arrays in lists]
+    rung.adam_update_all(*lists, 0.1, 0.9, 0.99, 1e-3)
+    for arrays in zip(*expected, strict=True):
+        rung.adam_update(*arrays, 0.1, 0.9, 0.99, 1e-3)
+    for updated, wanted in zip(lists, expected, strict=True):
+        for one, other in zip(updated, wanted, strict=True):
+            assert np.array_equal(one, other)
+    rung.adam_update_all([], [], [], [], 0.1, 0.9, 0.99, 1e-3)  # nothing to learn: nothing to do
+
+
+def test_adam_of_many_checks_all_before_it_changes_any():
+    good, bad = np.ones(3, "float32"), np.ones(4, "float32")
+    values = [good.copy(), good.copy()[::1], np.ones((3, 2), "float32")[:, 0]]
+    with pytest.raises(ValueError, match=r"`gradient` must have shape \(3,\)"):
+        compiled.adam_update_all(
+            values, [good, good, bad], [good.copy()] * 3, [good.copy()] * 3, 0.1, 0.9, 0.99, 1e-7
+        )
+    assert all((value == 1).all() for value in values)
+
+
 SGD = [(None, 0.0, False), (0.0, 0.9, False), (0.0, 0.9, True)]
 
 
@@ -636,7 +663,10 @@ def test_both_rungs_update_to_the_same_bits(dtype):
         for momentum, nesterov in ((0.9, False), (0.8, True)):
             rung.sgd_update(moved, g, velocity, 0.0123, momentum, nesterov)
         rung.sgd_update(moved, g, None, 0.3)
-        ends.append([value, m, v, moved, velocity])
+        slow, *means = (array.copy() for array in (*start, g))
+        rung.rmsprop_update(slow, g, means[0], None, None, 0.0123, 0.9, 0.0, 1e-7)
+        rung.rmsprop_update(slow, g, *means, 0.0123, 0.9, 0.8, 1e-7)
+        ends.append([value, m, v, moved, velocity, slow, *means])
     for one, other in zip(*ends, strict=True):
         assert one.tobytes() == other.tobytes()
 
@@ -760,6 +790,7 @@ I32 = np.zeros((2, 2, 2, 3), np.int32)
         lambda c: c.softmax_cross_entropy_backward(K[0, 0], K[0, 0, :2]),
         lambda c: c.adam_update(B.copy(), B[:3], B.copy(), B.copy(), 1, 0.9, 0.9, 1e-7),
         lambda c: c.sgd_update(B.copy(), B, B[:3].copy(), 0.1, 0.9),
+        lambda c: c.rmsprop_update(B.copy(), B, B.copy(), None, B[:3].copy(), 0.1, 0.9, 0.9, 1e-7),
     ],
 )
 def test_a_wrong_shape_never_reaches_a_kernel(call):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     # What editors and type checkers see, and where "go to definition" leads: the readable rung.
     from tinycnn.kernels.reference import adam_step_size as adam_step_size
     from tinycnn.kernels.reference import adam_update as adam_update
+    from tinycnn.kernels.reference import adam_update_all as adam_update_all
     from tinycnn.kernels.reference import col2im as col2im
     from tinycnn.kernels.reference import conv2d_backward as conv2d_backward
     from tinycnn.kernels.reference import conv2d_forward as conv2d_forward

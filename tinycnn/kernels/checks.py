@@ -3,8 +3,6 @@
 Kernels check nothing themselves: a wrong shape would read past the end of an array.
 """
 
-import math
-
 import numpy as np
 
 from tinycnn.geometry import Pair, output_length, window_padding
@@ -34,20 +32,24 @@ def ready_winners(winners: Array, dtype: type[np.integer]) -> Array:
     return np.require(winners, requirements=["C", "A", "W"])
 
 
-def aligned_zeros(shape: Shape, dtype: np.dtype) -> Array:
-    """Zeros, no vector of which lies across two lines of the cache."""
-    size = math.prod(shape)
-    array = np.zeros(size + 64, dtype)
+def aligned(size: int, like: Array) -> Array:
+    """As many numbers of the dtype of `like`, no vector of which lies across two cache lines.
+
+    Kernels too are compiled with this function.
+    """
+    array = np.empty(size + 64, like.dtype)
     start = -array.ctypes.data % 64 // array.itemsize
-    return array[start : start + size].reshape(shape)
+    return array[start : start + size]
 
 
 def same_dtype(**arrays: Array) -> None:
     """Raises TypeError unless all arrays, given by their names, have one dtype."""
-    first, *others = arrays.values()
-    if any(array.dtype is not first.dtype and array.dtype != first.dtype for array in others):
-        received = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
-        raise TypeError(f"all arrays must have the same dtype. Received: {received}")
+    dtype = None
+    for array in arrays.values():
+        if array.dtype is not dtype and dtype is not None and array.dtype != dtype:
+            received = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
+            raise TypeError(f"all arrays must have the same dtype. Received: {received}")
+        dtype = array.dtype
 
 
 def same_shape(shape: Shape, **arrays: Array) -> None:

@@ -11,12 +11,14 @@ OW; D inputs and U units of a dense layer; K classes. Images are NHWC and kernel
     x (N, H, W, C)   kernel (KH, KW, C, F)   bias (F,)   y (N, OH, OW, F)
 The gradient of the loss by `foo` is called `dfoo`, and has foo's shape.
 
-Rules: no function changes an array it was given, except the two `*_update`, which is what they are
+Rules: no function changes an array it was given, except the `*_update`, which is what they are
 for. The dtype of the result is the dtype of `x`. Shapes are checked by the layers, not here.
 
 Sources: Chellapilla et al. 2006 (im2col); Goodfellow et al. 2016, chapters 6 and 9; Kingma and Ba
 2015 (Adam); for every choice that these leave open, Keras 3 on TensorFlow.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -474,6 +476,21 @@ def adam_update(
     m += (gradient - m) * scalar(1 - beta_1)
     v += (gradient * gradient - v) * scalar(1 - beta_2)
     value -= (m * scalar(step_size)) / (np.sqrt(v) + scalar(epsilon))
+
+
+def adam_update_all(
+    values: Sequence[Array],
+    gradients: Sequence[Array],
+    ms: Sequence[Array],
+    vs: Sequence[Array],
+    step_size: float | np.floating,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> None:
+    """`adam_update` for several parameters, with their gradients and moments in the same order."""
+    for arrays in zip(values, gradients, ms, vs, strict=True):
+        adam_update(*arrays, step_size, beta_1, beta_2, epsilon)
 
 
 def rmsprop_update(

@@ -84,24 +84,17 @@ before_compile: Callable[[], None] = _announce
 # Numba's "workqueue" threads abort the process when two Python threads start parallel kernels.
 _one_kernel_at_a_time = threading.Lock()
 
-_process = 0  # the one that has run kernels
+_has_run = False  # whether this process, or one that it was forked from, has run kernels
+_threads_lost = False  # whether it was forked after that
 
 
-def _not_forked() -> None:
-    """Stops a child that was forked after a kernel ran: OpenMP would kill it without a word.
+def _after_fork() -> None:
+    global _threads_lost
+    _threads_lost = _has_run
 
-    Raises:
-        RuntimeError: in such a child.
-    """
-    global _process
-    here = os.getpid()
-    if _process not in (0, here):
-        raise RuntimeError(
-            "this process was forked after compiled kernels had run, and their threads did not "
-            "come along: start it with multiprocessing.get_context('spawn'), or compute in it "
-            "with tinycnn.kernels.use('numpy')"
-        )
-    _process = here
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def jit(parallel: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -122,7 +115,15 @@ def jit(parallel: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
         @functools.wraps(function)
         def launch(*arguments: Any) -> None:
-            _not_forked()
+            """The kernel; an error in a forked child, which OpenMP would kill without a word."""
+            global _has_run
+            if _threads_lost:
+                raise RuntimeError(
+                    "this process was forked after compiled kernels had run, and their threads "
+                    "did not come along: start it with multiprocessing.get_context('spawn'), or "
+                    "compute in it with tinycnn.kernels.use('numpy')"
+                )
+            _has_run = True
             with _one_kernel_at_a_time:
                 kernel(*arguments)
 

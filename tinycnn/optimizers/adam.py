@@ -43,14 +43,17 @@ class Adam(Optimizer):
         self.beta_2 = number(beta_2, "beta_2", 0.0, 1.0)
         self.epsilon = number(epsilon, "epsilon", low=0.0)
 
-    def _update(  # type: ignore[override]
-        self, value: Array, gradient: Array, learning_rate: float, m: Array, v: Array
+    def _update_all(
+        self, values: list[Array], gradients: list[Array], learning_rate: float
     ) -> None:
+        if not values:
+            return
         step_size = kernels.adam_step_size(
-            self.iterations, learning_rate, self.beta_1, self.beta_2, value.dtype
+            self.iterations, learning_rate, self.beta_1, self.beta_2, values[0].dtype
         )
-        kernels.adam_update(
-            value, gradient, m, v, step_size, self.beta_1, self.beta_2, self.epsilon
+        ms, vs = ([slots[name] for slots in self.state] for name in self.slots)
+        kernels.adam_update_all(
+            values, gradients, ms, vs, step_size, self.beta_1, self.beta_2, self.epsilon
         )
 
     def get_config(self) -> dict[str, Any]:

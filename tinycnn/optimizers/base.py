@@ -156,10 +156,11 @@ class Optimizer:
         gradients = self._clipped(gradients)
         learning_rate = self.learning_rate  # a schedule counts the steps before this one
         self.iterations += 1
-        for parameter, gradient, slots in zip(trainable, gradients, self.state, strict=True):
-            if self.weight_decay:
-                decay_weights(parameter.value, self.weight_decay, learning_rate)
-            self._update(parameter.value, gradient, learning_rate, **slots)
+        values = [parameter.value for parameter in trainable]
+        if self.weight_decay:
+            for value in values:
+                decay_weights(value, self.weight_decay, learning_rate)
+        self._update_all(values, gradients, learning_rate)
 
     def _clipped(self, gradients: list[Array]) -> list[Array]:
         if self.clipnorm is not None:
@@ -170,7 +171,15 @@ class Optimizer:
             return [np.clip(gradient, -self.clipvalue, self.clipvalue) for gradient in gradients]
         return gradients
 
+    def _update_all(
+        self, values: list[Array], gradients: list[Array], learning_rate: float
+    ) -> None:
+        """The rule, for all parameters; `self.state` has their slots in the same order."""
+        for value, gradient, slots in zip(values, gradients, self.state, strict=True):
+            self._update(value, gradient, learning_rate, **slots)
+
     def _update(self, value: Array, gradient: Array, learning_rate: float, **slots: Array) -> None:
+        """The rule, for one parameter."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:

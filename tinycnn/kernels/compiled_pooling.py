@@ -1,0 +1,301 @@
+"""Max-pooling in Numba: alone, and in one with the convolution and relu before it.
+
+The functions of `reference.py`, with the same meaning. Legend as in `compiled_convolution.py`; the
+rules of all kernels are in `compiled.py`.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# (Numba compiles the kernels for the types they are called with; the public functions are typed)
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba import prange
+
+from tinycnn.geometry import Pair
+from tinycnn.kernels.checks import (
+    aligned,
+    pool_shape,
+    ready,
+    ready_winners,
+    same_dtype,
+    same_shape,
+)
+from tinycnn.kernels.compiled_convolution import (
+    add,
+    conv2d_backward,
+    conv_shape,
+    convolve,
+    copy,
+    kernel_gradients,
+    placed,
+)
+from tinycnn.kernels.simd import LANES, jit, load_row, multiply_add, store_tile
+from tinycnn.utils import Array
+
+__all__ = [
+    "conv2d_relu_pool_backward",
+    "conv2d_relu_pool_forward",
+    "max_pool_backward",
+    "max_pool_forward",
+]
+
+LINE_VECTORS = 3  # of a line that `_scatter` takes at once
+
+# --- max-pooling ----------------------------------------------------------------------------------
+
+
+@numba.njit
+def _keep_larger(best, winner, pixel, place):
+    """Where pixel > best, or is the first NaN, it is the new best and `place` the new winner."""
+    for c in range(best.size):
+        value, old = pixel[c], best[c]
+        wins = (not value <= old) & (old == old)
+        best[c] = value if wins else old
+        winner[c] = place if wins else winner[c]
+
+
+@jit(parallel=True)
+def _pool(x, y, winners, shape):
+    N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
+    for r in prange(N * OH):
+        n, i = r // OH, r % OH * SH - top
+        for j_ in range(OW):
+            j = j_ * SW - left
+            best = y[(r * OW + j_) * C : (r * OW + j_ + 1) * C]
+            winner = winners[(r * OW + j_) * C : (r * OW + j_ + 1) * C]
+            u0, v0 = max(0, -i), max(0, -j)
+            start = ((n * H + i + u0) * W + j + v0) * C
+            copy(best, x, x, start, False)
+            winner[:] = np.int32(u0 * PW + v0)
+            for u in range(u0, min(PH, H - i)):
+                for v in range(v0, min(PW, W - j)):
+                    start = ((n * H + i + u) * W + j + v) * C
+                    _keep_larger(best, winner, x[start : start + C], np.int32(u * PW + v))
+
+
+@numba.njit
+def _add_where(total, values, winner, place):
+    zero = total.dtype.type(0)
+    for c in range(total.size):
+        value = values[c]
+        total[c] += value if winner[c] == place else zero
+
+
+@jit(parallel=True)
+def _unpool(dy, winners, dx, shape):
+    """By rows of dx, each of which looks up the windows it is in: no two threads share a row."""
+    N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
+    for r in prange(N * H):
+        n, h = r // H, r % H + top
+        dx[r * W * C : (r + 1) * W * C] = 0
+        # The windows i with i*SH <= h < i*SH + PH have this row.
+        for i in range(max(0, (h - PH + SH) // SH), min(OH, h // SH + 1)):
+            u = h - i * SH
+            for j in range(OW):
+                start = ((n * OH + i) * OW + j) * C
+                gradient, winner = dy[start : start + C], winners[start : start + C]
+                for v in range(max(0, left - j * SW), min(PW, W + left - j * SW)):
+                    place = np.int32(u * PW + v)
+                    pixel = (r * W + j * SW + v - left) * C
+                    _add_where(dx[pixel : pixel + C], gradient, winner, place)
+
+
+def max_pool_forward(
+    x: Array, pool_size: Pair, strides: Pair, padding: str = "valid"
+) -> tuple[Array, Array]:
+    """As `reference.max_pool_forward`."""
+    x = ready(x, 4, "x")
+    shape = pool_shape(x.shape, pool_size, strides, padding)
+    out = (shape[0], shape[8], shape[9], shape[3])
+    y, winners = np.empty(out, x.dtype), np.empty(out, np.int32)
+    _pool(x.reshape(-1), y.reshape(-1), winners.reshape(-1), shape)
+    return y, winners
+
+
+def max_pool_backward(
+    dy: Array,
+    winners: Array,
+    x_shape: tuple[int, int, int, int],
+    pool_size: Pair,
+    strides: Pair,
+    padding: str = "valid",
+) -> Array:
+    """As `reference.max_pool_backward`."""
+    dy = ready(dy, 4, "dy")
+    winners = ready_winners(winners, np.int32)
+    shape = pool_shape(x_shape, pool_size, strides, padding)
+    same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy, winners=winners)
+    dx = np.empty(x_shape, dy.dtype)
+    _unpool(dy.reshape(-1), winners.reshape(-1), dx.reshape(-1), shape)
+    return dx
+
+
+# --- convolution, relu and 2x2 max-pooling in one -------------------------------------------------
+
+
+_aligned: Any = numba.njit(aligned)
+
+
+@jit(parallel=True)
+def _scatter(x, dy, winners, kernel, filters, sums, out, dx, shape, groups, strip, LINE):
+    """Both gradients of the pair, from those few that the pool and relu let through.
+
+    Of the four outputs in a pool one at most has a gradient, and relu leaves a part of those. For
+    each image and filter the places with one are listed; then the filter's row of dkernel is the
+    sum of gradient * window of x, and each window of dx gets gradient * filter added.
+
+    A line is a row of the kernel, and of a window: KW*C neighbours, taken in `parts` of WIDE. The
+    image is copied with the zeros around it, `strip` rows of pools at a time, and dx is made in a
+    copy; both have room for a last part that reaches past its line, where the filter is 0.
+
+    `filters` holds the filters by lines; `sums`, for each group of images, the same of dkernel, and
+    after them its dbias; `out` is dkernel and dbias.
+    """
+    N, H, W, C, KH, KW, OH, OW, F, top, left = shape
+    WIDE = len(LINE) * LANES
+    parts = (KW * C + WIDE - 1) // WIDE
+    line_size, row_size = KW * C, KH * parts * WIDE
+    group_size = F * row_size + (F + 15) // 16 * 16
+    PH, PW, WP = OH // 2, OW // 2, OW + KW - 1
+    most, zero = strip * PW, x.dtype.type(0)
+    for f in prange(F):
+        for u in range(KH):
+            start = f * row_size + u * parts * WIDE
+            filters[start : start + parts * WIDE] = 0
+            for i in range(line_size):
+                filters[start + i] = kernel[(u * line_size + i) * F + f]
+    for g in prange(groups):
+        size = (2 * strip + KH - 1) * WP * C + WIDE
+        image, dimage = _aligned(size, x), _aligned(size, x)
+        image[:] = 0
+        at, value = np.empty(F * most, np.int64), np.empty(F * most, x.dtype)
+        count, corners = np.empty(F, np.int64), np.zeros(256, np.int64)
+        first, biases = g * group_size, g * group_size + F * row_size
+        sums[first : first + group_size] = 0
+        n0, n1 = N * g // groups, N * (g + 1) // groups
+        if dx.size > 0:
+            dx[n0 * H * W * C : n1 * H * W * C] = 0
+        for n in range(n0, n1):
+            for p0 in range(0, PH, strip):
+                p1 = min(PH, p0 + strip)
+                h0 = 2 * p0 - top  # the row of x that is the first of the copy
+                for r in range(2 * (p1 - p0) + KH - 1):
+                    line = (r * WP + left) * C
+                    if 0 <= h0 + r < H:
+                        start = (n * H + h0 + r) * W * C
+                        image[line : line + W * C] = x[start : start + W * C]
+                    else:
+                        image[line : line + W * C] = 0
+                count[:] = 0
+                for pool in range(p0 * PW, p1 * PW):
+                    corner = ((pool // PW - p0) * 2 * WP + pool % PW * 2) * C
+                    for place in range(4):
+                        corners[place] = corner + (place // 2 * WP + place % 2) * C
+                    start = (n * PH * PW + pool) * F
+                    for f in range(F):
+                        i = f * most + count[f]
+                        winner, gradient = winners[start + f], dy[start + f]
+                        at[i], value[i] = corners[winner], gradient
+                        count[f] += winner < 4
+                        sums[biases + f] += gradient if winner < 4 else zero
+                if dx.size > 0:
+                    dimage[:] = 0
+                for f in range(F):
+                    begin, end = f * most, f * most + count[f]
+                    for part in range(KH * parts):
+                        offset = part // parts * WP * C + part % parts * WIDE
+                        row = f * row_size + part * WIDE
+                        tile = load_row(sums, first + row, LINE)
+                        if dx.size > 0:
+                            weights = load_row(filters, row, LINE)
+                            for i in range(begin, end):
+                                where = at[i] + offset
+                                window = load_row(image, where, LINE)
+                                tile = multiply_add(tile, value, (0,), i, window)
+                                dwindow = load_row(dimage, where, LINE)
+                                dwindow = multiply_add(dwindow, value, (0,), i, weights)
+                                store_tile(dimage, (where,), 0, dwindow)
+                        else:
+                            for i in range(begin, end):
+                                window = load_row(image, at[i] + offset, LINE)
+                                tile = multiply_add(tile, value, (0,), i, window)
+                        store_tile(sums, (first + row,), 0, tile)
+                if dx.size > 0:
+                    for r in range(2 * (p1 - p0) + KH - 1):
+                        if 0 <= h0 + r < H:
+                            start, line = (n * H + h0 + r) * W * C, (r * WP + left) * C
+                            add(dx[start : start + W * C], dimage[line : line + W * C])
+    # The sums of the groups, in their order, and back from lines to dkernel's order.
+    for f in prange(F):
+        row = sums[f * row_size : (f + 1) * row_size]
+        bias = F * row_size + f
+        for g in range(1, groups):
+            start = g * group_size + f * row_size
+            add(row, sums[start : start + row_size])
+            sums[bias] += sums[g * group_size + bias]
+        for u in range(KH):
+            for i in range(line_size):
+                out[(u * line_size + i) * F + f] = row[u * parts * WIDE + i]
+        out[KH * line_size * F + f] = sums[bias]
+
+
+def conv2d_relu_pool_forward(
+    x: Array, kernel: Array, bias: Array | None, padding: str = "valid"
+) -> tuple[Array, Array]:
+    """As `reference.conv2d_relu_pool_forward`."""
+    x, kernel = ready(x, 4, "x"), ready(kernel, 4, "kernel")
+    same_dtype(x=x, kernel=kernel)
+    shape, (top, _, left, _) = conv_shape(x.shape, kernel.shape, (1, 1), padding)
+    x = placed(x, (shape[1], shape[2]), (top, left))
+    return convolve(x, kernel, bias, shape, True, (0, 0, 0, 0), pooled=True)
+
+
+def conv2d_relu_pool_backward(
+    dy: Array,
+    x: Array,
+    kernel: Array,
+    winners: Array,
+    padding: str = "valid",
+    needs_dx: bool = True,
+) -> tuple[Array | None, Array, Array]:
+    """As `reference.conv2d_relu_pool_backward`."""
+    dy, x, kernel = ready(dy, 4, "dy"), ready(x, 4, "x"), ready(kernel, 4, "kernel")
+    same_dtype(x=x, kernel=kernel, dy=dy)
+    shape, (top, _, left, _) = conv_shape(x.shape, kernel.shape, (1, 1), padding)
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    same_shape((N, OH // 2, OW // 2, F), dy=dy, winners=winners)
+    winners = ready_winners(winners, np.uint8)
+    WIDE = LINE_VECTORS * LANES
+    parts = -(-KW * C // WIDE)
+    if parts * WIDE > 2 * KW * C or N < 4:  # lines too narrow, or too few images for the threads
+        if needs_dx:
+            dz = max_pool_backward(dy, winners.astype(np.int32), (N, OH, OW, F), (2, 2), (2, 2))
+            return conv2d_backward(dz, x, kernel, (1, 1), padding)
+        x = placed(x, (H, W), (top, left))
+        dkernel, dbias = kernel_gradients(x, dy, dy, shape, winners)
+        return None, dkernel.reshape(kernel.shape), dbias
+    size = F * KH * parts * WIDE
+    groups = max(1, min(16, N, (1 << 22) // size))
+    strip = max(1, min(OH // 2, (6000 // ((OW + KW - 1) * C) - KH + 1) // 2))  # of 6000 numbers
+    filters, sums = aligned(size, x), aligned(groups * (size + -(-F // 16) * 16), x)
+    gradients = np.empty(kernel.size + F, x.dtype)
+    dx = np.empty(x.shape if needs_dx else (0, 0, 0, 0), x.dtype)
+    shape = (N, *x.shape[1:], KH, KW, OH, OW, F, top, left)
+    _scatter(
+        x.reshape(-1),
+        dy.reshape(-1),
+        winners.reshape(-1),
+        kernel.reshape(-1),
+        filters,
+        sums,
+        gradients,
+        dx.reshape(-1),
+        shape,
+        groups,
+        strip,
+        (0,) * LINE_VECTORS,
+    )
+    dkernel, dbias = gradients[: kernel.size], gradients[kernel.size :]
+    return dx if needs_dx else None, dkernel.reshape(kernel.shape), dbias
