@@ -16,23 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycnn import (
-    Adam,
+from tinycnn import Adam, Conv2D, Dense, Flatten, Input, MaxPooling2D, ReLU, Sequential
+from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.datasets import digits
+from tinycnn.layers import (
     BatchNormalization,
-    Conv2D,
-    Dense,
     Dropout,
-    Flatten,
-    Input,
-    MaxPooling2D,
     RandomRotation,
     RandomTranslation,
     RandomZoom,
-    ReLU,
-    Sequential,
 )
-from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
-from tinycnn.datasets import digits
 from tinycnn.model_selection import wilson_interval
 from tinycnn.optimizers.schedules import CosineDecay
 

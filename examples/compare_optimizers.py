@@ -19,9 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 import tinycnn
-from tinycnn import SGD, Adam, AdamW, Conv2D, Dense, Flatten, MaxPooling2D, RMSprop, Sequential
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
 from tinycnn.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.datasets import digits
+from tinycnn.optimizers import SGD, Adam, AdamW, RMSprop
 from tinycnn.utils import to_categorical
 
 end_errors_in_one_line()
@@ -76,6 +77,7 @@ def train(optimizer):
 
 
 # --- every optimizer at every rate; the test images for the best of each alone
+kernels.warm_up()
 say(f"{'optimizer':20}{'learning rate':>14}{'loss':>10}{'val_loss':>10}{'val_accuracy':>14}")
 best = {}
 for name, (make, rates) in optimizers.items():

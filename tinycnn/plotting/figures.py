@@ -85,7 +85,7 @@ def image_grid(figure: "Figure", count: int, columns: int) -> "list[Axes]":
     return grid[:count]
 
 
-def contact_sheet(figures: "Iterable[Figure]", columns: int = 3, width: int = 1500) -> "Figure":
+def contact_sheet(figures: "Iterable[Figure]", columns: int = 2, width: int = 1600) -> "Figure":
     """All pictures on one, each drawn anew in the size it has there, so that text stays sharp.
 
     Args:

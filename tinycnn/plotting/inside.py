@@ -116,6 +116,8 @@ def plot_feature_maps(image: Array, maps: Array, title: str = "", layer: str = "
         picture.set(xlabel="pixel column", ylabel="pixel row")
         bars.bar(range(len(first)), first, color=BLUE)
         bars.set(xlabel="unit", ylabel="activation")
+        if len(first) <= 20:
+            bars.set_xticks(range(len(first)))
         if dead.any():
             units = np.flatnonzero(dead)
             bars.plot(units, 0 * units, "kx", label="dead", clip_on=False)
@@ -128,6 +130,10 @@ def plot_feature_maps(image: Array, maps: Array, title: str = "", layer: str = "
     headline = f"{layer}: {_first(shown, C, 'maps')} of {h} x {w}{count}"
     figure = new_figure(columns, 1.2 * -(-(shown + 1) // columns) + 1.2, headline, title)
     picture, *grid = image_grid(figure, shown + 1, columns)
+    figure.supxlabel(
+        "pixel column (above a map: its number, and the value of its darkest colour)",
+        fontsize="small",
+    )
     draw_image(picture, image, "input")
     signed = first.min() < 0
     for c, axes in enumerate(grid):
