@@ -247,14 +247,15 @@ def adam_update_all(
 ) -> None:
     """As `reference.adam_update_all`, several parameters at once: most are small."""
     flat, others = [], []
-    for value, gradient, m, v in zip(values, gradients, ms, vs, strict=True):
+    for arrays in zip(values, gradients, ms, vs, strict=True):
+        value, gradient, m, v = arrays
         same_dtype(value=value, gradient=gradient, m=m, v=v, first=values[0])
         same_shape(value.shape, gradient=gradient, m=m, v=v)
         if writable_in_place(value, m, v):
             gradient = ready(gradient, value.ndim, "gradient")
             flat.append([array.reshape(-1) for array in (value, gradient, m, v)])
         else:
-            others.append((value, gradient, m, v))
+            others.append(arrays)
     for start in range(0, len(flat), _TOGETHER):
         group = flat[start : start + _TOGETHER]
         scalar = group[0][0].dtype.type

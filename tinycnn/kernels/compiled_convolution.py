@@ -16,13 +16,14 @@ in fours, each a 2x2 max-pool's window: see `compiled_pooling.py`. The rules of 
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
 import functools
+from typing import Any
 
 import numba
 import numpy as np
 from numba import prange
 
 from tinycnn.geometry import Pair, output_length, window_padding
-from tinycnn.kernels.checks import Shape, ready, same_dtype, same_shape
+from tinycnn.kernels.checks import Shape, aligned, ready, same_dtype, same_shape
 from tinycnn.kernels.simd import (
     LANES,
     TILES,
@@ -46,6 +47,8 @@ ROWS = {V: P for P, V in TILES}
 NO_WINNERS = np.empty(0, np.uint8)
 _BLOCK = 64  # rows of a kernel that are packed as one piece of work
 
+aligned_here: Any = numba.njit(aligned)  # `aligned`, for kernels to call
+
 # --- convolution: the kernels ---------------------------------------------------------------------
 
 
@@ -62,6 +65,22 @@ def _find_windows(windows, m0, count, shape):
                 i, j = i + 1, 0
                 if i == OH:
                     n, i = n + 1, 0
+
+
+@numba.njit
+def _find_windows_by_pixel(windows, outputs, m0, count, shape):
+    """The same, and where the outputs start in flat y, with outputs counted pixel by pixel."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    n, i, j = m0 % N, m0 // N // OW, m0 // N % OW
+    for t in range(count):
+        windows[t] = ((n * H + i * SH) * W + j * SW) * C
+        outputs[t] = ((n * OH + i) * OW + j) * F
+        if m0 + t < N * OH * OW - 1:
+            n += 1
+            if n == N:
+                n, j = 0, j + 1
+                if j == OW:
+                    i, j = i + 1, 0
 
 
 @numba.njit
@@ -126,11 +145,7 @@ def _forward(x, panels, bias, y, winners, shape, zeros, chunk, relu, pooled, ROW
         if pooled:
             _find_pools(windows, outputs, g * (chunk // 4), chunk // 4, shape)
         elif images_first:
-            for t in range(chunk):
-                m = min(g * chunk + t, M - 1)
-                n, i, j = m % N, m // N // OW, m // N % OW
-                windows[t] = ((n * H + i * SH) * W + j * SW) * C
-                outputs[t] = ((n * OH + i) * OW + j) * F
+            _find_windows_by_pixel(windows, outputs, g * chunk, chunk, shape)
         else:
             _find_windows(windows, g * chunk, chunk, shape)
             for t in range(chunk):
@@ -203,9 +218,16 @@ def _dkernel(
         one = np.ones(1, x.dtype)
         windows = np.empty(chunk, np.int64)
         outputs = np.empty(chunk, np.int64)
-        places = np.empty(P, np.int64)
-        origins = np.empty(P, np.int64)
-        rows = np.zeros(chunk * WIDE, x.dtype)
+        # Where row k of dkernel is in `sums`, and input k of a window from the window's start.
+        places, origins = np.empty(blocks * P, np.int64), np.empty(blocks * P, np.int64)
+        for k in range(blocks * P):
+            places[k] = first + min(k, K - 1) * WIDE
+            origins[k] = (KH - 1) * W * C + KW * C - 1
+        for u in range(KH):
+            for i in range(KW * C):
+                origins[u * KW * C + i] = u * W * C + i
+        rows = aligned_here(chunk * WIDE, x)
+        rows[:] = 0
         end = M // unit * (g + 1) // groups * unit
         for m0 in range(M // unit * g // groups * unit, end, chunk):
             count = min(chunk, end - m0)
@@ -246,11 +268,7 @@ def _dkernel(
                 store_tile(sums, (dbias + 2 * WIDE,), 0, b_2)
                 store_tile(sums, (dbias + 3 * WIDE,), 0, b_3)
             for b in range(b0, b1):
-                for p in range(P):
-                    k = min(b * P + p, K - 1)
-                    places[p] = first + k * WIDE
-                    origins[p] = k // (KW * C) * W * C + k % (KW * C)
-                starts, offsets = indices(places, 0, COLUMN), indices(origins, 0, COLUMN)
+                starts, offsets = indices(places, b * P, COLUMN), indices(origins, b * P, COLUMN)
                 tile = load_tile(sums, starts, ROW)
                 for t in range(count):
                     tile = multiply_add(tile, x, offsets, windows[t], load_row(rows, t * WIDE, ROW))
@@ -350,7 +368,8 @@ def conv2d_backward(
     """As `reference.conv2d_backward`.
 
     dkernel is the product of x's windows, again read in place, and dy. dx is a convolution of dy
-    with the flipped and transposed kernel; with strides SH, SW it is SH*SW of them, see `_dx`.
+    with the flipped and transposed kernel; with strides SH, SW it is SH*SW of them: see
+    `input_gradient`.
 
     Optimizations:
         - dkernel: outputs in chunks that fit the first-level cache; relu's mask, the zero-padding
@@ -365,11 +384,13 @@ def conv2d_backward(
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     same_shape((N, OH, OW, F), dy=dy, y=y)
     dkernel, dbias = kernel_gradients(placed(x, (H, W), (top, left)), dy, y, shape)
-    dx = _dx(dy, y, kernel, x.shape, strides, (top, left)) if needs_dx else None
+    dx = input_gradient(dy, y, kernel, x.shape, strides, (top, left)) if needs_dx else None
     return dx, dkernel.reshape(kernel.shape), dbias
 
 
-def _dx(dy: Array, y: Array, kernel: Array, x_shape: Shape, strides: Pair, before: Pair) -> Array:
+def input_gradient(
+    dy: Array, y: Array, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
+) -> Array:
     """The gradient by x; `before` are the rows and columns of padding above and left of x.
 
     Along one axis, padded pixel h = i*S + u was multiplied by kernel row u for output i. Write
@@ -427,7 +448,7 @@ def convolve(
     count = -(-F // WIDE)
     panels = kernel.reshape(-1)
     if steps is not None or F != WIDE:
-        panels = np.empty(count * KH * KW * C * WIDE, x.dtype)
+        panels = aligned(count * KH * KW * C * WIDE, x)
         steps = steps or (0, KW * C * F, C * F, F, 1)
         _pack(kernel.reshape(-1), panels, steps, C, KW, F, WIDE)
     start = np.zeros(count * WIDE, x.dtype)
@@ -472,12 +493,16 @@ def kernel_gradients(
     V = _width(F)
     P, WIDE = ROWS[V], V * LANES
     panels, blocks = -(-F // WIDE), -(-K // P)
-    # 16 pieces of work or more: groups of at least 256 outputs, but no more than 4 million sums;
-    # for the rest, slabs of kernel rows.
-    groups = max(1, min(16, M // 256, (1 << 22) // (panels * K * WIDE)))
-    slabs = min(blocks, -(-16 // (groups * panels)))
+    # 16 pieces of work or more. First slabs of the kernel's rows, as long as copying the outputs
+    # for each is little beside them; then groups of 256 outputs or more, each with sums of its own,
+    # which cost memory; where that is not enough, smaller slabs. Sums of more than 8192 numbers
+    # one after the other would lose digits.
+    slabs = max(1, min(blocks // 32, 16 // panels))
+    groups = max(-(-16 // (panels * slabs)), M // 8192)
+    groups = max(1, min(16, groups, M // 256, (1 << 22) // (panels * K * WIDE)))
+    slabs = min(blocks, max(slabs, -(-16 // (groups * panels))))
     chunk = max(4, 4096 // WIDE)
-    sums = np.empty(groups * panels * (K + 4) * WIDE, x.dtype)
+    sums = aligned(groups * panels * (K + 4) * WIDE, x)
     gradients = np.empty((K + 1) * F, x.dtype)
     _dkernel(
         x.reshape(-1),

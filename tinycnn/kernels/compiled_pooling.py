@@ -7,8 +7,6 @@ rules of all kernels are in `compiled.py`.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-from typing import Any
-
 import numba
 import numpy as np
 from numba import prange
@@ -24,6 +22,7 @@ from tinycnn.kernels.checks import (
 )
 from tinycnn.kernels.compiled_convolution import (
     add,
+    aligned_here,
     conv2d_backward,
     conv_shape,
     convolve,
@@ -135,9 +134,6 @@ def max_pool_backward(
 # --- convolution, relu and 2x2 max-pooling in one -------------------------------------------------
 
 
-_aligned: Any = numba.njit(aligned)
-
-
 @jit(parallel=True)
 def _scatter(x, dy, winners, kernel, filters, sums, out, dx, shape, groups, strip, LINE):
     """Both gradients of the pair, from those few that the pool and relu let through.
@@ -168,7 +164,7 @@ def _scatter(x, dy, winners, kernel, filters, sums, out, dx, shape, groups, stri
                 filters[start + i] = kernel[(u * line_size + i) * F + f]
     for g in prange(groups):
         size = (2 * strip + KH - 1) * WP * C + WIDE
-        image, dimage = _aligned(size, x), _aligned(size, x)
+        image, dimage = aligned_here(size, x), aligned_here(size, x)
         image[:] = 0
         at, value = np.empty(F * most, np.int64), np.empty(F * most, x.dtype)
         count, corners = np.empty(F, np.int64), np.zeros(256, np.int64)
