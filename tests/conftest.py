@@ -1,9 +1,26 @@
 """Fixtures of the whole suite: the two rungs, and a network small enough to train at once."""
 
+import os
+import signal
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
+
+# What the tests start imports this checkout, as they do, whatever is installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """Ctrl-C means what it does at a terminal: a shell's background jobs start with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(params=["numpy", "numba"])

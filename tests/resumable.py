@@ -1,12 +1,15 @@
 """A training with everything in it that is hard to resume; as a script, one to be killed.
 
-    python tests/resumable.py CHECKPOINT [--every SECONDS]
+    python tests/resumable.py CHECKPOINT EVERY [SECONDS]
 
-It trains or goes on, prints a line when the first checkpoint is there, and ends with a line of the
-SHA-256 of its weights and one of all its bits: weights, counters, optimizer, history, callbacks.
+It trains or goes on, and ends with a line: the SHA-256 of its weights, and that of all its bits:
+weights, counters, optimizer, history, callbacks. With SECONDS it is killed so long after it has
+seen a checkpoint to go on from: by a timer, which on a busy machine stands still no less than the
+training does.
 """
 
 import hashlib
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from tinycnn import (
     Layer,
     MaxPooling2D,
     Sequential,
+    kernels,
 )
 
 
@@ -107,25 +111,28 @@ def all_bits(model, history, memory):
     }
 
 
-class Tell(Callback):
-    """Prints a line once there is a checkpoint to resume from."""
+class Kill(Callback):
+    """Ends the process, whatever it is at, some seconds after there is a checkpoint."""
 
-    def __init__(self, path):
-        self.path, self.told = Path(path), False
+    def __init__(self, path, seconds):
+        self.path, self.seconds = Path(path), seconds
 
     def on_train_batch_begin(self, batch, logs=None):
-        if not self.told and self.path.exists():
-            self.told = True
-            print("saved", flush=True)
+        if self.seconds and self.path.exists():
+            # Nothing handles SIGALRM: the system ends the process, as on SIGKILL.
+            signal.setitimer(signal.ITIMER_REAL, self.seconds)
+            self.seconds = None
 
 
 if __name__ == "__main__":
     path, every = sys.argv[1], float(sys.argv[2])
     model, memory = network(), Memory()
-    hooks = [Checkpoint(path, every, resume=True), Decay(), memory, Tell(path)]
+    hooks = [Checkpoint(path, every, resume=True), Decay(), memory]
+    hooks += [Kill(path, float(seconds)) for seconds in sys.argv[3:]]
+    kernels.warm_up()  # or a kill would come while they are loaded
     # 259 samples to train on: 51 batches of 5 and one of 4.
     fitted = model.fit(
-        *data(324), batch_size=5, epochs=4, verbose=0, validation_split=0.2, callbacks=hooks
+        *data(324), batch_size=5, epochs=20, verbose=0, validation_split=0.2, callbacks=hooks
     )
     bits = repr(all_bits(model, fitted, memory)).encode()
     print(model.fingerprint(), hashlib.sha256(bits).hexdigest(), flush=True)
