@@ -32,16 +32,6 @@ def ready_winners(winners: Array, dtype: type[np.integer]) -> Array:
     return np.require(winners, requirements=["C", "A", "W"])
 
 
-def aligned(size: int, like: Array) -> Array:
-    """As many numbers of the dtype of `like`, no vector of which lies across two cache lines.
-
-    Kernels too are compiled with this function.
-    """
-    array = np.empty(size + 64, like.dtype)
-    start = -array.ctypes.data % 64 // array.itemsize
-    return array[start : start + size]
-
-
 def same_dtype(**arrays: Array) -> None:
     """Raises TypeError unless all arrays, given by their names, have one dtype."""
     dtype = None

@@ -160,7 +160,7 @@ def softmax_cross_entropy_backward(probabilities: Array, targets: Array) -> Arra
 # --- optimizers: the reference's arithmetic, operation for operation: equal to the bit ------------
 
 
-_TOGETHER = 8  # arrays that one launch of `_adam` takes
+_TOGETHER = 4  # arrays that one launch of `_adam` takes
 
 
 @jit(parallel=True)

@@ -16,14 +16,14 @@ in fours, each a 2x2 max-pool's window: see `compiled_pooling.py`. The rules of 
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
 import functools
-from typing import Any
+from collections.abc import Sequence
 
 import numba
 import numpy as np
 from numba import prange
 
 from tinycnn.geometry import Pair, output_length, window_padding
-from tinycnn.kernels.checks import Shape, aligned, ready, same_dtype, same_shape
+from tinycnn.kernels.checks import Shape, ready, same_dtype, same_shape
 from tinycnn.kernels.simd import (
     LANES,
     TILES,
@@ -45,11 +45,50 @@ __all__ = ["conv2d_backward", "conv2d_forward", "dense_backward", "dense_forward
 
 ROWS = {V: P for P, V in TILES}
 NO_WINNERS = np.empty(0, np.uint8)
-_BLOCK = 64  # rows of a kernel that are packed as one piece of work
-
-aligned_here: Any = numba.njit(aligned)  # `aligned`, for kernels to call
+_BLOCK = 64  # rows that are packed, _PIECE numbers that are added, as one piece of work
+_PIECE = 1024
 
 # --- convolution: the kernels ---------------------------------------------------------------------
+
+
+@numba.njit(parallel=True)
+def add_groups(sums, groups, size):
+    """Adds the sums of each group, `size` numbers, to those of the first, in their order."""
+    for piece in prange((size + _PIECE - 1) // _PIECE):
+        start, stop = piece * _PIECE, min((piece + 1) * _PIECE, size)
+        for g in range(1, groups):
+            add(sums[start:stop], sums[g * size + start : g * size + stop])
+
+
+@numba.njit
+def from_line(array):
+    """The array from the start of a cache line on: no vector of it lies across two lines.
+
+    It is to have 64 bytes more than are needed.
+    """
+    return array[-array.ctypes.data % 64 // array.itemsize :]
+
+
+@numba.njit
+def copy(target, source, y, start, masked):
+    """target = source from `start` on; with `masked` relu's gradient: 0 where not y > 0."""
+    zero = target.dtype.type(0)
+    # Slices first: LLVM vectorizes a[i] of a loop's own i, not a[start + i], which might wrap.
+    source, y = source[start : start + target.size], y[start : start + target.size]
+    if masked:
+        for i in range(target.size):
+            value = source[i]  # read in any case: no branch
+            target[i] = value if y[i] > zero else zero
+    else:
+        for i in range(target.size):
+            target[i] = source[i]
+
+
+@numba.njit
+def add(total, values):
+    """total += values."""
+    for i in range(total.size):
+        total[i] += values[i]
 
 
 @numba.njit
@@ -102,12 +141,23 @@ def _find_pools(windows, outputs, pool0, count, shape):
                     n, i = n + 1, 0
 
 
-@jit(parallel=True)
-def _pack(kernel, panels, steps, C, KW, F, WIDE):
+@numba.njit
+def _padded(bias, size):
+    """Zeros where there is no bias."""
+    padded = np.zeros(size, bias.dtype)
+    for i in range(bias.size):
+        padded[i] = bias[i]
+    return padded
+
+
+@numba.njit(parallel=True)
+def _packed(kernel, steps, shape, WIDE):
     """Filters in panels of WIDE, each (K, WIDE), the last one padded with zeros."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     start, tap_row, tap_column, row_step, filter_step = steps
-    count, zero = (F + WIDE - 1) // WIDE, panels.dtype.type(0)
-    taps, blocks = panels.size // (count * C * WIDE), (C + _BLOCK - 1) // _BLOCK
+    taps, count, blocks = KH * KW, (F + WIDE - 1) // WIDE, (C + _BLOCK - 1) // _BLOCK
+    panels = from_line(np.empty(count * taps * C * WIDE + 64, kernel.dtype))
+    zero = kernel.dtype.type(0)
     for piece in prange(count * taps * blocks):
         block, tap, panel = piece % blocks, piece // blocks % taps, piece // (blocks * taps)
         f0, width = panel * WIDE, min(WIDE, F - panel * WIDE)
@@ -121,15 +171,22 @@ def _pack(kernel, panels, steps, C, KW, F, WIDE):
                 for f in range(width):
                     row[f] = kernel[source + c * row_step + f * filter_step]
             row[width:] = zero
+    return panels
 
 
 @jit(parallel=True)
-def _forward(x, panels, bias, y, winners, shape, zeros, chunk, relu, pooled, ROW, COLUMN, POOLS):
+def _forward(
+    x, kernel, bias, y, winners, shape, steps, zeros, chunk, relu, pooled, ROW, COLUMN, POOLS
+):
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     P, WIDE = len(COLUMN), len(ROW) * LANES
     M, K = N * OH * OW, KH * KW * C
     if pooled:
         M = N * (OH // 2) * (OW // 2) * 4
+    panels = kernel
+    if steps[4] != 1 or F != WIDE:
+        panels = _packed(kernel, steps, shape, WIDE)
+    first = _padded(bias, (F + WIDE - 1) // WIDE * WIDE)
     top, bottom, left, right = zeros
     # Where zeros around the image are many, a tile is the same pixel of P images: then most tiles
     # can leave out whole rows and columns of the kernel.
@@ -153,7 +210,7 @@ def _forward(x, panels, bias, y, winners, shape, zeros, chunk, relu, pooled, ROW
         for f0 in range(0, F, WIDE):
             for t in range(0, min(chunk, M - g * chunk), P):
                 origins = indices(windows, t, COLUMN)
-                tile = repeat(load_row(bias, f0, ROW), COLUMN)
+                tile = repeat(load_row(first, f0, ROW), COLUMN)
                 u0, u1, v0, v1 = 0, KH, 0, KW
                 if images_first:
                     # The first and the last output of the tile, and all between, are at:
@@ -203,18 +260,18 @@ def _dkernel(
     if pooled:
         M = N * (OH // 2) * (OW // 2) * 4
     panels, blocks = (F + WIDE - 1) // WIDE, (K + P - 1) // P
+    sums = from_line(sums)
     unit = 4 if pooled else 1  # outputs that stay together
     for item in prange(groups * panels * slabs):
         # A group of outputs, a panel of filters, a slab of the kernel's rows. `sums` holds
-        # K + 4 rows of WIDE for each group and panel, the last four for dbias: four sums, because
-        # each addition to one of them would have to wait for the last.
+        # K + 1 rows of WIDE for each group and panel, the last one for dbias.
         g, panel, slab = item // (panels * slabs), item // slabs % panels, item % slabs
-        f0, first = panel * WIDE, (g * panels + panel) * (K + 4) * WIDE
+        f0, first = panel * WIDE, (g * panels + panel) * (K + 1) * WIDE
         b0, b1 = blocks * slab // slabs, blocks * (slab + 1) // slabs
         sums[first + b0 * P * WIDE : first + min(b1 * P, K) * WIDE] = 0
         dbias = first + K * WIDE
         if slab == 0:
-            sums[dbias : dbias + 4 * WIDE] = 0
+            sums[dbias : dbias + WIDE] = 0
         one = np.ones(1, x.dtype)
         windows = np.empty(chunk, np.int64)
         outputs = np.empty(chunk, np.int64)
@@ -226,8 +283,7 @@ def _dkernel(
         for u in range(KH):
             for i in range(KW * C):
                 origins[u * KW * C + i] = u * W * C + i
-        rows = aligned_here(chunk * WIDE, x)
-        rows[:] = 0
+        rows = from_line(np.zeros(chunk * WIDE + 64, x.dtype))
         end = M // unit * (g + 1) // groups * unit
         for m0 in range(M // unit * g // groups * unit, end, chunk):
             count = min(chunk, end - m0)
@@ -254,59 +310,21 @@ def _dkernel(
                 else:
                     copy(rows[t * WIDE : t * WIDE + min(WIDE, F - f0)], dy, y, start, masked)
             if slab == 0:
-                rows[count * WIDE : (count + 3) // 4 * 4 * WIDE] = 0
-                b_0, b_1 = load_row(sums, dbias, ROW), load_row(sums, dbias + WIDE, ROW)
-                b_2 = load_row(sums, dbias + 2 * WIDE, ROW)
-                b_3 = load_row(sums, dbias + 3 * WIDE, ROW)
-                for t in range(0, count * WIDE, 4 * WIDE):
-                    b_0 = multiply_add(b_0, one, (0,), 0, load_row(rows, t, ROW))
-                    b_1 = multiply_add(b_1, one, (0,), 0, load_row(rows, t + WIDE, ROW))
-                    b_2 = multiply_add(b_2, one, (0,), 0, load_row(rows, t + 2 * WIDE, ROW))
-                    b_3 = multiply_add(b_3, one, (0,), 0, load_row(rows, t + 3 * WIDE, ROW))
-                store_tile(sums, (dbias,), 0, b_0)
-                store_tile(sums, (dbias + WIDE,), 0, b_1)
-                store_tile(sums, (dbias + 2 * WIDE,), 0, b_2)
-                store_tile(sums, (dbias + 3 * WIDE,), 0, b_3)
+                tile = load_row(sums, dbias, ROW)
+                for t in range(count):
+                    tile = multiply_add(tile, one, (0,), 0, load_row(rows, t * WIDE, ROW))
+                store_tile(sums, (dbias,), 0, tile)
             for b in range(b0, b1):
                 starts, offsets = indices(places, b * P, COLUMN), indices(origins, b * P, COLUMN)
                 tile = load_tile(sums, starts, ROW)
                 for t in range(count):
                     tile = multiply_add(tile, x, offsets, windows[t], load_row(rows, t * WIDE, ROW))
                 store_tile(sums, starts, 0, tile)
-    # The sums of the groups, in their order: K rows of dkernel, and dbias.
-    for k in prange(K + 1):
-        for panel in range(panels):
-            f0 = panel * WIDE
-            total = out[k * F + f0 : k * F + min(F, f0 + WIDE)]
-            for g in range(groups):
-                row = ((g * panels + panel) * (K + 4) + k) * WIDE
-                for part in range(4 if k == K else 1):
-                    if g == 0 and part == 0:
-                        copy(total, sums, sums, row, False)
-                    else:
-                        add(total, sums[row + part * WIDE : row + part * WIDE + total.size])
-
-
-@numba.njit
-def copy(target, source, y, start, masked):
-    """target = source from `start` on; with `masked` relu's gradient: 0 where not y > 0."""
-    zero = target.dtype.type(0)
-    # Slices first: LLVM vectorizes a[i] of a loop's own i, not a[start + i], which might wrap.
-    source, y = source[start : start + target.size], y[start : start + target.size]
-    if masked:
-        for i in range(target.size):
-            value = source[i]  # read in any case: no branch
-            target[i] = value if y[i] > zero else zero
-    else:
-        for i in range(target.size):
-            target[i] = source[i]
-
-
-@numba.njit
-def add(total, values):
-    """total += values."""
-    for i in range(total.size):
-        total[i] += values[i]
+    add_groups(sums, groups, panels * (K + 1) * WIDE)
+    for row in range(panels * (K + 1)):
+        f0, k = row // (K + 1) * WIDE, row % (K + 1)
+        start = k * F + f0
+        copy(out[start : start + min(WIDE, F - f0)], sums, sums, row * WIDE, False)
 
 
 @jit(parallel=True)
@@ -352,8 +370,7 @@ def conv2d_forward(
     shape, zeros = conv_shape(x.shape, kernel.shape, strides, padding)
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     x = placed(x, (H, W), (zeros[0], zeros[2]))
-    y, _ = convolve(x, kernel, bias, shape, relu, zeros)
-    return y.reshape(N, OH, OW, F)
+    return convolve(x, kernel, bias, shape, relu, zeros)[0]
 
 
 def conv2d_backward(
@@ -399,11 +416,27 @@ def input_gradient(
         dx[r + S*q] = sum over a of dy[q - a] * kernel[r + S*a],
     a convolution of stride 1 with that part of the kernel, flipped.
     """
+    phases = _phases(x_shape, kernel.shape, dy.shape[1:3], strides, before)
+    dx = np.empty(0) if strides == (1, 1) else np.zeros(x_shape, dy.dtype)
+    for where, size, shift, shape, zeros, steps in phases:
+        around = placed(dy, size, shift, y)
+        phase, _ = convolve(around, kernel, None, shape, False, zeros, steps=steps)
+        if strides == (1, 1):
+            dx = phase
+        else:
+            dx[where] = phase
+    return dx
+
+
+@functools.lru_cache(1024)
+def _phases(
+    x_shape: Shape, kernel_shape: Shape, dy_size: Pair, strides: Pair, before: Pair
+) -> Sequence[tuple[tuple[slice, ...], Pair, Pair, Shape, Shape, Shape]]:
+    """Of each phase: its pixels in dx; size and shift of the zeros around dy; the convolution."""
     N, H, W, C = x_shape
-    KH, KW, _, F = kernel.shape
+    KH, KW, _, F = kernel_shape
     (SH, SW), (top, left) = strides, before
-    one_phase = SH == SW == 1
-    dx = np.empty(0) if one_phase else np.zeros(x_shape, dy.dtype)
+    phases = []
     for r in range(min(SH, KH)):
         for c in range(min(SW, KW)):
             A, B = len(range(r, KH, SH)), len(range(c, KW, SW))
@@ -411,20 +444,21 @@ def input_gradient(
             q0, p0 = -((r - top) // SH), -((c - left) // SW)
             h0, w0 = r + SH * q0 - top, c + SW * p0 - left
             OH, OW = len(range(h0, H, SH)), len(range(w0, W, SW))
-            around = placed(dy, (OH + A - 1, OW + B - 1), (A - 1 - q0, B - 1 - p0), y)
-            shape = (N, OH + A - 1, OW + B - 1, F, A, B, 1, 1, OH, OW, C)
-            rows, columns = OH + q0 - dy.shape[1], OW + p0 - dy.shape[2]
-            zeros = (A - 1 - q0, max(0, rows), B - 1 - p0, max(0, columns))
+            size, shift = (OH + A - 1, OW + B - 1), (A - 1 - q0, B - 1 - p0)
+            after = (max(0, OH + q0 - dy_size[0]), max(0, OW + p0 - dy_size[1]))
             # That part of the kernel: from its last row and column backwards, C and F swapped.
             last = ((r + SH * (A - 1)) * KW + c + SW * (B - 1)) * C * F
-            steps = (last, -SH * KW * C * F, -SW * C * F, 1, F)
-            phase, _ = convolve(around, kernel, None, shape, False, zeros, steps=steps)
-            phase = phase.reshape(N, OH, OW, C)
-            if one_phase:
-                dx = phase
-            else:
-                dx[:, h0::SH, w0::SW] = phase
-    return dx
+            phases.append(
+                (
+                    (slice(None), slice(h0, None, SH), slice(w0, None, SW)),
+                    size,
+                    shift,
+                    (N, *size, F, A, B, 1, 1, OH, OW, C),
+                    (shift[0], after[0], shift[1], after[1]),
+                    (last, -SH * KW * C * F, -SW * C * F, 1, F),
+                )
+            )
+    return phases
 
 
 def convolve(
@@ -442,42 +476,44 @@ def convolve(
     `steps`, for a kernel read in another order: where its first number is in `kernel`, and how far
     it is from there to the next row, column, channel and filter.
     """
-    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape = shape if pooled else _pointwise(shape)
-    V = _width(F)
-    P, WIDE = ROWS[V], V * LANES
-    count = -(-F // WIDE)
-    panels = kernel.reshape(-1)
-    if steps is not None or F != WIDE:
-        panels = aligned(count * KH * KW * C * WIDE, x)
-        steps = steps or (0, KW * C * F, C * F, F, 1)
-        _pack(kernel.reshape(-1), panels, steps, C, KW, F, WIDE)
-    start = np.zeros(count * WIDE, x.dtype)
     if bias is not None:
         same_dtype(x=x, bias=bias)
-        same_shape((F,), bias=bias)
-        start[:F] = bias
-    M = N * OH * OW
-    if pooled:
-        OH, OW, M = OH // 2, OW // 2, N * (OH // 2) * (OW // 2) * 4
-    y = np.empty((N, OH, OW, F), x.dtype)
-    winners: Array = np.empty(y.shape, np.uint8) if pooled else NO_WINNERS
-    chunk = P * max(1, min(16, -(-M // P) // 32))
+        same_shape(shape[-1:], bias=bias)
+    shape, y_shape, in_order, chunk, tile = _forward_pieces(shape, pooled)
+    y = np.empty(y_shape, x.dtype)
+    winners: Array = np.empty(y_shape, np.uint8) if pooled else NO_WINNERS
     _forward(
         x.reshape(-1),
-        panels,
-        start,
+        kernel.reshape(-1),
+        np.empty(0, x.dtype) if bias is None else bias,
         y.reshape(-1),
         winners.reshape(-1),
         shape,
+        steps or in_order,
         zeros,
         chunk,
         relu,
         pooled,
-        (0,) * V,
-        (0,) * P,
-        (0,) * (P // 4),
+        *tile,
     )
     return y, winners
+
+
+@functools.lru_cache(1024)
+def _forward_pieces(
+    shape: Shape, pooled: bool
+) -> tuple[Shape, Shape, Shape, int, tuple[Shape, ...]]:
+    """The shape as `_forward` takes it, y's, the steps of a kernel in order; chunk; the tile."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    V = _width(F)
+    P, M = ROWS[V], N * OH * OW
+    if pooled:
+        OH, OW = OH // 2, OW // 2
+        M = N * OH * OW * 4
+    chunk = P * max(1, min(16, -(-M // P) // 32))
+    tile = ((0,) * V, (0,) * P, (0,) * (P // 4))
+    shape = shape if pooled else _pointwise(shape)
+    return shape, (N, OH, OW, F), (0, KW * C * F, C * F, F, 1), chunk, tile
 
 
 def kernel_gradients(
@@ -488,7 +524,33 @@ def kernel_gradients(
     With `winners`, dy is the gradient by the pool's outputs.
     """
     pooled = winners.size > 0
-    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape = shape if pooled else _pointwise(shape)
+    shape, groups, slabs, chunk, sums, tile = _dkernel_pieces(shape, pooled)
+    K, F = shape[3] * shape[4] * shape[5], shape[-1]
+    gradients = np.empty((K + 1) * F, x.dtype)
+    _dkernel(
+        x.reshape(-1),
+        dy.reshape(-1),
+        y.reshape(-1),
+        winners.reshape(-1),
+        np.empty(sums + 64, x.dtype),
+        gradients,
+        shape,
+        groups,
+        slabs,
+        chunk,
+        y is not dy,
+        pooled,
+        *tile,
+    )
+    return gradients[: K * F], gradients[K * F :]
+
+
+@functools.lru_cache(1024)
+def _dkernel_pieces(
+    shape: Shape, pooled: bool
+) -> tuple[Shape, int, int, int, int, tuple[Shape, Shape]]:
+    """The shape as `_dkernel` takes it; groups, slabs, chunk; numbers in `sums`; the tile."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     M, K = N * OH * OW, KH * KW * C
     V = _width(F)
     P, WIDE = ROWS[V], V * LANES
@@ -502,25 +564,9 @@ def kernel_gradients(
     groups = max(1, min(16, groups, M // 256, (1 << 22) // (panels * K * WIDE)))
     slabs = min(blocks, max(slabs, -(-16 // (groups * panels))))
     chunk = max(4, 4096 // WIDE)
-    sums = aligned(groups * panels * (K + 4) * WIDE, x)
-    gradients = np.empty((K + 1) * F, x.dtype)
-    _dkernel(
-        x.reshape(-1),
-        dy.reshape(-1),
-        y.reshape(-1),
-        winners.reshape(-1),
-        sums,
-        gradients,
-        shape,
-        groups,
-        slabs,
-        chunk,
-        y is not dy,
-        pooled,
-        (0,) * V,
-        (0,) * P,
-    )
-    return gradients[: K * F], gradients[K * F :]
+    sums = groups * panels * (K + 1) * WIDE
+    shape = shape if pooled else _pointwise(shape)
+    return shape, groups, slabs, chunk, sums, ((0,) * V, (0,) * P)
 
 
 def placed(x: Array, size: Pair, before: Pair, y: Array | None = None) -> Array:

@@ -13,7 +13,6 @@ from numba import prange
 
 from tinycnn.geometry import Pair
 from tinycnn.kernels.checks import (
-    aligned,
     pool_shape,
     ready,
     ready_winners,
@@ -22,11 +21,12 @@ from tinycnn.kernels.checks import (
 )
 from tinycnn.kernels.compiled_convolution import (
     add,
-    aligned_here,
+    add_groups,
     conv2d_backward,
     conv_shape,
     convolve,
     copy,
+    from_line,
     kernel_gradients,
     placed,
 )
@@ -134,6 +134,18 @@ def max_pool_backward(
 # --- convolution, relu and 2x2 max-pooling in one -------------------------------------------------
 
 
+@numba.njit
+def _cut_into_lines(kernel, filters, KH, line_size, padded, F):
+    """The filters one after the other, each as KH lines, with zeros at their ends."""
+    for f in range(F):
+        for u in range(KH):
+            start = (f * KH + u) * padded
+            for i in range(line_size):
+                filters[start + i] = kernel[(u * line_size + i) * F + f]
+            for i in range(line_size, padded):
+                filters[start + i] = 0
+
+
 @jit(parallel=True)
 def _scatter(x, dy, winners, kernel, filters, sums, out, dx, shape, groups, strip, LINE):
     """Both gradients of the pair, from those few that the pool and relu let through.
@@ -153,19 +165,15 @@ def _scatter(x, dy, winners, kernel, filters, sums, out, dx, shape, groups, stri
     WIDE = len(LINE) * LANES
     parts = (KW * C + WIDE - 1) // WIDE
     line_size, row_size = KW * C, KH * parts * WIDE
+    filters, sums = from_line(filters), from_line(sums)
     group_size = F * row_size + (F + 15) // 16 * 16
     PH, PW, WP = OH // 2, OW // 2, OW + KW - 1
     most, zero = strip * PW, x.dtype.type(0)
-    for f in prange(F):
-        for u in range(KH):
-            start = f * row_size + u * parts * WIDE
-            filters[start : start + parts * WIDE] = 0
-            for i in range(line_size):
-                filters[start + i] = kernel[(u * line_size + i) * F + f]
+    _cut_into_lines(kernel, filters, KH, line_size, parts * WIDE, F)
     for g in prange(groups):
         size = (2 * strip + KH - 1) * WP * C + WIDE
-        image, dimage = aligned_here(size, x), aligned_here(size, x)
-        image[:] = 0
+        image = from_line(np.zeros(size + 64, x.dtype))
+        dimage = from_line(np.empty(size + 64, x.dtype))
         at, value = np.empty(F * most, np.int64), np.empty(F * most, x.dtype)
         count, corners = np.empty(F, np.int64), np.zeros(256, np.int64)
         first, biases = g * group_size, g * group_size + F * row_size
@@ -223,18 +231,13 @@ def _scatter(x, dy, winners, kernel, filters, sums, out, dx, shape, groups, stri
                         if 0 <= h0 + r < H:
                             start, line = (n * H + h0 + r) * W * C, (r * WP + left) * C
                             add(dx[start : start + W * C], dimage[line : line + W * C])
-    # The sums of the groups, in their order, and back from lines to dkernel's order.
-    for f in prange(F):
-        row = sums[f * row_size : (f + 1) * row_size]
-        bias = F * row_size + f
-        for g in range(1, groups):
-            start = g * group_size + f * row_size
-            add(row, sums[start : start + row_size])
-            sums[bias] += sums[g * group_size + bias]
+    add_groups(sums, groups, group_size)
+    for f in range(F):
         for u in range(KH):
+            start = f * row_size + u * parts * WIDE
             for i in range(line_size):
-                out[(u * line_size + i) * F + f] = row[u * parts * WIDE + i]
-        out[KH * line_size * F + f] = sums[bias]
+                out[(u * line_size + i) * F + f] = sums[start + i]
+        out[KH * line_size * F + f] = sums[F * row_size + f]
 
 
 def conv2d_relu_pool_forward(
@@ -275,7 +278,8 @@ def conv2d_relu_pool_backward(
     size = F * KH * parts * WIDE
     groups = max(1, min(16, N, (1 << 22) // size))
     strip = max(1, min(OH // 2, (6000 // ((OW + KW - 1) * C) - KH + 1) // 2))  # of 6000 numbers
-    filters, sums = aligned(size, x), aligned(groups * (size + -(-F // 16) * 16), x)
+    filters = np.empty(size + 64, x.dtype)
+    sums = np.empty(groups * (size + -(-F // 16) * 16) + 64, x.dtype)
     gradients = np.empty(kernel.size + F, x.dtype)
     dx = np.empty(x.shape if needs_dx else (0, 0, 0, 0), x.dtype)
     shape = (N, *x.shape[1:], KH, KW, OH, OW, F, top, left)

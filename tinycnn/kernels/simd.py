@@ -104,7 +104,9 @@ def jit(parallel: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     jitted helper would never be found again; helpers belong at module level in `compiled.py`.)
 
     Args:
-        parallel: run its `prange` loops on all threads.
+        parallel: run its `prange` loops on all threads. Numba then does so with every np.zeros and
+            every `array[a:b] = ...` outside of them too, at half a second of compilation each:
+            kernels keep those inside, or in a helper.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
