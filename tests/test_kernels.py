@@ -489,6 +489,20 @@ def test_batch_norm(rung, shape, dtype):
 
 @each_rung
 @each_dtype
+@pytest.mark.parametrize("kind", ["uint8", "int64", "bool", "float32", "float64"])
+def test_rescale(rung, kind, dtype):
+    """In pieces, of views, to the bit: a product that was not rounded before the sum would show."""
+    whole = np.random.default_rng(0).integers(0, 256, (2, 9001)).astype(kind)
+    for x in (whole, whole[:, ::2], whole[:0]):
+        found = rung.rescale(x, 1 / 255, -0.1, np.dtype(dtype))
+        scalar = np.dtype(dtype).type
+        one_by_one = [scalar(v) * scalar(1 / 255) + scalar(-0.1) for v in x.ravel().tolist()]
+        assert found.dtype == dtype
+        assert np.array_equal(found, np.array(one_by_one, dtype).reshape(x.shape))
+
+
+@each_rung
+@each_dtype
 @pytest.mark.parametrize("shape", [(7,), (2, 3, 4, 5), (0, 4), (9000,)], ids=str)
 @pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
 def test_dropout(rung, rate, shape, dtype):

@@ -348,18 +348,18 @@ class Trainer:
             )
         chosen: slice | Array = slice(0)
         for chosen in islice(batches.batches(len(x), batch_size, order), run.batch, None):
-            batch = run.batch
+            batch, y_true = run.batch, y[chosen]
             call(run.hooks, "on_train_batch_begin", batch)
-            loss, y_pred, updated = self._train_step(x[chosen], y[chosen])
+            loss, y_pred, updated = self._train_step(x[chosen], y_true)
             run.end_batch()
             if math.isfinite(loss) and not updated:
-                raise self._error("a gradient is not finite", run, x[chosen], y[chosen])
-            logs = run.means.add(loss, y[chosen], y_pred)
+                raise self._error("a gradient is not finite", run, x[chosen], y_true)
+            logs = run.means.add(loss, y_true, y_pred)
             call(run.hooks, "on_train_batch_end", batch, logs=logs)
             if self.stop_training:
                 break
             if not updated:
-                raise self._error(f"the loss became {loss}", run, x[chosen], y[chosen])
+                raise self._error(f"the loss became {loss}", run, x[chosen], y_true)
             run.stop_if_interrupted()
         else:
             if not all(np.isfinite(parameter.value).all() for parameter in self.parameters):

@@ -35,6 +35,7 @@ __all__ = [
     "leaky_relu_backward",
     "leaky_relu_forward",
     "moments",
+    "rescale",
     "sigmoid_backward",
     "sigmoid_forward",
     "tanh_backward",
@@ -263,6 +264,27 @@ def _channels(x: Array, **arrays: Array) -> list[Array]:
     same_dtype(x=x, **arrays)
     same_shape(x.shape[-1:], **arrays)
     return [ready(array, 1, name) for name, array in arrays.items()]
+
+
+# --- rescaling ------------------------------------------------------------------------------------
+
+
+@jit(parallel=True)
+def _rescale(x, y, scale, offset):
+    for g in prange((x.size + _PIECE - 1) // _PIECE):
+        source, target = x[g * _PIECE : (g + 1) * _PIECE], y[g * _PIECE : (g + 1) * _PIECE]
+        for i in range(source.size):
+            target[i] = y.dtype.type(source[i]) * scale + offset
+
+
+def rescale(x: Array, scale: float, offset: float, dtype: np.dtype[np.floating]) -> Array:
+    """As `reference.rescale`; what is not uint8 is converted first."""
+    if x.dtype != np.uint8:
+        x = x.astype(dtype, copy=False)
+    x = np.require(x, requirements=["C", "A", "W"])
+    y = np.empty(x.shape, dtype)
+    _rescale(x.reshape(-1), y.reshape(-1), dtype.type(scale), dtype.type(offset))
+    return y
 
 
 # --- dropout --------------------------------------------------------------------------------------

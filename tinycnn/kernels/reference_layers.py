@@ -32,6 +32,7 @@ __all__ = [
     "leaky_relu_backward",
     "leaky_relu_forward",
     "moments",
+    "rescale",
     "sigmoid_backward",
     "sigmoid_forward",
     "tanh_backward",
@@ -190,6 +191,24 @@ def batch_norm_backward(
         M = x.size // C
         dy = dy - dbeta / M - x_hat * (dgamma / M)
     return dy * (gamma * s), dgamma, dbeta
+
+
+# --- rescaling ------------------------------------------------------------------------------------
+
+
+def rescale(x: Array, scale: float, offset: float, dtype: np.dtype[np.floating]) -> Array:
+    """x * scale + offset.
+
+    Args:
+        x: any shape and any dtype: pixels are uint8.
+        scale: factor.
+        offset: added after it.
+        dtype: of the result, and of the arithmetic.
+
+    Returns:
+        y, the shape of `x`.
+    """
+    return x.astype(dtype, copy=False) * dtype.type(scale) + dtype.type(offset)
 
 
 # --- dropout --------------------------------------------------------------------------------------

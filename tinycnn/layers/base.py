@@ -140,7 +140,7 @@ class Layer:
             )
         return Parameter(name, value)
 
-    def _receive(self, x: Array) -> Array:
+    def _receive(self, x: Array, cast: bool = True) -> Array:
         """`x` as this layer takes it: building it first if need be, checked, in its dtype."""
         x = np.asarray(x)
         if not self.built:
@@ -149,7 +149,7 @@ class Layer:
         if x.shape[1:] != self.input_shape:
             expected = ", ".join(map(str, ("N", *(self.input_shape or ()))))
             raise ValueError(f"{self} expects input of shape ({expected}). Received: {x.shape}")
-        return x.astype(self.dtype, copy=False)
+        return x.astype(self.dtype, copy=False) if cast else x
 
     def _receive_gradient(self, dy: Array) -> Array:
         """`dy` as this layer takes it: checked, in its dtype."""

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+
+from tinycnn import kernels
 from tinycnn.arguments import number
 from tinycnn.layers.base import Layer
 from tinycnn.utils import Array
@@ -28,9 +31,9 @@ class Rescaling(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = x * scale + offset."""
-        x = self._receive(x)
+        x = self._receive(x, cast=False)
         self._cache = ()
-        return x * self.scale + self.offset
+        return kernels.rescale(x, self.scale, self.offset, np.dtype(self.dtype))
 
     def backward(self, dy: Array) -> Array:
         """dx = dy * scale."""
