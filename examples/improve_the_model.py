@@ -1,6 +1,6 @@
 """What dropout, batch normalisation, augmentation and the others bring, and what of it is luck.
 
-    python examples/improve_the_model.py                    # under 20 minutes on two cores
+    python examples/improve_the_model.py                    # some 12 minutes on two free cores
     python examples/improve_the_model.py --quick            # half a minute; can tell little
     python examples/improve_the_model.py --data-dir FOLDER  # your own copy of MNIST
 
