@@ -252,79 +252,91 @@ def _forward(
 
 @jit(parallel=True)
 def _dkernel(
-    x, dy, y, winners, sums, out, shape, groups, slabs, chunk, masked, pooled, ROW, COLUMN
+    x, dy, y, winners, sums, out, shape, groups, slabs, chunk, masked, pooled, ROW, COLUMN, HALF
 ):
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     P, WIDE = len(COLUMN), len(ROW) * LANES
     M, K = N * OH * OW, KH * KW * C
     if pooled:
         M = N * (OH // 2) * (OW // 2) * 4
-    panels, blocks = (F + WIDE - 1) // WIDE, (K + P - 1) // P
+    # Rows of dkernel come in blocks of P; few that are left over share a pass with dbias.
+    panels, blocks = (F + WIDE - 1) // WIDE, (K + P - 1 - len(HALF)) // P
     sums = from_line(sums)
     unit = 4 if pooled else 1  # outputs that stay together
     for item in prange(groups * panels * slabs):
         # A group of outputs, a panel of filters, a slab of the kernel's rows. `sums` holds
-        # K + 1 rows of WIDE for each group and panel, the last one for dbias.
+        # K + 2 rows of WIDE for each group and panel, one for dbias and one that nobody reads.
         g, panel, slab = item // (panels * slabs), item // slabs % panels, item % slabs
-        f0, first = panel * WIDE, (g * panels + panel) * (K + 1) * WIDE
+        f0, first = panel * WIDE, (g * panels + panel) * (K + 2) * WIDE
         b0, b1 = blocks * slab // slabs, blocks * (slab + 1) // slabs
         sums[first + b0 * P * WIDE : first + min(b1 * P, K) * WIDE] = 0
         dbias = first + K * WIDE
         if slab == 0:
-            sums[dbias : dbias + WIDE] = 0
+            sums[first + min(blocks * P, K) * WIDE : dbias + 2 * WIDE] = 0
         one = np.ones(1, x.dtype)
         windows = np.empty(chunk, np.int64)
         outputs = np.empty(chunk, np.int64)
         # Where row k of dkernel is in `sums`, and input k of a window from the window's start.
-        places, origins = np.empty(blocks * P, np.int64), np.empty(blocks * P, np.int64)
-        for k in range(blocks * P):
-            places[k] = first + min(k, K - 1) * WIDE
+        end = blocks * P + len(HALF)
+        places, origins = np.empty(end, np.int64), np.empty(end, np.int64)
+        for k in range(end):
+            # A block is filled up with its last row again, the rows left over with the one unread.
+            places[k] = first + (min(k, K - 1) if k < max(blocks * P, K) else K + 1) * WIDE
             origins[k] = (KH - 1) * W * C + KW * C - 1
         for u in range(KH):
             for i in range(KW * C):
                 origins[u * KW * C + i] = u * W * C + i
         rows = from_line(np.zeros(chunk * WIDE + 64, x.dtype))
-        end = M // unit * (g + 1) // groups * unit
-        for m0 in range(M // unit * g // groups * unit, end, chunk):
-            count = min(chunk, end - m0)
+        m1 = M // unit * (g + 1) // groups * unit
+        for m0 in range(M // unit * g // groups * unit, m1, chunk):
+            count = min(chunk, m1 - m0)
             if pooled:
                 _find_pools(windows, outputs, m0 // 4, count // 4, shape)
             else:
                 _find_windows(windows, m0, count, shape)
-            for t in range(count):
-                start = (m0 + t) * F + f0
-                if pooled:
-                    start = outputs[t // 4] + f0
+            for t in range(0, count, unit):
+                start = (outputs[t // 4] if pooled else (m0 + t) * F) + f0
                 if start + WIDE <= dy.size:
                     # Past the end of a row this reads from the next: into sums nobody reads.
                     row = load_row(dy, start, ROW)
-                    if masked:
-                        row = where_positive(load_row(y, start, ROW), row)
                     if pooled:
-                        row = where_equal(load_row(winners, start, ROW), t % 4, row)
-                    store_tile(rows, (t * WIDE,), 0, row)
+                        codes = load_row(winners, start, ROW)
+                        for place in range(4):
+                            won = where_equal(codes, place, row)
+                            store_tile(rows, ((t + place) * WIDE,), 0, won)
+                    elif masked:
+                        positive = where_positive(load_row(y, start, ROW), row)
+                        store_tile(rows, (t * WIDE,), 0, positive)
+                    else:
+                        store_tile(rows, (t * WIDE,), 0, row)
                 elif pooled:
-                    for f in range(min(WIDE, F - f0)):
-                        won = winners[start + f] == t % 4
-                        rows[t * WIDE + f] = dy[start + f] if won else x.dtype.type(0)
+                    for i in range(4 * min(WIDE, F - f0)):
+                        f, place = i // 4, i % 4
+                        value = dy[start + f] if winners[start + f] == place else x.dtype.type(0)
+                        rows[(t + place) * WIDE + f] = value
                 else:
                     copy(rows[t * WIDE : t * WIDE + min(WIDE, F - f0)], dy, y, start, masked)
             if slab == 0:
-                tile = load_row(sums, dbias, ROW)
+                starts = indices(places, blocks * P, HALF)
+                offsets = indices(origins, blocks * P, HALF)
+                rest, total = load_tile(sums, starts, ROW), load_row(sums, dbias, ROW)
                 for t in range(count):
-                    tile = multiply_add(tile, one, (0,), 0, load_row(rows, t * WIDE, ROW))
-                store_tile(sums, (dbias,), 0, tile)
+                    row = load_row(rows, t * WIDE, ROW)
+                    rest = multiply_add(rest, x, offsets, windows[t], row)
+                    total = multiply_add(total, one, (0,), 0, row)
+                store_tile(sums, starts, 0, rest)
+                store_tile(sums, (dbias,), 0, total)
             for b in range(b0, b1):
                 starts, offsets = indices(places, b * P, COLUMN), indices(origins, b * P, COLUMN)
                 tile = load_tile(sums, starts, ROW)
                 for t in range(count):
                     tile = multiply_add(tile, x, offsets, windows[t], load_row(rows, t * WIDE, ROW))
                 store_tile(sums, starts, 0, tile)
-    add_groups(sums, groups, panels * (K + 1) * WIDE)
-    for row in range(panels * (K + 1)):
-        f0, k = row // (K + 1) * WIDE, row % (K + 1)
-        start = k * F + f0
-        copy(out[start : start + min(WIDE, F - f0)], sums, sums, row * WIDE, False)
+    add_groups(sums, groups, panels * (K + 2) * WIDE)
+    for i in range(panels * (K + 1)):
+        panel, k = i // (K + 1), i % (K + 1)
+        target = out[k * F + panel * WIDE : k * F + min(F, (panel + 1) * WIDE)]
+        copy(target, sums, sums, (panel * (K + 2) + k) * WIDE, False)
 
 
 @jit(parallel=True)
@@ -548,13 +560,13 @@ def kernel_gradients(
 @functools.lru_cache(1024)
 def _dkernel_pieces(
     shape: Shape, pooled: bool
-) -> tuple[Shape, int, int, int, int, tuple[Shape, Shape]]:
+) -> tuple[Shape, int, int, int, int, tuple[Shape, ...]]:
     """The shape as `_dkernel` takes it; groups, slabs, chunk; numbers in `sums`; the tile."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     M, K = N * OH * OW, KH * KW * C
     V = _width(F)
     P, WIDE = ROWS[V], V * LANES
-    panels, blocks = -(-F // WIDE), -(-K // P)
+    panels, blocks = -(-F // WIDE), (K + P - 1 - P // 2) // P
     # 16 pieces of work or more. First slabs of the kernel's rows, as long as copying the outputs
     # for each is little beside them; then groups of 256 outputs or more, each with sums of its own,
     # which cost memory; where that is not enough, smaller slabs. Sums of more than 8192 numbers
@@ -562,11 +574,11 @@ def _dkernel_pieces(
     slabs = max(1, min(blocks // 32, 16 // panels))
     groups = max(-(-16 // (panels * slabs)), M // 8192)
     groups = max(1, min(16, groups, M // 256, (1 << 22) // (panels * K * WIDE)))
-    slabs = min(blocks, max(slabs, -(-16 // (groups * panels))))
+    slabs = max(1, min(blocks, max(slabs, -(-16 // (groups * panels)))))
     chunk = max(4, 4096 // WIDE)
-    sums = groups * panels * (K + 1) * WIDE
+    sums = groups * panels * (K + 2) * WIDE
     shape = shape if pooled else _pointwise(shape)
-    return shape, groups, slabs, chunk, sums, ((0,) * V, (0,) * P)
+    return shape, groups, slabs, chunk, sums, ((0,) * V, (0,) * P, (0,) * (P // 2))
 
 
 def placed(x: Array, size: Pair, before: Pair, y: Array | None = None) -> Array:
