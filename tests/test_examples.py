@@ -440,7 +440,7 @@ def test_the_loop_by_hand_learns():
 def test_the_optimizers_are_compared(small, tmp_path):
     process = run(
         "compare_optimizers.py",
-        *("--data-dir", small, "--images", 400, "--epochs", 2, "--output-dir", tmp_path / "new"),
+        *("--data-dir", small, "--images", 200, "--epochs", 2, "--output-dir", tmp_path / "new"),
     )
     assert process.returncode == 0, process.stderr
     tried, chosen = process.stdout.split("best by val_accuracy")
@@ -543,7 +543,8 @@ def test_the_experiments_draw_digits_where_mnist_can_not_be_had(tmp_path, name):
 
 
 def test_improving_the_model_ends_in_a_table_of_differences(small, tmp_path):
-    process = run("improve_the_model.py", "--data-dir", small, "--quick", home=tmp_path)
+    arguments = ["--data-dir", small, "--quick", "--epochs", 1]
+    process = run("improve_the_model.py", *arguments, home=tmp_path)
     assert process.returncode == 0, process.stderr
     # Of 500 the last fifth to judge by, the twelfth before it to stop by.
     assert "359 images to learn from, 100 to judge by" in process.stdout

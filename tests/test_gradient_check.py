@@ -278,8 +278,8 @@ def test_two_hundred_seeds_without_a_false_alarm(rung):
             assert check_model(*case, seed=seed).passed, (seed, title)
 
 
-@pytest.mark.parametrize("seed", range(1, 11))
-def test_ten_seeds_without_a_false_alarm(numpy_rung, seed):
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_three_seeds_without_a_false_alarm(numpy_rung, seed):
     for _, layer, x in layer_cases(seed):
         check_layer(layer, x, seed).raise_if_failed()
     for _, *case in loss_cases(seed):

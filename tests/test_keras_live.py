@@ -1,8 +1,9 @@
 """Real Keras and tinycnn side by side on random networks: both rungs, float32 and float64.
 
-    python -m pytest -m reference tests/test_keras_live.py             # needs the `reference` extra
-    python -m pytest -m reference tests/test_keras_live.py -k quick    # ten networks
-    python tests/test_keras_live.py [networks]                         # a table of the differences
+    python -m pytest -m "reference and not full" tests/test_keras_live.py  # a fifth of the networks
+    python -m pytest -m reference tests/test_keras_live.py                 # all of them
+    python -m pytest -m reference tests/test_keras_live.py -k quick        # ten
+    python tests/test_keras_live.py [networks]                            # a table of differences
 
 `keras_live.py` draws the cases. As in `test_keras_trace.py`, a comparison yields rows of (quantity,
 difference, tolerance), which the tests and the table share.
@@ -520,21 +521,28 @@ def check(rows) -> int:
     return len(rungs)
 
 
+def beyond(seeds, count, name=str):
+    """The seeds as parameters, those from `count` on for the `full` tier."""
+    full = pytest.mark.full
+    return [pytest.param(n, id=name(n), marks=[full] if n >= count else []) for n in seeds]
+
+
+def groups(count):
+    """The first seeds of groups; at least two groups, or a fifth of all, are for every run."""
+    names = {0: "quick"}
+    seeds = range(0, count, GROUP)
+    return beyond(seeds, max(2 * GROUP, count // 5), lambda n: names.get(n, f"from {n}"))
+
+
 @pytest.mark.parametrize("dtype", live.DTYPES)
-@pytest.mark.parametrize(
-    "first",
-    [pytest.param(n, id="quick" if n == 0 else f"from {n}") for n in range(0, NETWORKS, GROUP)],
-)
+@pytest.mark.parametrize("first", groups(NETWORKS))
 def test_networks(first, dtype):
     found = sum(check(compare_network(seed, dtype)) for seed in range(first, first + GROUP))
     assert found <= BRANCHED_AT_MOST
 
 
 @pytest.mark.parametrize("dtype", live.DTYPES)
-@pytest.mark.parametrize(
-    "first",
-    [pytest.param(n, id="quick" if n == 0 else f"from {n}") for n in range(0, LAYERED_NETS, GROUP)],
-)
+@pytest.mark.parametrize("first", groups(LAYERED_NETS))
 def test_networks_with_other_layers(first, dtype):
     for seed in range(first, first + GROUP):
         check(compare_layers(seed, dtype))
@@ -619,17 +627,14 @@ def test_weights_of_batch_norm_and_dropout_travel(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", live.DTYPES)
-@pytest.mark.parametrize(
-    "first",
-    [pytest.param(n, id="quick" if n == 0 else f"from {n}") for n in range(0, FITS, GROUP)],
-)
+@pytest.mark.parametrize("first", groups(FITS))
 def test_fits(first, dtype):
     for seed in range(first, first + GROUP):
         check(compare_fit(seed, dtype))
 
 
 @pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer:UserWarning")  # ours
-@pytest.mark.parametrize("seed", range(TRAVELS))
+@pytest.mark.parametrize("seed", beyond(range(TRAVELS), TRAVELS // 4))
 def test_weights_travel(seed, tmp_path):
     check(compare_travel(seed, tmp_path))
 
