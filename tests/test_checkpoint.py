@@ -521,7 +521,7 @@ def start(*arguments):
 
 def finish(process):
     """The last line of a run that nobody kills: the SHA-256 of its weights, and of all its bits."""
-    out, errors = process.communicate(timeout=120)
+    out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     return out.splitlines()[-1]
 
