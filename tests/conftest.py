@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,31 @@ import pytest
 
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
 
+ROOT = Path(__file__).parents[1]
+
 # What the tests start imports this checkout, as they do, whatever is installed.
 os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+
+
+def pytest_sessionstart(session):
+    """On an empty cache the whole suite begins by compiling the kernels on two cores at once.
+
+    Every layer's adjoint runs every kernel: float32 in one process, float64 in another. Whether
+    they pass is seen when they run again.
+    """
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(kernels.__file__).parent)
+    whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if whole and not any(folder.rglob("*.nbc")):
+        print("compiling the kernels, once on this machine: about 30 s", flush=True)
+        command = [sys.executable, "-m", "pytest", "-q", "tests/test_adjoint.py", "-k"]
+        halves = [
+            subprocess.Popen([*command, f"numba and {dtype}"], cwd=ROOT, stdout=subprocess.DEVNULL)
+            for dtype in ("float32", "float64")
+        ]
+        for half in halves:
+            half.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)

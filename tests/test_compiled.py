@@ -261,7 +261,8 @@ def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
         x = np.ones((2, 9, 9, 3), dtype)
         for F in (1, 20, 40, 70, 140):
             kernel = np.ones((3, 2, 3, F), dtype)
-            y = compiled.conv2d_forward(x, kernel, np.ones(F, dtype), (2, 1), "same", True)
+            bias = np.ones(2 * F, dtype)[::2]  # to Numba an array of another type
+            y = compiled.conv2d_forward(x, kernel, bias, (2, 1), "same", True)
             compiled.conv2d_backward(y, x, kernel, (2, 1), "same", y)
             compiled.dense_backward(
                 *[a.copy() for a in (y[0, 0], x[0, 0, : y.shape[2]], kernel[0, 0])]

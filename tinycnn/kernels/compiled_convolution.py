@@ -488,7 +488,8 @@ def convolve(
     `steps`, for a kernel read in another order: where its first number is in `kernel`, and how far
     it is from there to the next row, column, channel and filter.
     """
-    if bias is not None:
+    bias = np.empty(0, x.dtype) if bias is None else ready(bias, 1, "bias")
+    if bias.size:
         same_dtype(x=x, bias=bias)
         same_shape(shape[-1:], bias=bias)
     shape, y_shape, in_order, chunk, tile = _forward_pieces(shape, pooled)
@@ -497,7 +498,7 @@ def convolve(
     _forward(
         x.reshape(-1),
         kernel.reshape(-1),
-        np.empty(0, x.dtype) if bias is None else bias,
+        bias,
         y.reshape(-1),
         winners.reshape(-1),
         shape,
