@@ -111,8 +111,9 @@ if __name__ == "__main__":
         options += ["--data-dir", args.data_dir]
 
     def trained(rung: str, nudge: int = 0) -> dict:
-        """What `measure` printed in a process of its own."""
-        return json.loads(run(__file__, "--measure", rung, "--nudge", str(nudge), *options)[1])
+        """What `measure` printed last in a process of its own; it may compile first, and say so."""
+        _, output = run(__file__, "--measure", rung, "--nudge", str(nudge), *options)
+        return json.loads(output.splitlines()[-1])
 
     def apart(one: dict, other: dict) -> str:
         """The largest differences of two histories."""

@@ -75,7 +75,7 @@ TILES = ((8, 1), (4, 2)) if LANES == 8 else ((8, 1), (8, 2))
 
 
 def _announce() -> None:
-    console.notice("compiling the kernels, once on this machine: up to 20 s", once=True)
+    console.notice("compiling the kernels, once on this machine: about 20 s", once=True)
 
 
 # Called just before a kernel is compiled, not when it comes from the cache; `warm_up` replaces it.
