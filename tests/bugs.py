@@ -996,7 +996,7 @@ _ALL = [
             Edit(
                 "optimizers:Adam._update_all",
                 "self.epsilon",
-                "self.epsilon * float(np.sqrt(1 - self.beta_2**self.iterations))",
+                "self.epsilon * (1 - self.beta_2**self.iterations) ** 0.5",
             ),
         ),
     ),

@@ -54,6 +54,12 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         """Channels each with a mean and a scale of its own."""
         return some(*shape) * rng.uniform(0.5, 2.0, shape[-1]) + 3 * some(shape[-1])
 
+    def scaled(layer: BatchNormalization, *shape: int) -> BatchNormalization:
+        """Gammas that differ from the 1 they begin with: a factor left out would not be noticed."""
+        layer.build(shape, dtype="float64")
+        layer.gamma.value[...] = np.linspace(0.5, 2.0, shape[-1])
+        return layer
+
     def ties(*shape: int) -> Array:
         """Few values, many of them equal and many 0."""
         return rng.integers(1, 3, shape) * (rng.random(shape) < 0.3).astype(np.float64)
@@ -101,8 +107,8 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         ("ELU, alpha 0.3, with ties", ELU(0.3), ties(3, 7) - 1),
         ("Dropout", Dropout(0.4), some(3, 4, 5)),
         ("Dropout of zeros", Dropout(0.4), ties(3, 4, 5)),
-        ("BatchNormalization", BatchNormalization(), shifted(3, 4, 5, 2)),
-        ("BatchNormalization of rows", BatchNormalization(epsilon=0.1), shifted(7, 5)),
+        ("BatchNormalization", scaled(BatchNormalization(), 4, 5, 2), shifted(3, 4, 5, 2)),
+        ("BatchNormalization of rows", scaled(BatchNormalization(epsilon=0.1), 5), shifted(7, 5)),
         ("BatchNormalization, no gamma", BatchNormalization(scale=False), shifted(3, 4)),
         ("BatchNormalization, no beta", BatchNormalization(center=False), shifted(2, 3, 2)),
         ("AveragePooling2D 2x2 of 5x7", AveragePooling2D(2), some(2, 5, 7, 2)),
