@@ -401,9 +401,10 @@ def conv2d_backward(
     `input_gradient`.
 
     Optimizations:
-        - dkernel: outputs in chunks that fit the first-level cache; relu's mask, the zero-padding
-          to whole panels and dbias ride along in the copy of a chunk
-        - fixed groups of outputs, each with sums of its own that are added in order at the end
+        - dkernel: outputs in chunks that fit the first-level cache; relu's mask and the
+          zero-padding to whole panels ride along in the copy of a chunk
+        - fixed slabs of dkernel's rows and fixed groups of outputs; each group has sums of its own,
+          which are added in order at the end
         - dx: no dilated dy, so no multiplications by zeros between its pixels
     """
     dy, x, kernel = ready(dy, 4, "dy"), ready(x, 4, "x"), ready(kernel, 4, "kernel")
@@ -625,7 +626,6 @@ def _pointwise(shape: Shape) -> Shape:
     return shape
 
 
-@functools.cache
 def _width(F: int) -> int:
     """The V of the tile that spends least on F filters: V and a little for each of its panels."""
     return min(ROWS, key=lambda V: -(-F // (V * LANES)) * (V + 0.2))

@@ -101,7 +101,7 @@ def jit(parallel: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Compiles a kernel on its first call with new types, or loads it from the cache.
 
     A kernel may close over plain numbers only: they are part of the cache's key. (A closed-over
-    jitted helper would never be found again; helpers belong at module level in `compiled.py`.)
+    jitted helper would never be found again; helpers belong at module level.)
 
     Args:
         parallel: run its `prange` loops on all threads. Numba then does so with every np.zeros and
