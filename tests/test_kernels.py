@@ -81,6 +81,12 @@ CONVOLUTIONS = {
     "many_images_of_one_window": (14, 2, 2, 2, 2, 2, (1, 1), 3),
     "many_outputs": (3, 20, 20, 1, 2, 3, (1, 1), 5),  # every sample group, chunks of many tiles
     "many_wide_outputs": (3, 20, 20, 1, 2, 3, (1, 1), 50),
+    # One filter behind a whole panel of channels, at 4, 8 and 16 lanes: dx reads a flipped kernel
+    # whose filters lie side by side.
+    "one_filter_4": (2, 4, 5, 4, 3, 2, (1, 1), 1),
+    "one_filter_8": (2, 4, 5, 8, 3, 2, (1, 1), 1),
+    "one_filter_16": (2, 4, 5, 16, 3, 2, (2, 1), 1),
+    "one_filter_32": (1, 4, 5, 32, 2, 3, (1, 1), 1),
 }
 each_convolution = pytest.mark.parametrize("case", CONVOLUTIONS)
 

@@ -76,6 +76,11 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         ("Conv2D 2x4, same", Conv2D(3, (2, 4), padding="same", **b), some(2, 4, 5, 2)),
         ("Conv2D 3x3, strides 2, relu", Conv2D(3, 3, 2, activation="relu", **b), some(2, 7, 8, 2)),
         ("Conv2D 2x2, strides 3, no bias", Conv2D(3, 2, 3, use_bias=False), some(2, 8, 7, 2)),
+        # One filter behind whole SIMD vectors of channels, as a denoising autoencoder ends.
+        *(
+            (f"Conv2D 3x2, {C} channels to 1 filter", Conv2D(1, (3, 2), **b), some(2, 4, 4, C))
+            for C in (4, 8, 16, 32)
+        ),
         ("Conv2D 1x1, softmax", Conv2D(3, 1, activation="softmax", **b), some(2, 3, 3, 2)),
         ("MaxPooling2D 2x2", MaxPooling2D(2), distinct(2, 6, 4, 3)),
         ("MaxPooling2D 2x2 of 5x7", MaxPooling2D(2), distinct(2, 5, 7, 2)),

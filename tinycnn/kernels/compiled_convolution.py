@@ -176,7 +176,21 @@ def _packed(kernel, steps, shape, WIDE):
 
 @jit(parallel=True)
 def _forward(
-    x, kernel, bias, y, winners, shape, steps, zeros, chunk, relu, pooled, ROW, COLUMN, POOLS
+    x,
+    kernel,
+    bias,
+    y,
+    winners,
+    shape,
+    steps,
+    packed,
+    zeros,
+    chunk,
+    relu,
+    pooled,
+    ROW,
+    COLUMN,
+    POOLS,
 ):
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     P, WIDE = len(COLUMN), len(ROW) * LANES
@@ -184,7 +198,7 @@ def _forward(
     if pooled:
         M = N * (OH // 2) * (OW // 2) * 4
     panels = kernel
-    if steps[4] != 1 or F != WIDE:
+    if not packed:
         panels = _packed(kernel, steps, shape, WIDE)
     first = _padded(bias, (F + WIDE - 1) // WIDE * WIDE)
     top, bottom, left, right = zeros
@@ -494,6 +508,10 @@ def convolve(
         same_dtype(x=x, bias=bias)
         same_shape(shape[-1:], bias=bias)
     shape, y_shape, in_order, chunk, tile = _forward_pieces(shape, pooled)
+    steps = steps or in_order
+    # One panel that lies in memory as the kernel reads it. All steps have to say so: those of a
+    # flipped kernel end in a 1, too, where it has one filter.
+    packed = steps == in_order and shape[-1] == len(tile[0]) * LANES
     y = np.empty(y_shape, x.dtype)
     winners: Array = np.empty(y_shape, np.uint8) if pooled else NO_WINNERS
     _forward(
@@ -503,7 +521,8 @@ def convolve(
         y.reshape(-1),
         winners.reshape(-1),
         shape,
-        steps or in_order,
+        steps,
+        packed,
         zeros,
         chunk,
         relu,
