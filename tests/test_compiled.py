@@ -2,49 +2,17 @@
 
 import hashlib
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
+from processes import ROOT, finish, finish_tests, start, start_tests
 
 from tinycnn.kernels import compiled, reference, reference_layers, simd
 
-ROOT = Path(__file__).parents[1]
 jit_on = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing compiles")
-
-
-def start(code, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def finish(process):
-    """(stdout, stderr) of a process that must succeed."""
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    return out, err
-
-
-def start_tests(selection, **environment):
-    """A part of test_kernels.py in a process of its own."""
-    arguments = ["-q", "-x", "-p", "no:cacheprovider", "tests/test_kernels.py", "-k", selection]
-    return start(f"import pytest, sys; sys.exit(pytest.main({arguments}))", **environment)
-
-
-def finish_tests(process):
-    out, _ = process.communicate(timeout=1500)
-    assert process.returncode == 0, out[-3000:]
-    assert " passed" in out
 
 
 # --- the cache, in this process: every `jit` makes a kernel that knows nothing yet ----------------

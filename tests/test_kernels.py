@@ -762,6 +762,31 @@ def test_inputs_are_left_alone_and_may_be_read_only_or_strided(rung, name, dtype
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+# name: (shapes, other arguments); the last array is relu's output.
+MASKED = {
+    "conv2d_backward": ([(2, 4, 3, 5), IMAGE, KERNEL, (2, 4, 3, 5)], ((1, 1), "valid")),
+    "dense_backward": ([(4, 3), ROWS, (6, 3), (4, 3)], ()),
+}
+TWICE = [name for name, (shapes, _) in FUNCTIONS.items() if shapes[:2] == [ROWS, ROWS]]
+
+
+@each_rung
+@pytest.mark.parametrize("name", [*TWICE, *MASKED])
+def test_one_array_may_be_given_twice(rung, name):
+    """What a function does depends on the numbers that it is given, not on whose they are."""
+    function = getattr(rung, name)
+    if name in MASKED:
+        shapes, rest = MASKED[name]
+        dy, x, kernel = (random(shape, "float32", seed) for seed, shape in enumerate(shapes[:3]))
+        same, copy = (function(dy, x, kernel, *rest, y) for y in (dy, dy.copy()))
+    else:
+        array = random(ROWS, "float32")
+        rest = FUNCTIONS[name][1]
+        same, copy = (function(array, other, *rest) for other in (array, array.copy()))
+    for one, other in zip(results(same), results(copy), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_max_pool_backward_takes_read_only_and_strided_arrays():
     x = random((1, 4, 6, 2), "float32")
     _, winners = reference.max_pool_forward(x, (2, 2), (2, 2))

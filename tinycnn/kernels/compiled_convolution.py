@@ -422,18 +422,19 @@ def conv2d_backward(
         - dx: no dilated dy, so no multiplications by zeros between its pixels
     """
     dy, x, kernel = ready(dy, 4, "dy"), ready(x, 4, "x"), ready(kernel, 4, "kernel")
-    y = dy if y is None else ready(y, 4, "y")
-    same_dtype(x=x, kernel=kernel, dy=dy, y=y)
+    relu = {} if y is None else {"y": ready(y, 4, "y")}
+    same_dtype(x=x, kernel=kernel, dy=dy, **relu)
     shape, (top, _, left, _) = conv_shape(x.shape, kernel.shape, strides, padding)
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-    same_shape((N, OH, OW, F), dy=dy, y=y)
+    same_shape((N, OH, OW, F), dy=dy, **relu)
+    y = relu.get("y")
     dkernel, dbias = kernel_gradients(placed(x, (H, W), (top, left)), dy, y, shape)
     dx = input_gradient(dy, y, kernel, x.shape, strides, (top, left)) if needs_dx else None
     return dx, dkernel.reshape(kernel.shape), dbias
 
 
 def input_gradient(
-    dy: Array, y: Array, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
+    dy: Array, y: Array | None, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
 ) -> Array:
     """The gradient by x; `before` are the rows and columns of padding above and left of x.
 
@@ -550,20 +551,21 @@ def _forward_pieces(
 
 
 def kernel_gradients(
-    x: Array, dy: Array, y: Array, shape: Shape, winners: Array = NO_WINNERS
+    x: Array, dy: Array, y: Array | None, shape: Shape, winners: Array | None = None
 ) -> tuple[Array, Array]:
-    """dkernel (flat) and dbias, from a padded x; relu's mask is taken from y unless y is dy.
+    """dkernel (flat) and dbias, from a padded x; with relu's output `y`, dy counts where y > 0.
 
     With `winners`, dy is the gradient by the pool's outputs.
     """
-    pooled = winners.size > 0
+    pooled = winners is not None  # it may be empty: an image too small for a single pool
+    winners = NO_WINNERS if winners is None else winners
     shape, groups, slabs, chunk, sums, tile = _dkernel_pieces(shape, pooled)
     K, F = shape[3] * shape[4] * shape[5], shape[-1]
     gradients = np.empty((K + 1) * F, x.dtype)
     _dkernel(
         x.reshape(-1),
         dy.reshape(-1),
-        y.reshape(-1),
+        (dy if y is None else y).reshape(-1),
         winners.reshape(-1),
         np.empty(sums + 64, x.dtype),
         gradients,
@@ -571,7 +573,7 @@ def kernel_gradients(
         groups,
         slabs,
         chunk,
-        y is not dy,
+        y is not None,
         pooled,
         *tile,
     )
@@ -608,7 +610,7 @@ def placed(x: Array, size: Pair, before: Pair, y: Array | None = None) -> Array:
     Without anything to do it is `x` itself.
     """
     N, H, W, C = x.shape
-    masked = y is not None and y is not x
+    masked = y is not None
     if size == (H, W) and before == (0, 0) and not masked:
         return x
     out = np.empty((N, *size, C), x.dtype)

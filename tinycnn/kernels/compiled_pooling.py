@@ -273,7 +273,7 @@ def conv2d_relu_pool_backward(
             dz = max_pool_backward(dy, winners.astype(np.int32), (N, OH, OW, F), (2, 2), (2, 2))
             return conv2d_backward(dz, x, kernel, (1, 1), padding)
         x = placed(x, (H, W), (top, left))
-        dkernel, dbias = kernel_gradients(x, dy, dy, shape, winners)
+        dkernel, dbias = kernel_gradients(x, dy, None, shape, winners)
         return None, dkernel.reshape(kernel.shape), dbias
     size = F * KH * parts * WIDE
     groups = max(1, min(16, N, (1 << 22) // size))
