@@ -37,6 +37,7 @@ class Bug(NamedTuple):
     kind: "backward", "layer", "loss", "optimizer" or "initializer".
     source: "owner/repository#thread" or "owner/repository path", and what was wrong there.
     edits: the patch.
+    rung: the one that has it, "numpy" or "numba".
     """
 
     name: str
@@ -44,11 +45,12 @@ class Bug(NamedTuple):
     kind: str
     source: str
     edits: tuple[Edit, ...]
+    rung: str = "numpy"
 
 
 @contextmanager
 def active(bug: Bug) -> Iterator[None]:
-    """tinycnn with this bug in it, on the reference rung."""
+    """tinycnn with this bug in it; it shows on the rung `bug.rung`."""
     healthy = [(function, function.__code__) for function in map(_function, _targets(bug))]
     try:
         for function, code in zip(map(_function, _targets(bug)), _patched(bug), strict=True):
@@ -150,6 +152,22 @@ def _to_every(tied: str, share: str) -> tuple[Edit, ...]:
 
 
 _ALL = [
+    # --- our own ----------------------------------------------------------------------------------
+    Bug(
+        "conv2d: with one filter the flipped kernel of dx is read forwards",
+        "decided by one stride alone",
+        "backward",
+        "tinycnn/tinycnn tinycnn/kernels/compiled_convolution.py: `if steps[4] != 1 or F != WIDE`; "
+        "5,451 tests passed, for no one filter met a whole panel of channels in any of them",
+        (
+            Edit(
+                "kernels.compiled_convolution:convolve",
+                "packed = steps == in_order and",
+                "packed = steps[4] == 1 and",
+            ),
+        ),
+        rung="numba",
+    ),
     # --- backward: sums that are not sums ---------------------------------------------------------
     Bug(
         "max-pool: overlapping windows overwrite each other",

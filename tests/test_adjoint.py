@@ -53,6 +53,11 @@ CONVOLUTIONS = {
     "one output": (2, 3, 2, 2, 3, 2, (1, 1), 3),
     "one of all": (1, 1, 1, 1, 1, 1, (1, 1), 1),
     "many images": (13, 3, 4, 3, 3, 3, (1, 1), 5),
+    # One filter behind whole SIMD vectors, 4, 8 or 16 lanes wide, and one and two of them.
+    "4 channels to 1": (1, 3, 4, 4, 2, 3, (1, 1), 1),
+    "8 channels to 1": (1, 3, 4, 8, 2, 3, (1, 1), 1),
+    "16 channels to 1": (1, 3, 4, 16, 2, 3, (1, 1), 1),
+    "32 channels to 1": (1, 3, 4, 32, 2, 3, (1, 1), 1),
 }
 
 # N, H, W, C, PH, PW, strides: tiling, not tiling, overlapping, and with pixels between the windows.

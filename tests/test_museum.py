@@ -4,7 +4,7 @@
     python -m pytest tests/test_museum.py -m full    # all of them; 200 seeds of right code
     python tests/test_museum.py                      # the table: which check caught which bug
 
-Three groups of checks, all on the reference rung, where bugs.py patches its bugs in:
+Three groups of checks, on the rung where bugs.py patches the bug in, mostly the reference:
 - gradient: backward against central differences, over all layers, losses and a whole network;
 - adjoint: backward against the transpose of forward, from test_adjoint.py;
 - fixtures: numbers that Keras has recorded, from test_keras_trace.py and test_keras_optimizers.py,
@@ -247,7 +247,7 @@ def first_failure(group):
 def caught_by(bug, groups):
     """{group: the check that caught the bug, or None}, up to the last group."""
     # What a wrong formula overflows on is judged by its numbers, not by NumPy's warnings.
-    with kernels.use("numpy"), np.errstate(all="ignore"), bugs.active(bug):
+    with kernels.use(bug.rung), np.errstate(all="ignore"), bugs.active(bug):
         return {group: first_failure(group) for group in groups}
 
 
