@@ -77,6 +77,7 @@ def network(variant: str, dtype: str = "float32") -> Sequential:
             *dropout,
             Dense(10, activation="softmax", **both),
         ],
+        seed=0,
         dtype=dtype,
     )
     model.compile("adam", "categorical_crossentropy")

@@ -29,7 +29,8 @@ ROUNDS = 7
 def compiled_network(raw: bool = False) -> Sequential:
     """The reference network, ready to train; `raw` takes uint8 images."""
     layers = reference_network().layers
-    model = Sequential([Rescaling(1 / 255, input_shape=(28, 28, 1)), *layers] if raw else layers)
+    first = [Rescaling(1 / 255, input_shape=(28, 28, 1))] if raw else []
+    model = Sequential([*first, *layers], seed=0)
     model.compile("adam", "categorical_crossentropy", ["accuracy"])
     return model
 

@@ -86,7 +86,8 @@ model.fit(
     validation_data=(x_train[images:], y_train[images:]),
 )
 model.save(args.output_dir / "best_recipe.npz")
-say(f"wrote {args.output_dir / 'best_recipe.npz'}; fingerprint {model.fingerprint()}")
+say(f"wrote {args.output_dir / 'best_recipe.npz'}")
+say(f"fingerprint of the weights: {model.fingerprint()} (seed {model.seed})")
 
 # --- result
 parts = [("validation", x_train[images:], y_train[images:])]

@@ -84,7 +84,7 @@ paths = [args.output_dir / n for n in ("mnist_cnn.npz", "history.json", "trainin
 model.save(paths[0])
 same = np.array_equal(*(m.predict(x_test, verbose=0) for m in (model, load_model(paths[0]))))
 say(f"the saved model, loaded again, gives {'the same bits' if same else 'OTHER PREDICTIONS'}")
-say(f"fingerprint of the weights: {model.fingerprint()}")
+say(f"fingerprint of the weights: {model.fingerprint()} (seed {model.seed})")
 record = {
     "schema": "tinycnn history 1",
     "dataset": dataset,

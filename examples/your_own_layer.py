@@ -107,7 +107,8 @@ model = Sequential(
         MaxPooling2D((2, 2)),
         Flatten(),
         Dense(10, activation="softmax"),
-    ]
+    ],
+    seed=0,
 )
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.summary()

@@ -65,7 +65,7 @@ def numpy_rung():
 def small_model():
     """A function that makes a compiled network with every kind of layer, for `small_data`."""
 
-    def make(optimizer="adam", loss="categorical_crossentropy", first=(), **arguments):
+    def make(optimizer="adam", loss="categorical_crossentropy", first=(), seed=0, **arguments):
         model = Sequential(
             [
                 *first,
@@ -75,6 +75,7 @@ def small_model():
                 Dense(5, activation="relu"),
                 Dense(3, activation="softmax"),
             ],
+            seed=seed,
             **arguments,
         )
         model.compile(optimizer, loss, metrics=["accuracy"])

@@ -310,11 +310,12 @@ def test_lambda_callback_has_all_hooks(small_model, small_data):
         return lambda *arguments: events.append((name, *arguments[:-1], sorted(arguments[-1])))
 
     hooks = [name for name in vars(callbacks.Callback) if name.startswith("on_")]
-    assert len(hooks) == 6
+    assert len(hooks) == 16
     callback = LambdaCallback(**{name: note(name) for name in hooks})
-    small_model().fit(*small_data(2), callbacks=[callback, LambdaCallback()], verbose=0)
+    model = small_model()
+    model.fit(*small_data(2), callbacks=[callback, LambdaCallback()], verbose=0)
     means = ["accuracy", "loss"]
-    assert events == [
+    expected = [
         ("on_train_begin", []),
         ("on_epoch_begin", 0, []),
         ("on_train_batch_begin", 0, []),
@@ -322,8 +323,9 @@ def test_lambda_callback_has_all_hooks(small_model, small_data):
         ("on_epoch_end", 0, means),
         ("on_train_end", means),
     ]
-    with pytest.raises(TypeError, match="on_batch_end"):
-        LambdaCallback(on_batch_end=print)
+    assert events == expected
+    with pytest.raises(TypeError, match="LambdaCallback has no argument `on_batch_finish`"):
+        LambdaCallback(on_batch_finish=print)
 
 
 @pytest.mark.parametrize(

@@ -195,8 +195,8 @@ SPELLINGS = {
 }
 
 
-def softmax_model(spelling, loss="categorical_crossentropy", **arguments):
-    model = Sequential([Input((4,)), *SPELLINGS[spelling]()], **arguments)
+def softmax_model(spelling, loss="categorical_crossentropy", seed=0, **arguments):
+    model = Sequential([Input((4,)), *SPELLINGS[spelling]()], seed=seed, **arguments)
     model.compile("sgd", loss)
     return model
 

@@ -122,9 +122,9 @@ def test_a_made_up_name_never_clashes_with_a_given_one():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Sequential([Input((4,)), Dense(3), Dense(2)]),
-        lambda: Sequential([Dense(3, input_shape=(4,)), Dense(2)]),
-        lambda: Sequential([Dense(3, input_shape=[4]), Dense(2)]),
+        lambda: Sequential([Input((4,)), Dense(3), Dense(2)], seed=0),
+        lambda: Sequential([Dense(3, input_shape=(4,)), Dense(2)], seed=0),
+        lambda: Sequential([Dense(3, input_shape=[4]), Dense(2)], seed=0),
     ],
 )
 def test_ways_to_tell_the_shape(make):
@@ -133,14 +133,14 @@ def test_ways_to_tell_the_shape(make):
     assert [type(layer) for layer in model.layers] == [Dense, Dense]
     assert model.count_params() == 4 * 3 + 3 + 3 * 2 + 2
     # The weights depend on the seed and the place only.
-    grown = Sequential()
+    grown = Sequential(seed=0)
     grown.add(Dense(3))
     grown.add(Dense(2))
     grown.build((None, 4))
     for ours, theirs in zip(model.get_weights(), grown.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     # And so they do if only the data tell it.
-    late = Sequential([Dense(3), Dense(2)])
+    late = Sequential([Dense(3), Dense(2)], seed=0)
     late.predict(np.zeros((1, 4)), verbose=0)
     np.testing.assert_array_equal(late.get_weights()[2], model.get_weights()[2])
 
@@ -305,3 +305,55 @@ def test_gradients_come_in_the_order_of_the_weights_and_are_copies(small_model, 
     model.loss_and_gradients(x[:2], y[:2])
     for gradient, same in zip(gradients, before, strict=True):
         np.testing.assert_array_equal(gradient, same)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: [Input((3,)), Input((4,)), Dense(2)],
+        lambda: [Input((3,)), Input((3,)), Dense(2)],
+        lambda: [Dense(2, input_shape=(3,)), Input((3,))],
+    ],
+)
+def test_a_second_input_is_refused(make):
+    with pytest.raises(ValueError, match="Input can only be the first layer"):
+        Sequential(make())
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "what"),
+    [
+        (lambda: [Input((3,)), Dense(2, input_shape=(4,))], (), "was made for"),
+        (lambda: [Dense(2, input_shape=(3,)), Dense(2, input_shape=(3,))], (), "was made for"),
+        (lambda: [Dense(2), Dense(2, input_shape=(3,))], (None, 4), "was made for"),
+        (lambda: [Dense(5), built(Dense(2), (4,))], (None, 4), "has weights for"),
+    ],
+)
+def test_shapes_that_contradict_each_other_are_refused(make, shape, what):
+    with pytest.raises(ValueError, match=rf"{what} inputs of shape .*, and what reaches it here"):
+        model = Sequential(make())
+        model.build(shape)
+
+
+def built(layer, shape):
+    layer.build(shape)
+    return layer
+
+
+def test_shapes_that_agree_may_be_told_twice():
+    layer = built(Dense(2), (3,))
+    weights = layer.get_weights()
+    model = Sequential([Input((5,)), Dense(3, input_shape=(5,)), layer])
+    np.testing.assert_array_equal(model.get_weights()[2], weights[0])
+
+
+def test_freezing_is_refused_as_it_would_be_ignored():
+    layer = Dense(2)
+    model = Sequential([Input((3,)), layer])
+    for thing in (layer, model):
+        assert thing.trainable is True
+        thing.trainable = True
+        with pytest.raises(ValueError, match="`trainable` is True for every layer"):
+            thing.trainable = False
+    with pytest.raises(TypeError, match=r"Dense has no argument `trainable`\. Layers can't be"):
+        Dense(2, trainable=False)

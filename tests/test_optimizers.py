@@ -279,7 +279,7 @@ def test_a_schedule_that_goes_wrong_changes_nothing(rate, rung):
 @every_schedule
 def test_a_schedule_is_saved_with_its_model(schedule, tmp_path, numpy_rung):
     def model():
-        model = Sequential([Input((2,)), Dense(1)])
+        model = Sequential([Input((2,)), Dense(1)], seed=0)
         model.compile(SGD(schedule, momentum=0.5, clipnorm=1.0), "mse")
         return model
 

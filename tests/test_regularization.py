@@ -24,7 +24,7 @@ from tinycnn.regularizers import L2
 def model():
     """A function that makes a compiled network of the layers beyond the reference one."""
 
-    def make(optimizer="adam", **arguments):
+    def make(optimizer="adam", seed=0, **arguments):
         made = Sequential(
             [
                 Conv2D(4, 3, kernel_regularizer=L2(0.05), input_shape=(6, 6, 1), use_bias=False),
@@ -36,6 +36,7 @@ def model():
                 Dense(4, activation="tanh", kernel_regularizer="l2"),
                 Dense(3, activation="softmax"),
             ],
+            seed=seed,
             **arguments,
         )
         made.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])

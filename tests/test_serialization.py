@@ -553,7 +553,7 @@ WORDS = {  # of the refusal, where they matter most
     "model: module for a layer": "unknown layer 'os.system'.*custom_layers=",
     "model: a billion units": r"`kernel` must have shape \(2, 1000000000\). Received: \(2, 2\)",
     "model: 20,000 layers": "more than 1000 layers",
-    "model: argument that writes on the terminal": r"unexpected keyword argument '\?\]0;x\?\?'",
+    "model: argument that writes on the terminal": r"no argument `\?\]0;x\?\?`",
     "model: array that belongs to nothing": "differ: weights/other/kernel",
 }
 

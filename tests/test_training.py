@@ -59,10 +59,12 @@ class Noise(Layer):
         return dy * mask
 
 
-def recording_model(optimizer=None, **arguments):
+def recording_model(optimizer=None, seed=0, **arguments):
     """A recorder under one weight that starts at 0 and, by default, never moves."""
     model = Sequential(
-        [Input((1,)), Recorder(), Dense(1, use_bias=False, kernel_initializer="zeros")], **arguments
+        [Input((1,)), Recorder(), Dense(1, use_bias=False, kernel_initializer="zeros")],
+        seed=seed,
+        **arguments,
     )
     model.compile(optimizer or SGD(0.0), "mse")
     return model

@@ -4,6 +4,10 @@ Importing it is light: NumPy only. Numba is loaded by the first computation, mat
 picture, requests by the first download.
 """
 
+import importlib
+import pkgutil
+from types import ModuleType
+
 from tinycnn.callbacks import Callback, Checkpoint, History
 from tinycnn.errors import (
     DownloadError,
@@ -93,3 +97,18 @@ __all__ = [
     "load_model",
     "schedules",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Loads a module of tinycnn when it is first asked for: `tinycnn.datasets`, as in Keras."""
+    if name in _modules():
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_modules()})
+
+
+def _modules() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(__path__)]

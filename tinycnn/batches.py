@@ -6,7 +6,6 @@ array_data_adapter.py (one permutation an epoch, last partial batch kept).
 """
 
 import math
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +43,18 @@ def checked_numbers(values: Any, name: str) -> Array:
     Raises:
         ValueError: naming the argument and what was received.
     """
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"`{name}` must not be masked: a model would train on what lies under the mask. Fill "
+            f"the gaps ({name}.filled(0)) or leave those samples out. Received: "
+            f"{np.count_nonzero(values.mask)} masked numbers"
+        )
+    if hasattr(values, "__next__") or hasattr(values, "as_numpy_iterator"):
+        raise ValueError(
+            f"`{name}` must be an array: generators, loaders and data sets of other libraries are "
+            "not taken. Collect their batches first: x = np.concatenate([x for x, y in batches]), "
+            f"and likewise y. Received: {name} of type {type(values).__name__}"
+        )
     try:
         array = np.asarray(values)
     except ValueError as error:  # a ragged list
@@ -62,22 +73,22 @@ def checked_numbers(values: Any, name: str) -> Array:
     return array
 
 
+def check_range(x: Array, name: str) -> None:
+    """Raises ValueError for float64 numbers that would be infinite in a float32 model."""
+    largest = max(abs(float(x.min())), abs(float(x.max())))
+    if largest > float(np.finfo(np.float32).max):
+        raise ValueError(
+            f"`{name}` must hold numbers that float32, the model's dtype, can hold, up to 3.4e38; "
+            f"scale them. Received: {largest:g}"
+        )
+
+
 def checked_lengths(x: Array, y: Array, names: tuple[str, str]) -> None:
     """Raises ValueError if there is not one target for each sample."""
     if len(x) != len(y):
         raise ValueError(
             f"`{names[0]}` and `{names[1]}` must hold the same number of samples. "
             f"Received: {len(x)} and {len(y)}"
-        )
-
-
-def warn_if_unscaled(x: Array) -> None:
-    """Warns of images that look as if the division by 255 had been forgotten."""
-    if x.ndim == 4 and x.max() > 2:
-        warnings.warn(
-            f"the images hold values up to {x.max():g}, but a network trains best on values in "
-            "[0, 1]: divide them by 255, or put Rescaling(1 / 255) first",
-            stacklevel=3,
         )
 
 

@@ -14,13 +14,14 @@ import numpy as np
 
 from tinycnn import kernels
 from tinycnn.arguments import one_of
+from tinycnn.keywords import Named
 from tinycnn.utils import Array
 
 # Keras's epsilon: probabilities are kept within [EPSILON, 1 - EPSILON] before their log is taken.
 EPSILON = 1e-7
 
 
-class Loss:
+class Loss(Named):
     """Base of all losses: `forward(y_true, y_pred)`, then `backward()`."""
 
     name = "loss"

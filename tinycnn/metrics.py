@@ -4,11 +4,13 @@ Legend: N samples, K classes.
 Source: keras/src/metrics/accuracy_metrics.py, keras/src/trainers/compile_utils.py
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tinycnn.utils import Array
 
-ACCURACY = ("accuracy", "acc")
+ACCURACY = ("accuracy", "acc")  # its names in Keras; the logs use the one that was given
 
 
 def matches(y_true: Array, y_pred: Array) -> Array:
@@ -16,7 +18,7 @@ def matches(y_true: Array, y_pred: Array) -> Array:
 
     What "right" means is told, as in Keras, by the shapes: one-hot labels as wide as the
     predictions are compared by argmax (of equal scores the first), integer labels directly, and a
-    single output is a yes from 0.5 on upwards, 0.5 itself excluded.
+    single output says 1 above 0.5 and 0 up to it: what else y_true may hold is never right.
 
     Args:
         y_true: (N, K) one-hot, or (N,) or (N, 1) integers.
@@ -26,7 +28,7 @@ def matches(y_true: Array, y_pred: Array) -> Array:
         (N,) of bool.
     """
     if y_pred.shape[-1] == 1:
-        return (y_pred > 0.5)[..., 0] == (y_true.reshape(y_pred.shape[:-1]) > 0.5)
+        return (y_pred > 0.5)[..., 0] == y_true.reshape(y_pred.shape[:-1])
     chosen = y_pred.argmax(axis=-1)
     if y_true.shape == y_pred.shape:
         return chosen == y_true.argmax(axis=-1)
@@ -45,12 +47,13 @@ class EpochMeans:
     Batches count by their size, also the partial last one.
 
     Args:
-        with_accuracy: whether there is an accuracy beside the loss.
+        metrics: the names, of ACCURACY, of what is taken beside the loss.
     """
 
-    def __init__(self, with_accuracy: bool) -> None:
-        names = ("accuracy", "loss") if with_accuracy else ("loss",)
-        self.sums = {name: [0.0, 0] for name in names}  # sum over the samples, their number
+    def __init__(self, metrics: Sequence[str]) -> None:
+        self.metrics = list(metrics)
+        # name: sum over the samples, their number
+        self.sums = {name: [0.0, 0] for name in (*self.metrics, "loss")}
 
     def add(self, loss: float, y: Array, y_pred: Array) -> dict[str, float]:
         """Add a batch; the means so far."""

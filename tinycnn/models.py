@@ -12,24 +12,26 @@ from tinycnn import console, fusion, losses, optimizers, serialization
 from tinycnn.arguments import integer
 from tinycnn.arguments import shape as checked_shape
 from tinycnn.errors import ModelFileError
+from tinycnn.keywords import Named
 from tinycnn.layers import LAYERS, Input, Layer
 from tinycnn.layers.activations import is_linear
 from tinycnn.layers.base import Shape, assign
 from tinycnn.optimizers import schedules
 from tinycnn.parameter import Parameter
 from tinycnn.training import FOR_WEIGHTS, Trainer
-from tinycnn.utils import Array, snake_case
+from tinycnn.utils import Array, next_seed, snake_case
 
 MAX_LAYERS = 1000  # of a model that can be saved
 
 
-class Sequential(Trainer):
+class Sequential(Named, Trainer):
     """A model whose layers follow each other.
 
     Args:
         layers: the layers, in order; the first may be an Input, or have an `input_shape`. Without
             either the model is built by the first data it sees.
-        seed: of the initial weights, the order of the samples, and all noise.
+        seed: of the initial weights, the order of the samples, and all noise. None takes another
+            one for each model, see `utils.set_random_seed`; `model.seed` tells it.
         dtype: of parameters and arithmetic: "float32", or "float64" for gradient checks.
         name: printed by `summary`.
 
@@ -46,14 +48,14 @@ class Sequential(Trainer):
         self,
         layers: Iterable[Layer] = (),
         *,
-        seed: int = 0,
+        seed: int | None = None,
         dtype: str = "float32",
         name: str = "sequential",
     ) -> None:
         super().__init__()
         if dtype not in ("float32", "float64"):
             raise ValueError(f"`dtype` must be 'float32' or 'float64'. Received: dtype={dtype!r}")
-        self.seed = integer(seed, "seed", least=0)
+        self.seed = next_seed() if seed is None else integer(seed, "seed", least=0)
         self.dtype = dtype
         self.name = name
         self.layers: list[Layer] = []
@@ -71,14 +73,14 @@ class Sequential(Trainer):
         """
         if not isinstance(layer, Layer):
             raise ValueError(f"a model is made of layers. Received: {layer!r}")
+        if isinstance(layer, Input) and (self.layers or self.input_shape is not None):
+            raise ValueError("Input can only be the first layer, and there can be only one")
         if layer in self.layers:
             raise ValueError(f"{layer} is already in this model; make a new one for each place")
         shape_before = self.input_shape
-        if not self.layers and layer.input_shape is not None:
+        if shape_before is None and not self.layers:
             self.input_shape = layer.input_shape
         if isinstance(layer, Input):
-            if self.layers:
-                raise ValueError("Input can only be the first layer")
             return
         names = [other.name for other in self.layers]
         if layer.name is None:
@@ -127,12 +129,28 @@ class Sequential(Trainer):
         if self.built:
             return
         for index, layer in enumerate(self.layers):
-            if layer.built and (layer.input_shape, layer.dtype) == (shape, self.dtype):
+            if layer.input_shape not in (None, shape):
+                what = "has weights for" if layer.built else "was made for"
+                raise ValueError(
+                    f"{layer} {what} inputs of shape {layer.input_shape}, and what reaches it here "
+                    f"has shape {shape}"
+                )
+            if layer.built and layer.dtype == self.dtype:
                 shape = layer.output_shape or ()
             else:
                 rng = np.random.default_rng([self.seed, FOR_WEIGHTS, index])
                 shape = layer.build(shape, rng, self.dtype)
         self.built = True
+
+    @property
+    def trainable(self) -> bool:
+        """True: freezing is not there yet, and setting it to False is an error."""
+        return True
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = value
 
     # --- the two folds ----------------------------------------------------------------------------
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from tinycnn.arguments import number, one_of
+from tinycnn.keywords import Named
 from tinycnn.utils import Array
 
 
-class L2:
+class L2(Named):
     """l2 * sum(w^2): draws every weight towards 0 in proportion to its size.
 
     There is no factor 1/2, so the gradient is 2 * l2 * w: half the `l2` of some textbooks.

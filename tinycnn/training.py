@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import batches, console, losses, metrics, optimizers
+from tinycnn import batches, console, losses, optimizers, warning_signs
+from tinycnn import metrics as metrics_
 from tinycnn.arguments import integer, number
 from tinycnn.callbacks import (
     Callback,
@@ -29,10 +30,12 @@ from tinycnn.callbacks import (
 from tinycnn.diagnosis import diagnose
 from tinycnn.errors import NumericalError
 from tinycnn.interrupt import Interrupt
+from tinycnn.keywords import refuse_unknown
 from tinycnn.layers import Layer, Rescaling
 from tinycnn.layers.activations import Activated, is_linear
 from tinycnn.layers.base import Shape
 from tinycnn.parameter import Parameter
+from tinycnn.use import Use
 from tinycnn.utils import Array
 
 # Every random generator is default_rng([seed, purpose, ...]): equal seeds, equal runs, and nothing
@@ -52,6 +55,7 @@ class Trainer:
 
     # What the other half has.
     layers: list[Layer]
+    name: str
     seed: int
     dtype: str
     input_shape: Shape | None
@@ -64,6 +68,7 @@ class Trainer:
         self.epochs_trained = 0
         self.steps_trained = 0
         self._loss_on_logits: losses.Loss | None = None
+        self._use = Use()
 
     # --- to be provided by the other half ---------------------------------------------------------
 
@@ -96,6 +101,7 @@ class Trainer:
         optimizer: str | optimizers.Optimizer,
         loss: str | losses.Loss,
         metrics: Sequence[str] | None = None,
+        **unknown: Any,
     ) -> None:
         """Chooses how to learn.
 
@@ -103,11 +109,14 @@ class Trainer:
             optimizer: "adam", "adamw", "rmsprop", "sgd", or an Optimizer with settings of its own.
             loss: "categorical_crossentropy" (one-hot labels), "sparse_categorical_crossentropy"
                 (integer labels), "mean_squared_error", or a Loss.
-            metrics: ["accuracy"], or nothing.
+            metrics: ["accuracy"] or, as another name of it in the logs, ["acc"]; or nothing.
+            unknown: nothing; Keras's other arguments are refused with what to write instead.
 
         Raises:
             ValueError: for an unknown name, listing the known ones.
+            TypeError: for any other argument.
         """
+        refuse_unknown("compile", unknown, ("optimizer", "loss", "metrics"))
         if metrics not in (None, [], (), ["accuracy"], ("accuracy",), ["acc"], ("acc",)):
             raise ValueError(f"unknown metrics; known is ['accuracy']. Received: {metrics!r}")
         new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
@@ -208,7 +217,8 @@ class Trainer:
             The loss, and the gradients in the order of the trainable entries of `get_weights()`.
         """
         x, y = self._checked(x, y)
-        value, _ = self._forward_backward(x, y, training)
+        with self._use.by("loss_and_gradients", self.name):
+            value, _ = self._forward_backward(x, y, training)
         return value, [p.grad.copy() for p in self.parameters if p.trainable and p.grad is not None]
 
     def train_on_batch(self, x: Array, y: Array) -> float | list[float]:
@@ -220,7 +230,8 @@ class Trainer:
                 is returned. No weight is changed in either case.
         """
         x, y = self._checked(x, y)
-        value, y_pred, updated = self._train_step(x, y)
+        with self._use.by("train_on_batch", self.name):
+            value, y_pred, updated = self._train_step(x, y)
         if math.isfinite(value) and not updated:
             raise NumericalError(f"a gradient is not finite. {diagnose(self, x, y)}")
         return self._results(value, y, y_pred)
@@ -228,18 +239,20 @@ class Trainer:
     def test_on_batch(self, x: Array, y: Array) -> float | list[float]:
         """[loss, accuracy] of one batch; nothing is learned."""
         x, y = self._checked(x, y)
-        y_pred = self.forward(x)
-        return self._results(self.loss_of(y, y_pred), y, y_pred)
+        with self._use.by("test_on_batch", self.name):
+            y_pred = self.forward(x)
+            loss = self.loss_of(y, y_pred)
+        return self._results(loss, y, y_pred)
 
     def _results(self, loss: float, y: Array, y_pred: Array) -> float | list[float]:
-        return [loss, metrics.accuracy(y, y_pred)] if self.metrics else loss
+        return [loss, metrics_.accuracy(y, y_pred)] if self.metrics else loss
 
     # --- many batches -----------------------------------------------------------------------------
 
     def fit(
         self,
         x: Array,
-        y: Array,
+        y: Array | None = None,
         batch_size: int = 32,
         epochs: int = 1,
         verbose: str | int = "auto",
@@ -248,12 +261,13 @@ class Trainer:
         validation_data: tuple[Array, Array] | None = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
+        **unknown: Any,
     ) -> History:
         """Trains the model.
 
         Args:
             x: samples (n, *input_shape).
-            y: targets, as the loss expects them.
+            y: targets, as the loss expects them; always needed.
             batch_size: samples to a step; the last step of an epoch takes what is left.
             epochs: train until this epoch, counted with `initial_epoch`.
             verbose: 0 silent, 1 a live line for each epoch, 2 a plain one; "auto" is 1 on a
@@ -263,18 +277,21 @@ class Trainer:
             validation_data: (x, y) to validate on instead.
             shuffle: a new order of the samples in each epoch.
             initial_epoch: where to start counting.
+            unknown: nothing; Keras's other arguments are refused with what to write instead.
 
         Returns:
             History: `.history` with accuracy, loss, val_accuracy and val_loss by epoch.
 
         Raises:
             ValueError: for data that do not fit the model, before anything is changed.
-            RuntimeError: before `compile`.
+            TypeError: for any other argument.
+            RuntimeError: before `compile`; while another thread uses the model.
             NumericalError: if the loss, a gradient or a weight is no longer finite, naming the
                 first tensor that is not; no gradient that is not finite changes a weight.
             KeyboardInterrupt: after Ctrl-C, once the running batch is done; a second Ctrl-C does
                 not wait.
         """
+        refuse_unknown("fit", unknown, _FIT)
         epochs, batch_size = integer(epochs, "epochs"), integer(batch_size, "batch_size")
         initial_epoch = integer(initial_epoch, "initial_epoch", least=0)
         live = console.is_live(verbose)
@@ -287,7 +304,7 @@ class Trainer:
         hooks.sort(key=lambda hook: isinstance(hook, Checkpoint))  # last: it saves what others did
         x, y = self._checked(x, y)
         if not isinstance(self.layers[0], Rescaling):
-            batches.warn_if_unscaled(x)
+            warning_signs.warn_of_unscaled(x)
         data, validation = {"x": x, "y": y}, None
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
@@ -300,16 +317,15 @@ class Trainer:
             validation_split = 0.0
         elif number(validation_split, "validation_split", 0.0, 1.0):
             at = batches.split_at(len(x), validation_split)
+            warning_signs.warn_of_uneven_split(y, at)
             validation, x, y = (x[at:], y[at:]), x[:at], y[:at]
         self._compiled()[1].build(self.parameters)
 
         steps = -(-len(x) // batch_size)
-        for hook in hooks:
-            hook.model = self  # type: ignore[assignment]
-            hook.params = {"epochs": epochs, "steps": steps, "verbose": verbose}
-        self.stop_training = False
-        with Interrupt() as interrupt:
-            means = metrics.EpochMeans(bool(self.metrics))
+        with self._use.by("fit", self.name), Interrupt() as interrupt:
+            self._hand_to(hooks, {"epochs": epochs, "steps": steps, "verbose": verbose})
+            self.stop_training = False
+            means = metrics_.EpochMeans(self.metrics)
             run = Run(hooks, history, interrupt, means, initial_epoch)
             for hook in hooks:
                 if isinstance(hook, Checkpoint):
@@ -327,7 +343,7 @@ class Trainer:
                 call(hooks, "on_epoch_begin", epoch)
                 logs = self._train_epoch(x, y, batch_size, shuffle, run)
                 if validation is not None:
-                    values = self._evaluate(*validation, batch_size)
+                    values = self._evaluate(*validation, batch_size, hooks)
                     logs |= {f"val_{name}": value for name, value in values.items()}
                 self.epochs_trained += 1
                 run.end_epoch()
@@ -336,8 +352,14 @@ class Trainer:
                 if self.stop_training:
                     break
             call(hooks, "on_train_end", logs=logs)
-        self._forget()
+            self._forget()
         return history
+
+    def _hand_to(self, hooks: Iterable[Callback], params: dict[str, Any]) -> None:
+        """Tells callbacks what they are called for."""
+        for hook in hooks:
+            hook.set_model(self)  # type: ignore[arg-type]
+            hook.set_params(params)
 
     def _train_epoch(self, x: Array, y: Array, batch_size: int, shuffle: bool, run: Run) -> Logs:
         """The batches of an epoch that are not done yet."""
@@ -375,7 +397,13 @@ class Trainer:
         )
 
     def evaluate(
-        self, x: Array, y: Array, batch_size: int = 32, verbose: str | int = "auto"
+        self,
+        x: Array,
+        y: Array | None = None,
+        batch_size: int = 32,
+        verbose: str | int = "auto",
+        callbacks: Iterable[Callback] | None = None,
+        **unknown: Any,
     ) -> float | list[float]:
         """Loss and accuracy over a data set, in inference mode.
 
@@ -384,44 +412,81 @@ class Trainer:
 
         Raises:
             ValueError: for data that do not fit the model.
+            TypeError: for an argument of Keras's that is not there, with what to write instead.
+            RuntimeError: while another thread uses the model.
         """
+        refuse_unknown("evaluate", unknown, ("x", "y", "batch_size", "verbose", "callbacks"))
         batch_size = integer(batch_size, "batch_size")
+        hooks = checked_callbacks(callbacks)
         x, y = self._checked(x, y)
-        logs = self._evaluate(x, y, batch_size, _line(verbose, len(x), batch_size))
-        self._forget()
-        return [logs["loss"], logs["accuracy"]] if self.metrics else logs["loss"]
+        line = _line(verbose, len(x), batch_size)
+        steps = -(-len(x) // batch_size)
+        self._hand_to(hooks, {"epochs": 1, "steps": steps, "verbose": verbose})
+        with self._use.by("evaluate", self.name):
+            logs = self._evaluate(x, y, batch_size, hooks, line)
+            self._forget()
+        return (
+            [logs["loss"], *(logs[name] for name in self.metrics)] if self.metrics else logs["loss"]
+        )
 
     def _evaluate(
-        self, x: Array, y: Array, batch_size: int, line: console.EpochLine | None = None
+        self,
+        x: Array,
+        y: Array,
+        batch_size: int,
+        hooks: Sequence[Callback] = (),
+        line: console.EpochLine | None = None,
     ) -> Logs:
-        means = metrics.EpochMeans(bool(self.metrics))
+        means = metrics_.EpochMeans(self.metrics)
         logs: Logs = {}
-        for step, chosen in enumerate(batches.batches(len(x), batch_size), start=1):
+        call(hooks, "on_test_begin")
+        for batch, chosen in enumerate(batches.batches(len(x), batch_size)):
+            call(hooks, "on_test_batch_begin", batch)
             y_pred = self.forward(x[chosen])
             logs = means.add(self.loss_of(y[chosen], y_pred), y[chosen], y_pred)
+            call(hooks, "on_test_batch_end", batch, logs=logs)
             if line:
-                line.update(step, logs)
+                line.update(batch + 1, logs)
+        call(hooks, "on_test_end", logs=logs)
         if line:
             line.finish(logs)
         return logs
 
-    def predict(self, x: Array, batch_size: int = 32, verbose: str | int = "auto") -> Array:
+    def predict(
+        self,
+        x: Array,
+        batch_size: int = 32,
+        verbose: str | int = "auto",
+        callbacks: Iterable[Callback] | None = None,
+        **unknown: Any,
+    ) -> Array:
         """The model's output for every sample: (n, *output_shape).
 
         Raises:
             ValueError: for data that do not fit the model.
+            TypeError: for an argument of Keras's that is not there, with what to write instead.
+            RuntimeError: while another thread does anything else than predict.
         """
+        refuse_unknown("predict", unknown, ("x", "batch_size", "verbose", "callbacks"))
         batch_size = integer(batch_size, "batch_size")
+        hooks = checked_callbacks(callbacks)
         x = self._checked_inputs(x)
         line = _line(verbose, len(x), batch_size)
+        steps = -(-len(x) // batch_size)
+        self._hand_to(hooks, {"epochs": 1, "steps": steps, "verbose": verbose})
         y = np.empty((len(x), *self.output_shape), self.dtype)
-        for step, chosen in enumerate(batches.batches(len(x), batch_size), start=1):
-            y[chosen] = self.forward(x[chosen])
+        with self._use.by("predict", self.name):
+            call(hooks, "on_predict_begin")
+            for batch, chosen in enumerate(batches.batches(len(x), batch_size)):
+                call(hooks, "on_predict_batch_begin", batch)
+                y[chosen] = self.forward(x[chosen])
+                call(hooks, "on_predict_batch_end", batch, logs={"outputs": y[chosen]})
+                if line:
+                    line.update(batch + 1, {})
+            call(hooks, "on_predict_end")
             if line:
-                line.update(step, {})
-        if line:
-            line.finish({})
-        self._forget()
+                line.finish({})
+            self._forget()
         return y
 
     # --- checks -----------------------------------------------------------------------------------
@@ -429,6 +494,8 @@ class Trainer:
     def _checked_inputs(self, x: Any, name: str = "x") -> Array:
         x = batches.checked_inputs(x, self.input_shape, name)
         self.build(x.shape[1:])
+        if x.dtype == np.float64 and self.dtype == "float32":
+            batches.check_range(x, name)
         return x
 
     def _checked(self, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> tuple[Array, Array]:
@@ -442,6 +509,13 @@ class Trainer:
         """Frees what the layers kept for a backward."""
         for layer in self.layers:
             layer._cache = None
+
+
+# The arguments of `fit`, for the error of another one.
+_FIT = (
+    *("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split"),
+    *("validation_data", "shuffle", "initial_epoch"),
+)
 
 
 def _line(verbose: str | int, n: int, batch_size: int) -> console.EpochLine | None:

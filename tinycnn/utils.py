@@ -1,5 +1,6 @@
 """Small helpers that Keras users expect, and the one type alias of the project."""
 
+import random
 import re
 from typing import Any
 
@@ -8,6 +9,45 @@ import numpy as np
 from tinycnn.arguments import integer
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+MAX_CLASSES = 2**24  # of one-hot labels: a row of them is 128 MiB
+
+_chosen: list[int] = []  # [seed, models made since] after `set_random_seed`, else empty
+
+
+def set_random_seed(seed: int) -> None:
+    """Makes what comes after it repeatable: as many models, in the same order, get equal seeds.
+
+    As in Keras, Python's and NumPy's global generators are seeded, too, for the caller's own use;
+    tinycnn draws from neither.
+
+    Args:
+        seed: 0 <= seed < 2**32.
+
+    Raises:
+        ValueError: for anything else.
+
+    Source: keras/src/utils/rng_utils.py
+    """
+    seed = integer(seed, "seed", least=0)
+    if seed >= 2**32:
+        raise ValueError(f"`seed` must be below 2**32. Received: seed={seed}")
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - Keras's function does so
+    _chosen[:] = [seed, 0]
+
+
+def next_seed() -> int:
+    """The seed of a model that is given none: another for each, below 2**32.
+
+    After `set_random_seed` it follows from that seed and the models made since; before, it is
+    unpredictable.
+    """
+    entropy = None
+    if _chosen:
+        entropy = tuple(_chosen)
+        _chosen[1] += 1
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:
@@ -22,7 +62,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
         dropped first, so labels of shape (N, 1) give (N, num_classes).
 
     Raises:
-        ValueError: if `x` is empty, not of integers, or holds a number outside the range.
+        ValueError: if `x` is empty, not of integers, or holds a number outside the range; for more
+            than 2**24 classes.
 
     Source: keras/src/utils/numerical_utils.py
     """
@@ -43,6 +84,12 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
         raise ValueError(
             f"labels must lie between 0 and num_classes - 1 = {classes - 1}. "
             f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+    if classes > MAX_CLASSES:
+        raise ValueError(
+            f"one-hot labels of more than {MAX_CLASSES:,} classes would not fit into memory; use "
+            "the numbers themselves, with sparse_categorical_crossentropy. "
+            f"Received: {classes:,} classes"
         )
     one_hot = np.zeros((labels.size, classes))
     one_hot[np.arange(labels.size), labels.reshape(-1)] = 1.0

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from tinycnn import console
+from tinycnn.keywords import Named, refuse_unknown
 from tinycnn.optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 Logs = dict[str, float]
 
 
-class Callback:
+class Callback(Named):
     """Base of all callbacks: override the hooks you need.
 
-    `self.model` is the model being trained, `self.params` a dict with "epochs", "steps" (batches in
-    an epoch) and "verbose". To end the training, set `self.model.stop_training = True`.
+    `self.model` is the model at work, `self.params` a dict with "epochs", "steps" (batches
+    in an epoch) and "verbose". To end the training, set `self.model.stop_training = True`.
+    `fit` calls the `on_train_`, `on_epoch_` and, for its validation, the `on_test_` hooks;
+    `evaluate` and `predict` call theirs on the callbacks that they are given.
 
     A callback that remembers something from one call to the next names those attributes in
     `checkpointed` (plain values, arrays, lists of them): a resumed training gets them back, after
@@ -35,6 +38,14 @@ class Callback:
     checkpointed: tuple[str, ...] = ()
     model: "Sequential"
     params: dict[str, Any]
+
+    def set_model(self, model: "Sequential") -> None:
+        """Called first: keeps the model."""
+        self.model = model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Called next: keeps the parameters."""
+        self.params = params
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch."""
@@ -50,9 +61,41 @@ class Callback:
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before batch number `batch` of the epoch, counted from 0."""
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After its update; `logs` holds the epoch's running means so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of `on_train_batch_end`."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Before `evaluate`, or the validation of an epoch."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """After it, with its loss and metrics."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before its batch number `batch`."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After it; `logs` holds the running means so far."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Before `predict`."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """After it."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before its batch number `batch`."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After it; `logs` holds "outputs", the predictions of this batch."""
 
 
 class History(Callback):
@@ -124,6 +167,10 @@ class LambdaCallback(Callback):
         on_train_end: function (logs).
         on_train_batch_begin: function (batch, logs).
         on_train_batch_end: function (batch, logs).
+        hooks: any other hook of Callback, by its name.
+
+    Raises:
+        TypeError: for a name that is not a hook.
 
     Example:
         >>> LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs["val_loss"]))
@@ -137,8 +184,12 @@ class LambdaCallback(Callback):
         on_train_end: Callable[[Logs], Any] | None = None,
         on_train_batch_begin: Callable[[int, Logs], Any] | None = None,
         on_train_batch_end: Callable[[int, Logs], Any] | None = None,
+        **hooks: Callable[..., Any] | None,
     ) -> None:
-        functions = {
+        known = [name for name in vars(Callback) if name.startswith("on_")]
+        refuse_unknown("LambdaCallback", {n: f for n, f in hooks.items() if n not in known}, known)
+        functions: dict[str, Callable[..., Any] | None] = {
+            **hooks,
             "on_epoch_begin": on_epoch_begin,
             "on_epoch_end": on_epoch_end,
             "on_train_begin": on_train_begin,
@@ -156,7 +207,9 @@ def optimizer_of(model: "Sequential") -> Optimizer:
     return cast(Optimizer, model.optimizer)
 
 
-def call(hooks: Iterable[Callback], name: str, *arguments: int, logs: Logs | None = None) -> None:
+def call(
+    hooks: Iterable[Callback], name: str, *arguments: int, logs: dict[str, Any] | None = None
+) -> None:
     """Calls the hook `name` of all callbacks with a copy of the logs, which they share."""
     shared = dict(logs or {})
     for hook in hooks:
@@ -167,7 +220,7 @@ def checked_callbacks(callbacks: Any) -> list[Callback]:
     """`callbacks` as a list, empty for None.
 
     Raises:
-        ValueError: if it is no list of Callbacks.
+        ValueError: if it is not a list of Callbacks.
     """
     try:
         hooks = list(callbacks or ())

@@ -56,7 +56,7 @@ class Run:
     def end_epoch(self) -> None:
         """One more epoch is done."""
         self.epoch, self.batch = self.epoch + 1, 0
-        self.means = EpochMeans("accuracy" in self.means.sums)
+        self.means = EpochMeans(self.means.metrics)
         self.stopping = self.interrupt.pending
 
     @property

@@ -15,6 +15,7 @@ from pathlib import Path
 from tinycnn import console
 from tinycnn.arguments import integer, number, one_of
 from tinycnn.callbacks.base import Callback, Logs
+from tinycnn.metrics import ACCURACY
 from tinycnn.utils import Array
 
 
@@ -41,7 +42,7 @@ class Monitor(Callback):
         self.mode = one_of(mode, ("auto", "min", "max"), "mode")
         metric = monitor.removeprefix("val_")
         if mode == "auto":
-            if metric not in ("loss", "accuracy"):
+            if metric not in ("loss", *ACCURACY):
                 raise ValueError(
                     f"whether {monitor!r} should fall or rise is not known; pass mode='min' or "
                     f"mode='max'. Received: monitor={monitor!r}, mode='auto'"

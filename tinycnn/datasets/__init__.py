@@ -2,3 +2,22 @@
 
 `idx` is the format of all of them.
 """
+
+import importlib
+from types import ModuleType
+
+__all__ = ["digits", "idx", "mnist", "synthetic"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Loads a module when it is first asked for: `tinycnn.datasets.mnist`, as in Keras."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
+
+
+_MODULES = (*__all__, "download", "normalization", "pictures")

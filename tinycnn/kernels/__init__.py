@@ -55,6 +55,8 @@ else:
     def __getattr__(name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in RUNGS.values():  # a rung itself, as a module that is not loaded yet
+            return import_module(f"{__name__}.{name}")
         return getattr(_active(), name)
 
 

@@ -7,12 +7,13 @@ Sources: Maas et al. 2013 (leaky relu); Clevert et al. 2016 (elu); keras/src/act
 keras/src/layers/activations/.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tinycnn import kernels
 from tinycnn.arguments import number, one_of
-from tinycnn.layers.base import Layer
+from tinycnn.layers.base import Layer, Shape
 from tinycnn.utils import Array
 
 
@@ -91,6 +92,15 @@ class Activated(Layer):
         """What the activation was applied to in the last forward."""
         logits: Array = self._recall()[1]
         return logits
+
+    def _built(self, input_shape: Shape, output_shape: Shape, dtype: str) -> Shape:
+        if self.activation == "softmax" and output_shape[-1:] == (1,):
+            warnings.warn(
+                f"{self}: a softmax over one unit is always 1 and learns nothing; for two classes "
+                "use a sigmoid or two units",
+                stacklevel=3,
+            )
+        return super()._built(input_shape, output_shape, dtype)
 
 
 class Activation(Activated):

@@ -23,13 +23,14 @@ import numpy as np
 from tinycnn.arguments import shape
 from tinycnn.initializers import Initializer
 from tinycnn.initializers import get as get_initializer
+from tinycnn.keywords import Named
 from tinycnn.parameter import Parameter
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]
 
 
-class Layer:
+class Layer(Named):
     """Base of all layers; by itself the identity.
 
     Args:
@@ -166,6 +167,20 @@ class Layer:
         if not isinstance(self._cache, tuple):
             raise RuntimeError(f"{self}: backward needs a forward before it")
         return self._cache
+
+    @property
+    def trainable(self) -> bool:
+        """True: freezing is not there yet, and setting it to False is an error."""
+        return True
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if not value:
+            raise ValueError(
+                f"{self} can't be frozen: `trainable` is True for every layer, for now. To train a "
+                "part of a model only, hand those parameters to optimizer.update in a loop of your "
+                f"own. Received: trainable={value!r}"
+            )
 
     # --- for everybody ----------------------------------------------------------------------------
 

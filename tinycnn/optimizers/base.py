@@ -15,6 +15,7 @@ from typing import Any, Self, TypedDict
 import numpy as np
 
 from tinycnn.arguments import number, positive
+from tinycnn.keywords import Named
 from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from tinycnn.parameter import Parameter
 from tinycnn.utils import Array
@@ -34,7 +35,7 @@ class Common(Clipping, total=False):
     weight_decay: float | None
 
 
-class Optimizer:
+class Optimizer(Named):
     """Base of all optimizers.
 
     Args:

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinycnn.arguments import integer, number, positive
+from tinycnn.keywords import Named
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(Named):
     """Base of all schedules: override `__call__`.
 
     A model with a schedule of your own is saved without its compile settings, as it is with a loss

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tinycnn.callbacks import History
+from tinycnn.metrics import ACCURACY
 from tinycnn.plotting.figures import BLUE, VERMILION, new_figure
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def plot_history(history: History, title: str = "") -> "Figure":
     """
     from matplotlib.ticker import MaxNLocator
 
-    names = [name for name in ("accuracy", "loss") if name in history.history]
+    names = [name for name in (*ACCURACY, "loss") if name in history.history]
     figure = new_figure(5 * len(names), 4.3, title)
     epochs = [epoch + 1 for epoch in history.epoch]
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):

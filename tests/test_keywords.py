@@ -1,0 +1,145 @@
+"""A wrong keyword is blamed on what the user wrote, and today's name is told."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import tinycnn
+from tinycnn import (
+    SGD,
+    Adam,
+    AdamW,
+    BatchNormalization,
+    CategoricalCrossentropy,
+    Checkpoint,
+    Conv2D,
+    Dense,
+    Dropout,
+    Input,
+    Layer,
+    LeakyReLU,
+    MaxPooling2D,
+    RMSprop,
+    Sequential,
+)
+from tinycnn.callbacks import EarlyStopping
+from tinycnn.optimizers.schedules import CosineDecay
+
+pytestmark = pytest.mark.usefixtures("numpy_rung")
+
+X, Y = np.zeros((4, 3)), np.zeros((4, 2))
+
+
+def model():
+    made = Sequential([Input((3,)), Dense(2)])
+    made.compile("sgd", "mse")
+    return made
+
+
+WRONG = {
+    "old: lr": (lambda: Adam(lr=0.1), "Adam has no argument `lr`; write learning_rate"),
+    "old: lr of SGD": (lambda: SGD(lr=0.1), "SGD has no argument `lr`; write learning_rate"),
+    "old: decay": (
+        lambda: RMSprop(decay=0.1),
+        "RMSprop has no argument `decay`; write weight_decay",
+    ),
+    "old: beta1": (lambda: AdamW(beta1=0.9), "AdamW has no argument `beta1`; write beta_1"),
+    "old: alpha": (lambda: LeakyReLU(alpha=0.1), "LeakyReLU has no .*; write negative_slope"),
+    "old: nb_filter": (
+        lambda: Conv2D(nb_filter=4),
+        "Conv2D has no argument `nb_filter`; write filters",
+    ),
+    "old: border_mode": (lambda: Conv2D(4, 3, border_mode="same"), "Conv2D.*; write padding"),
+    "old: init": (lambda: Dense(4, init="zeros"), "Dense has no .*; write kernel_initializer"),
+    "old: input_dim": (lambda: Dense(4, input_dim=3), "Dense has no .*; write input_shape="),
+    "old: p": (lambda: Dropout(p=0.1), "Dropout has no argument `p`; write rate"),
+    "near": (lambda: MaxPooling2D(poolsize=2), "MaxPooling2D has no .*; write pool_size"),
+    "missing": (lambda: Conv2D(4, 3, dilation_rate=2), r"Conv2D has no .*`\. Dilated kernels"),
+    "far": (lambda: BatchNormalization(zzz=1), "BatchNormalization has no .*; it has momentum, "),
+    "loss": (lambda: CategoricalCrossentropy(logits=True), "CategoricalCrossentropy has no"),
+    "callback": (lambda: EarlyStopping(patient=3), "EarlyStopping has no .*; write patience"),
+    "checkpoint": (lambda: Checkpoint("a.npz", every=3), "Checkpoint has no argument `every`"),
+    "schedule": (lambda: CosineDecay(0.1, steps=3), "CosineDecay has no argument `steps`"),
+    "model": (lambda: Sequential(layer=[]), "Sequential has no argument `layer`; write layers"),
+    "compile": (lambda: model().compile("sgd", "mse", run_eagerly=True), "compile has no .*plain"),
+    "fit": (lambda: model().fit(X, Y, steps_per_epoch=3), r"fit has no .*; write fewer samples: x"),
+    "fit, old": (lambda: model().fit(X, Y, nb_epoch=3), "fit has no .*`nb_epoch`; write epochs"),
+    "evaluate": (lambda: model().evaluate(X, Y, sample_weight=Y), "evaluate has no .*Repeat"),
+    "predict": (lambda: model().predict(X, steps=2), "predict has no argument `steps`; write"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_keyword(case):
+    call, message = WRONG[case]
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_layers_of_one_s_own_are_named_too():
+    class Scale(Layer):
+        def __init__(self, factor, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = factor
+
+    class Open(Layer):
+        def __init__(self, **anything):
+            super().__init__()
+            self.anything = anything
+
+    assert Scale(2, name="twice").name == "twice"
+    with pytest.raises(
+        TypeError, match=r"Scale has no argument `units`; it has factor, name, inpu"
+    ):
+        Scale(2, units=3)
+    with pytest.raises(TypeError, match="factor"):
+        Scale()
+
+
+EVERY_CLASS = [
+    cls
+    for cls in {getattr(tinycnn, name) for name in tinycnn.__all__}
+    if isinstance(cls, type) and not issubclass(cls, BaseException)
+]
+
+
+@pytest.mark.parametrize(
+    "cls", sorted(EVERY_CLASS, key=lambda c: c.__name__), ids=lambda c: c.__name__
+)
+def test_every_class_is_named(cls):
+    with pytest.raises(TypeError, match=rf"^{cls.__name__} has no argument `no_such_thing`"):
+        cls(no_such_thing=1)
+
+
+def test_what_is_made_can_be_copied_and_pickled():
+    for thing in (Conv2D(4, 3, name="a"), Adam(0.5), CategoricalCrossentropy(True)):
+        for twin in (copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
+            assert twin.get_config() == thing.get_config()
+
+
+def generator():
+    yield X, Y
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: model().fit(generator()), "generators, loaders and data sets .* type generator"),
+        (lambda: model().fit(iter([(X, Y)]), Y), "np.concatenate.* type list_iterator"),
+        (lambda: model().fit(X, generator()), "`y` must be an array"),
+        (lambda: model().evaluate(generator()), "`x` must be an array"),
+        (lambda: model().predict(generator()), "`x` must be an array"),
+        (lambda: model().fit(X), "`y` must hold numbers"),
+        (lambda: model().fit(np.ma.masked_equal(X, 0), Y), "`x` must not be masked.*12 masked"),
+        (lambda: model().predict(np.full((1, 3), 1e300)), r"`x` must hold numbers that float32"),
+    ],
+)
+def test_what_is_no_array_of_plain_numbers(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_a_mask_that_hides_nothing_is_no_mask():
+    model().fit(np.ma.masked_equal(X, 5), Y, verbose=0)

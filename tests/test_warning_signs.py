@@ -1,0 +1,84 @@
+"""Warnings of what a teacher would see at a glance, and no false alarms."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from tinycnn import Conv2D, Dense, Flatten, Input, Sequential
+
+pytestmark = pytest.mark.usefixtures("numpy_rung")
+
+rng = np.random.default_rng(0)
+LABELS = np.repeat(np.arange(10), 100)
+SHUFFLED = rng.permutation(LABELS)
+
+
+def fit(x, y, split=0.0, loss="sparse_categorical_crossentropy", units=10):
+    activation = "softmax" if units > 1 else None
+    model = Sequential([Flatten(), Dense(units, activation=activation)], seed=0)
+    model.compile("sgd", loss)
+    model.fit(x, y, validation_split=split, verbose=0)
+
+
+SPLITS = {
+    "sorted": (LABELS, "lacks class"),
+    "sorted, one-hot": (np.eye(10)[LABELS], "lacks class"),
+    "sorted, a column": (LABELS[:, None], "lacks class"),
+    "half of one class last": (
+        np.concatenate([rng.permutation(LABELS[50:]), LABELS[:50]]),
+        "of class 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SPLITS)
+def test_a_split_that_is_not_a_random_part_is_warned_of(case):
+    y, words = SPLITS[case]
+    loss = "categorical_crossentropy" if y.shape[1:] == (10,) else "sparse_categorical_crossentropy"
+    with pytest.warns(UserWarning, match=f"validation_split takes the last 200.*{words}"):
+        fit(rng.random((1000, 3)), y, 0.2, loss)
+
+
+@pytest.mark.parametrize("n", [20, 100, 1000])
+@pytest.mark.parametrize("seed", range(20))
+def test_shuffled_data_raise_no_alarm(n, seed):
+    y = np.random.default_rng(seed).permutation(LABELS)[:n]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(np.zeros((n, 2)), y, 0.1)
+
+
+def test_a_regression_has_no_classes():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(rng.random((1000, 2)), np.linspace(0, 1, 1000)[:, None], 0.2, "mse", units=1)
+        fit(rng.random((1000, 2)), np.sort(rng.random((1000, 3)), axis=0), 0.2, "mse", units=3)
+
+
+PIXELS = rng.integers(0, 256, (50, 12, 12))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("shape", [(50, 12, 12), (50, 144), (50, 12, 12, 1)])
+def test_pixels_up_to_255_are_warned_of_in_any_shape(shape, dtype):
+    with pytest.warns(UserWarning, match="values up to 255.*divide them by 255"):
+        fit(PIXELS.reshape(shape).astype(dtype), SHUFFLED[:50])
+
+
+@pytest.mark.parametrize(
+    "x", [PIXELS / 255, PIXELS[:, 0], PIXELS.reshape(50, 144) - 128, PIXELS.reshape(50, 144) * 1.1]
+)
+def test_scaled_images_and_tables_of_numbers_raise_no_alarm(x):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(x, SHUFFLED[:50])
+
+
+def test_a_softmax_over_one_unit_is_warned_of():
+    for layers in (
+        [Input((3,)), Dense(1, activation="softmax")],
+        [Conv2D(1, 1, activation="softmax", input_shape=(2, 2, 1))],
+    ):
+        with pytest.warns(UserWarning, match="softmax over one unit is always 1"):
+            Sequential(layers)

@@ -1,0 +1,113 @@
+"""Wrong keywords, blamed on what the user wrote, with today's name for it."""
+
+import difflib
+import inspect
+from collections.abc import Collection, Mapping
+from typing import Any, Self
+
+# What earlier Keras versions, other libraries and habit call an argument: what to write instead.
+# A name that ends in "." is a whole sentence.
+OTHERWISE = {
+    "lr": "learning_rate",
+    "alpha": "negative_slope",
+    "beta1": "beta_1",
+    "beta2": "beta_2",
+    "eps": "epsilon",
+    "decay": "weight_decay, or a schedule as the learning_rate",
+    "nb_filter": "filters",
+    "n_filters": "filters",
+    "out_channels": "filters",
+    "border_mode": "padding",
+    "subsample": "strides",
+    "stride": "strides",
+    "kernel": "kernel_size",
+    "init": "kernel_initializer",
+    "W_regularizer": "kernel_regularizer",
+    "bias": "use_bias",
+    "output_dim": "units",
+    "p": "rate",
+    "input_dim": "input_shape=(size,)",
+    "batch_input_shape": "input_shape, without the batch axis",
+    "batch_shape": "shape, without the batch axis",
+    "nb_epoch": "epochs",
+    "show_accuracy": "metrics=['accuracy'] in compile",
+    "trainable": "nothing. Layers can't be frozen, for now.",
+    "data_format": "nothing. Images are always (N, H, W, C), 'channels_last'.",
+    "dilation_rate": "nothing. Dilated kernels are not there.",
+    "groups": "nothing. Grouped convolutions are not there.",
+    "activity_regularizer": "kernel_regularizer, which penalizes weights",
+    "bias_regularizer": "kernel_regularizer, which leaves biases alone",
+    "kernel_constraint": "nothing. Constraints are not there.",
+    "bias_constraint": "nothing. Constraints are not there.",
+    "gradient_accumulation_steps": "a larger batch_size in fit",
+    "use_ema": "nothing. Averages of weights are not there.",
+    "loss_scale_factor": "nothing. Losses are float32 or float64 and need no scale.",
+    # of compile, fit, evaluate and predict
+    "loss_weights": "nothing. A model has one output.",
+    "weighted_metrics": "metrics",
+    "run_eagerly": "nothing. Every step is plain Python already.",
+    "steps_per_execution": "nothing. Every step is run by itself.",
+    "jit_compile": "nothing. kernels.use('numpy') turns the compiled kernels off.",
+    "auto_scale_loss": "nothing. Losses are float32 or float64 and need no scale.",
+    "class_weight": "nothing. Repeat the samples of a rare class in x and y.",
+    "sample_weight": "nothing. Repeat samples in x and y.",
+    "steps_per_epoch": "fewer samples: x[:n], y[:n]",
+    "validation_steps": "fewer samples in validation_data",
+    "steps": "fewer samples: x[:n]",
+    "validation_batch_size": "batch_size, which validation uses, too",
+    "validation_freq": "nothing. Validation comes after every epoch.",
+    "return_dict": "dict(zip(['loss', *model.metrics], result))",
+    "workers": "nothing. The data are in memory.",
+    "use_multiprocessing": "nothing. The data are in memory.",
+    "max_queue_size": "nothing. The data are in memory.",
+}
+
+
+def refuse_unknown(owner: str, unknown: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raises TypeError, for the first of the `unknown` keywords, with what to write instead.
+
+    Args:
+        owner: what was called, as the user wrote it: "Conv2D", "fit".
+        unknown: the keywords that it does not have.
+        known: those that it has.
+    """
+    for name in unknown:
+        words = f"{owner} has no argument `{name}`"
+        instead = OTHERWISE.get(name)
+        if instead is None or (instead.isidentifier() and instead not in known):
+            instead = next(iter(difflib.get_close_matches(name, known, 1, 0.75)), None)
+        if instead is None:
+            raise TypeError(f"{words}; it has {', '.join(known) or 'none'}")
+        raise TypeError(f"{words}; write {instead}".replace("; write nothing. ", ". "))
+
+
+class Named:
+    """Base of the classes that users make: a wrong keyword is blamed on the class they wrote."""
+
+    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
+        """A new object, for keywords that its `__init__` takes.
+
+        Raises:
+            TypeError: naming the class and what to write instead.
+        """
+        if keywords:
+            known = _keywords_of(cls)
+            if known is not None:
+                unknown = {name: keywords[name] for name in keywords if name not in known}
+                refuse_unknown(cls.__name__, unknown, known)
+        return super().__new__(cls)
+
+
+def _keywords_of(cls: type) -> list[str] | None:
+    """The keywords of `__init__`, those that it hands on to its bases included; None: any."""
+    known: list[str] = []
+    for base in cls.__mro__[:-1]:  # without `object`
+        if "__init__" not in base.__dict__:
+            continue
+        parameters = list(inspect.signature(base.__dict__["__init__"]).parameters.values())[1:]
+        kinds = {parameter.kind for parameter in parameters}
+        known += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
+            return known
+    handed_on_to_nobody = any("__init__" in base.__dict__ for base in cls.__mro__[:-1])
+    return None if handed_on_to_nobody else known

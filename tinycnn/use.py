@@ -1,0 +1,52 @@
+"""Who is using a model: any number of threads that predict, or one that does anything else."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Held for the moment of a look at who is there, by all models: a lock of its own could be neither
+# copied nor pickled with the model.
+_door = threading.Lock()
+
+
+class Use:
+    """The threads that are at work on a model, and what each does.
+
+    Layers keep what their backward will need, so a forward of another thread would get in between.
+    Within one thread anything may call anything: a callback of `fit` may predict.
+    """
+
+    def __init__(self) -> None:
+        self._threads: dict[int, list[str]] = {}  # what a thread does, innermost last
+
+    def __reduce__(self) -> tuple[type["Use"], tuple[()]]:
+        """A copy is in nobody's use."""
+        return Use, ()
+
+    @contextmanager
+    def by(self, what: str, name: str) -> Iterator[None]:
+        """In its `with`, this thread does `what`: "predict", which others may do as well, or else.
+
+        Args:
+            what: the method's name.
+            name: of the model, for the error.
+
+        Raises:
+            RuntimeError: if another thread is doing what does not go with it.
+        """
+        me = threading.get_ident()
+        with _door:
+            for thread, doing in self._threads.items():
+                if thread != me and (what, doing[0]) != ("predict", "predict"):
+                    raise RuntimeError(
+                        f"{name}: {doing[0]} is running in another thread, and {what} would get in "
+                        "between; wait for its end, or work on a copy.deepcopy of the model"
+                    )
+            self._threads.setdefault(me, []).append(what)
+        try:
+            yield
+        finally:
+            with _door:
+                self._threads[me].pop()
+                if not self._threads[me]:
+                    del self._threads[me]
