@@ -422,6 +422,17 @@ def test_huge_logits_stay_finite(rung, dtype):
     losses, p = rung.softmax_cross_entropy_forward(logits, targets)
     np.testing.assert_allclose(losses, [2e4, np.log(3)], rtol=1e-6)
     assert np.isfinite(rung.softmax_cross_entropy_backward(p, targets)).all()
+    # Differences beyond what the dtype can hold: the loss is its largest number.
+    most = np.finfo(dtype).max
+    logits = most * np.array([[0.9, -0.9, 0], [-0.9, -0.9, -0.9]], dtype)
+    targets = np.array([[0, 1, 0], [1, 0, 0]], dtype)
+    with np.errstate(all="raise"):
+        losses, p = rung.softmax_cross_entropy_forward(logits, targets)
+        np.testing.assert_allclose(losses, [most, np.log(3)], rtol=1e-6)
+        np.testing.assert_array_equal(p[0], [1, 0, 0])
+        np.testing.assert_array_equal(rung.softmax_forward(logits)[0], [1, 0, 0])
+        assert np.isfinite(rung.log_softmax(logits)).all()
+        assert np.isfinite(rung.softmax_cross_entropy_backward(p, targets)).all()
 
 
 @each_rung

@@ -1,9 +1,29 @@
 """Optimizers: steps worked by hand, and what they may and may not touch."""
 
+import copy
+
 import numpy as np
 import pytest
 
-from tinycnn import SGD, Adam, AdamW, Dense, Input, RMSprop, Sequential, load_model, optimizers
+from tinycnn import (
+    SGD,
+    Adam,
+    AdamW,
+    AveragePooling2D,
+    BatchNormalization,
+    CategoricalCrossentropy,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Input,
+    LeakyReLU,
+    RandomTranslation,
+    RMSprop,
+    Sequential,
+    load_model,
+    optimizers,
+)
 from tinycnn.optimizers.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -486,3 +506,140 @@ def test_a_first_step_of_adam_by_hand(rung):
         # -lr * sign(g), but for epsilon (1e-7 / (0.03*8)) and the float32 betas (6.5e-6)
         np.testing.assert_allclose(weight, old - 0.125 * np.sign(gradient), rtol=0, atol=2e-6)
         np.testing.assert_array_equal((weight != old), np.not_equal(gradient, 0))
+
+
+# --- what a caller and a class of one's own can do ------------------------------------------------
+
+
+class Own(optimizers.Optimizer):
+    """Plain descent."""
+
+    def update_step(self, gradient, value, learning_rate):
+        value -= learning_rate * gradient
+
+
+class Missing(optimizers.Optimizer):
+    slots = ("m",)
+
+
+class Rebinds(Own):
+    def update_step(self, gradient, value, learning_rate):
+        value = value - learning_rate * gradient
+
+
+class RebindsWithASlot(optimizers.Optimizer):
+    slots = ("m",)
+
+    def update_step(self, gradient, value, learning_rate, m):
+        m[...] = 0.9 * m + gradient
+        value = value - learning_rate * m
+
+
+class Returns(Own):
+    def update_step(self, gradient, value, learning_rate):
+        return value - learning_rate * gradient
+
+
+class EverySecond(optimizers.Optimizer):
+    slots = ("sum", "count")
+
+    def update_step(self, gradient, value, learning_rate, sum, count):
+        sum += gradient
+        count += 1
+        if count.flat[0] % 2 == 0:
+            value -= learning_rate * sum
+            sum[...] = 0
+
+
+def test_an_optimizer_of_ones_own_has_one_public_hook(rung):
+    assert run(Own(0.5), [1, 2], value=4.0) == [3.5, 2.5]
+    assert run(EverySecond(0.5), [1, 2, 3, 4], value=4.0) == [4.0, 2.5, 2.5, -1.0]
+
+
+def test_an_optimizer_that_changes_nothing_is_refused(numpy_rung):
+    with pytest.raises(TypeError, match=r"Missing must define update_step\(self, gradient, value"):
+        Missing(0.1)
+    with pytest.raises(TypeError, match=r"Returns.update_step must change .* Received: a ndarray"):
+        run(Returns(0.1), [1])
+    with pytest.raises(RuntimeError, match=r"Rebinds.update_step has changed no value in 1 steps"):
+        run(Rebinds(0.1), [1])
+    with pytest.raises(RuntimeError, match=r"has changed no value in 10 steps"):
+        run(RebindsWithASlot(0.1), [1] * 10)
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "gradients"), [(0.1, [0, 0]), (0.0, [1, 1]), (1e-30, [1, 1])]
+)
+def test_steps_that_cannot_change_a_value_raise_no_alarm(learning_rate, gradients, numpy_rung):
+    for cls in (Own, SGD, Rebinds):
+        run(cls(learning_rate), gradients * 10, value=4.0)
+
+
+@pytest.mark.parametrize("make", [Adam, SGD, RMSprop, lambda: SGD(0.1, momentum=0.9), AdamW])
+def test_one_optimizer_for_two_models_of_equal_shapes_is_refused(make, small_model, small_data):
+    optimizer, data = make(), small_data(4)
+    first, second = small_model(optimizer), small_model(optimizer)
+    first.fit(*data, verbose=0)
+    before = second.fingerprint()
+    for train in (
+        lambda: second.fit(*data, verbose=0),
+        lambda: second.train_on_batch(*data),
+        lambda: optimizer.update(second.parameters),
+    ):
+        with pytest.raises(ValueError, match=r"already been used on other parameters.*1 steps"):
+            train()
+    assert second.fingerprint() == before
+    first.fit(*data, verbose=0)  # its own model may go on
+    twin = copy.deepcopy(first)
+    twin.fit(*data, verbose=0)
+    first.fit(*data, verbose=0)
+    assert twin.fingerprint() == first.fingerprint()
+    first.compile(optimizer, "categorical_crossentropy")
+    first.fit(*data, verbose=0)
+
+
+def every_layer():
+    return [
+        RandomTranslation(0.1, 0.1, input_shape=(6, 6, 1)),
+        Conv2D(4, 3, activation="elu"),
+        BatchNormalization(),
+        AveragePooling2D(2, 1),
+        LeakyReLU(),
+        Flatten(),
+        Dropout(0.3),
+        Dense(5, activation="tanh", kernel_regularizer="l2"),
+        Dense(4, activation="sigmoid"),
+    ]
+
+
+@pytest.mark.parametrize("make", [Adam, AdamW, SGD, lambda: RMSprop(centered=True, momentum=0.5)])
+def test_training_does_not_hang_on_the_callers_errstate(make, rung):
+    rng = np.random.default_rng(0)
+    x, labels = rng.random((6, 6, 6, 1)), rng.integers(3, size=6)
+    for last, loss, y in (
+        (Dense(3, activation="softmax"), "sparse_categorical_crossentropy", labels),
+        (Dense(3), CategoricalCrossentropy(from_logits=True), np.eye(3)[labels]),
+        (Dense(3), "mse", np.eye(3)[labels]),
+    ):
+        prints = []
+        for state in ("warn", "raise"):
+            with np.errstate(all=state):
+                model = Sequential([*every_layer(), last.__class__(**last.get_config())], seed=0)
+                model.compile(make(), loss)
+                model.fit(x, y, epochs=900, batch_size=6, verbose=0)  # Adam's beta_1^t is 0 by then
+                model.evaluate(x, y, verbose=0)
+            prints.append(model.fingerprint())
+        assert prints[0] == prints[1]
+
+
+@pytest.mark.parametrize("step", [0, 1, 10**9, 2**63, 10**400])
+@every_schedule
+def test_a_schedule_far_past_its_end_has_a_value(schedule, step):
+    assert 0 <= schedule(step) < 10
+
+
+def test_a_rate_that_grows_beyond_all_bounds_is_an_error(numpy_rung):
+    optimizer = SGD(ExponentialDecay(0.1, 1, 2.0))
+    optimizer.iterations = 10**6
+    with pytest.raises(ValueError, match="`learning_rate` must be a finite number"):
+        optimizer.learning_rate  # noqa: B018

@@ -82,7 +82,7 @@ def relu_backward(dy: Array, y: Array) -> Array:
 
 
 @jit(parallel=False)
-def _log_softmax(x, log_p, p, targets, losses, K):
+def _log_softmax(x, log_p, p, targets, losses, K, lowest):
     """With targets also the cross-entropy, in `losses`; without, both are empty."""
     for r in range(x.size // max(K, 1)):
         row = x[r * K : (r + 1) * K]
@@ -95,7 +95,8 @@ def _log_softmax(x, log_p, p, targets, losses, K):
             total += np.exp(row[k] - top)
         log_total = np.log(total)
         for k in range(K):
-            log_p[r * K + k] = (row[k] - top) - log_total
+            shifted = row[k] - top
+            log_p[r * K + k] = (lowest if shifted < lowest else shifted) - log_total
             p[r * K + k] = np.exp(log_p[r * K + k])
         if losses.size > 0:
             total = row.dtype.type(0)
@@ -111,7 +112,7 @@ def _softmax(x: Array, targets: Array | None = None) -> tuple[Array, Array, Arra
     losses = np.empty(0 if targets is None else len(x), x.dtype)
     flat_targets = losses if targets is None else targets.reshape(-1)
     arrays = (x.reshape(-1), log_p.reshape(-1), p.reshape(-1), flat_targets, losses)
-    _log_softmax(*arrays, x.shape[-1])
+    _log_softmax(*arrays, x.shape[-1], np.finfo(x.dtype).min)
     return log_p, p, losses
 
 

@@ -371,8 +371,9 @@ def softmax_forward(x: Array) -> Array:
     Returns:
         y (..., K), positive, each row of sum 1.
     """
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
 
 
 def softmax_backward(dy: Array, y: Array) -> Array:
@@ -381,9 +382,14 @@ def softmax_backward(dy: Array, y: Array) -> Array:
 
 
 def log_softmax(x: Array) -> Array:
-    """log(softmax(x)) without ever taking the log of a probability: x - log(sum(exp(x)))."""
-    shifted = x - x.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    """log(softmax(x)) without ever taking the log of a probability: x - log(sum(exp(x))).
+
+    It is finite for any finite x: where x minus its largest value is beyond what the dtype can
+    hold, it is the lowest number that it can.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        shifted = np.maximum(x - x.max(axis=-1, keepdims=True), np.finfo(x.dtype).min)
+        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 # --- loss -----------------------------------------------------------------------------------------
@@ -401,7 +407,8 @@ def softmax_cross_entropy_forward(logits: Array, targets: Array) -> tuple[Array,
         the backward needs.
     """
     log_p = log_softmax(logits)
-    return -(targets * log_p).sum(axis=-1), np.exp(log_p)
+    with np.errstate(over="ignore", under="ignore"):
+        return -(targets * log_p).sum(axis=-1), np.exp(log_p)
 
 
 def softmax_cross_entropy_backward(probabilities: Array, targets: Array) -> Array:
@@ -439,8 +446,9 @@ def adam_step_size(
     """
     scalar = dtype.type
     one, t = scalar(1), scalar(step)
-    power_1 = scalar(np.float32(beta_1)) ** t
-    power_2 = scalar(np.float32(beta_2)) ** t
+    with np.errstate(under="ignore"):  # after some hundred steps a power of beta_1 is 0
+        power_1 = scalar(np.float32(beta_1)) ** t
+        power_2 = scalar(np.float32(beta_2)) ** t
     step_size: np.floating = scalar(learning_rate) * np.sqrt(one - power_2) / (one - power_1)
     return step_size
 

@@ -20,6 +20,8 @@ from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from tinycnn.parameter import Parameter
 from tinycnn.utils import Array
 
+_WATCHED = 10  # first steps, in which an optimizer of one's own must change a value
+
 
 class Clipping(TypedDict, total=False):
     """The arguments of every optimizer that clip gradients; see `Optimizer`."""
@@ -36,7 +38,15 @@ class Common(Clipping, total=False):
 
 
 class Optimizer(Named):
-    """Base of all optimizers.
+    """Base of all optimizers; one of your own overrides `update_step`.
+
+    >>> class Signs(Optimizer):
+    ...     slots = ("last",)  # an array of zeros for each parameter, kept from step to step
+    ...
+    ...     def update_step(self, gradient, value, learning_rate, last):
+    ...         last[...] = 0.9 * last + 0.1 * gradient
+    ...         value -= learning_rate * np.sign(last)  # in place: `value = ...` changes nothing
+    >>> model.compile(Signs(0.01), "mse")
 
     Args:
         learning_rate: lr, the step size; or a schedule, see schedules.py.
@@ -48,6 +58,7 @@ class Optimizer(Named):
 
     Raises:
         ValueError: for an argument out of range.
+        TypeError: for a class without an `update_step`.
     """
 
     # The arrays an optimizer keeps for each parameter, by name, all 0 at first.
@@ -61,6 +72,12 @@ class Optimizer(Named):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
     ) -> None:
+        cls = type(self)
+        if (cls.update_step, cls._update_all) == (Optimizer.update_step, Optimizer._update_all):
+            raise TypeError(
+                f"{cls.__name__} must define update_step(self, gradient, value, learning_rate, "
+                "**slots), which changes `value` in place; see the docstring of Optimizer"
+            )
         self._learning_rate: float | LearningRateSchedule = 0.0
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -83,6 +100,8 @@ class Optimizer(Named):
         self.global_clipnorm = clipping["global_clipnorm"]
         self.iterations = 0  # steps made
         self.state: list[dict[str, Array]] = []  # one entry a trainable parameter, in their order
+        self._parameters: list[Parameter] = []  # those, once it is built
+        self._idle = 0  # steps from the first one on in which no value changed
 
     @property
     def schedule(self) -> LearningRateSchedule | None:
@@ -117,24 +136,25 @@ class Optimizer(Named):
         """Makes the state for these parameters, unless it is there.
 
         Raises:
-            ValueError: if the state belongs to other parameters.
+            ValueError: if the state belongs to other parameters, be they of the same shapes: their
+                moments and their number of steps would go on with the new ones.
         """
         trainable = [parameter for parameter in parameters if parameter.trainable]
-        if not self.state:
+        if not self._parameters:
+            self._parameters = trainable
             self.state = [
                 {slot: np.zeros_like(parameter.value) for slot in self.slots}
                 for parameter in trainable
             ]
-        fits = len(self.state) == len(trainable) and all(
-            array.shape == parameter.value.shape
-            for slots, parameter in zip(self.state, trainable, strict=True)
-            for array in slots.values()
+        same = len(self._parameters) == len(trainable) and all(
+            ours is theirs for ours, theirs in zip(self._parameters, trainable, strict=True)
         )
-        if not fits:
+        if not same:
             raise ValueError(
                 f"this {type(self).__name__} has already been used on other parameters; "
                 "make a new one for each model. "
-                f"Received: {len(trainable)} parameters, expected {len(self.state)} as before"
+                f"Received: {len(trainable)} parameters, after {self.iterations} steps on "
+                f"{len(self._parameters)} others"
             )
 
     def update(self, parameters: Sequence[Parameter]) -> None:
@@ -145,7 +165,9 @@ class Optimizer(Named):
 
         Raises:
             ValueError: if they are other ones than before.
-            RuntimeError: if one has no gradient yet.
+            RuntimeError: if one has no gradient yet; if an `update_step` of one's own changes
+                nothing.
+            TypeError: if it returns something.
         """
         self.build(parameters)
         trainable = [parameter for parameter in parameters if parameter.trainable]
@@ -154,14 +176,15 @@ class Optimizer(Named):
             if parameter.grad is None:
                 raise RuntimeError(f"{parameter.name} has no gradient yet: run a backward first")
             gradients.append(parameter.grad)
-        gradients = self._clipped(gradients)
         learning_rate = self.learning_rate  # a schedule counts the steps before this one
         self.iterations += 1
         values = [parameter.value for parameter in trainable]
-        if self.weight_decay:
-            for value in values:
-                decay_weights(value, self.weight_decay, learning_rate)
-        self._update_all(values, gradients, learning_rate)
+        with np.errstate(all="ignore"):  # whatever the caller's setting: moments underflow to 0
+            gradients = self._clipped(gradients)
+            if self.weight_decay:
+                for value in values:
+                    decay_weights(value, self.weight_decay, learning_rate)
+            self._update_all(values, gradients, learning_rate)
 
     def _clipped(self, gradients: list[Array]) -> list[Array]:
         if self.clipnorm is not None:
@@ -176,12 +199,50 @@ class Optimizer(Named):
         self, values: list[Array], gradients: list[Array], learning_rate: float
     ) -> None:
         """The rule, for all parameters; `self.state` has their slots in the same order."""
+        watched = self._idle == self.iterations - 1 < _WATCHED
+        before = [value.copy() for value in values] if watched else []
         for value, gradient, slots in zip(values, gradients, self.state, strict=True):
-            self._update(value, gradient, learning_rate, **slots)
+            result: object = self.update_step(gradient, value, learning_rate, **slots)  # type: ignore[func-returns-value]
+            if result is not None:
+                raise TypeError(
+                    f"{type(self).__name__}.update_step must change `value` in place, as in "
+                    f"`value -= ...`, and return nothing. Received: a {type(result).__name__}"
+                )
+        if watched:
+            self._watch(before, values, gradients, learning_rate)
 
-    def _update(self, value: Array, gradient: Array, learning_rate: float, **slots: Array) -> None:
-        """The rule, for one parameter."""
-        raise NotImplementedError
+    def _watch(
+        self, before: list[Array], values: list[Array], gradients: list[Array], learning_rate: float
+    ) -> None:
+        """Notes a step that has changed no value, though the gradients would have it change.
+
+        That is what `value = value - ...` does. An optimizer may let some steps pass, to add up
+        gradients in a slot; not _WATCHED of them, and none without a slot.
+        """
+        for old, value, gradient in zip(before, values, gradients, strict=True):
+            step = learning_rate * np.abs(gradient).max(initial=0.0)
+            rounding = np.finfo(value.dtype).eps * np.abs(value).max(initial=0.0)
+            if not np.array_equal(old, value, equal_nan=True) or not step > rounding:
+                return
+        self._idle = self.iterations
+        if not self.slots or self._idle == _WATCHED:
+            raise RuntimeError(
+                f"{type(self).__name__}.update_step has changed no value in {self._idle} steps: "
+                "it must work in place, `value -= ...` or `value[...] = ...`; `value = ...` only "
+                "gives another array that name"
+            )
+
+    def update_step(
+        self, gradient: Array, value: Array, learning_rate: float, **slots: Array
+    ) -> None:
+        """The rule, for one parameter: changes `value` and the slots in place.
+
+        Args:
+            gradient: of the loss with respect to `value`, clipped; not to be changed.
+            value: the numbers of the parameter.
+            learning_rate: of this step.
+            slots: the arrays that the class names in `slots`, as the last step left them.
+        """
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values; a schedule as its class and its own."""

@@ -47,15 +47,16 @@ class RMSprop(Optimizer):
             *(("mean_gradient",) if centered else ()),
         )
 
-    def _update(  # type: ignore[override]
+    def update_step(  # type: ignore[override]
         self,
-        value: Array,
         gradient: Array,
+        value: Array,
         learning_rate: float,
         mean_square: Array,
         velocity: Array | None = None,
         mean_gradient: Array | None = None,
     ) -> None:
+        """See the class."""
         kernels.rmsprop_update(
             value,
             gradient,

@@ -13,6 +13,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinycnn.arguments import integer, number, positive
 from tinycnn.keywords import Named
 
@@ -64,10 +66,11 @@ class ExponentialDecay(LearningRateSchedule):
 
     def __call__(self, step: int) -> float:
         """The learning rate of step number `step`, counted from 0."""
-        decays = step / self.decay_steps
+        decays = _ratio(step, self.decay_steps)
         if self.staircase:
             decays = math.floor(decays)
-        return self.initial_learning_rate * self.decay_rate**decays
+        with np.errstate(over="ignore", under="ignore"):  # far past the end: 0, or infinite
+            return float(self.initial_learning_rate * np.float64(self.decay_rate) ** decays)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -129,8 +132,8 @@ class CosineDecay(LearningRateSchedule):
         if self.warmup_target is not None:
             highest = self.warmup_target
         if step < self.warmup_steps:
-            return lowest + (highest - lowest) * step / self.warmup_steps
-        decayed = min(step - self.warmup_steps, self.decay_steps) / self.decay_steps
+            return lowest + (highest - lowest) * _ratio(step, self.warmup_steps)
+        decayed = _ratio(min(step - self.warmup_steps, self.decay_steps), self.decay_steps)
         share = 0.5 * (1 + math.cos(math.pi * decayed))
         return highest * ((1 - self.alpha) * share + self.alpha)
 
@@ -215,8 +218,8 @@ class PolynomialDecay(LearningRateSchedule):
 
     def __call__(self, step: int) -> float:
         """The learning rate of step number `step`, counted from 0."""
-        cycles = max(1, math.ceil(step / self.decay_steps)) if self.cycle else 1
-        decayed = min(1.0, step / (self.decay_steps * cycles))
+        cycles = max(1, math.ceil(min(1e18, _ratio(step, self.decay_steps)))) if self.cycle else 1
+        decayed = min(1.0, _ratio(step, self.decay_steps * cycles))
         span = self.initial_learning_rate - self.end_learning_rate
         return span * (1 - decayed) ** self.power + self.end_learning_rate
 
@@ -229,6 +232,14 @@ class PolynomialDecay(LearningRateSchedule):
             "power": self.power,
             "cycle": self.cycle,
         }
+
+
+def _ratio(step: float, steps: float) -> float:
+    """step / steps, also where either is beyond what a float can hold."""
+    try:
+        return step / steps
+    except OverflowError:
+        return 1e308
 
 
 # The closed list of schedules that a model file may name.
