@@ -43,7 +43,7 @@ def with_interval(model: Sequential, images: Array, labels: Array) -> str:
 
 def main() -> None:
     """Trains and reports."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-dir", help="folder with the four MNIST files")
     parser.add_argument("--epochs", type=positive_integer, default=3)
     parser.add_argument("--seeds", type=natural_number, nargs="+", default=[0, 1])

@@ -208,7 +208,7 @@ def installed(name):
 
 def parse(arguments=None):
     """The options; `names` holds who takes part."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-dir", help="folder with the four MNIST files")
     parser.add_argument("--output", type=Path, default=Path(), help="folder; default: this one")
     parser.add_argument("--only", nargs="+", choices=NAMES, help=f"default: {' '.join(DEFAULT)}")

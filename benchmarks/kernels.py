@@ -489,7 +489,7 @@ def beside_torch(title: str, rows: list[Row], least: float) -> None:
 
 def main() -> None:
     """Measures and prints; see the top of the file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only-network", action="store_true", help="leave out the other shapes")
     parser.add_argument("--quick", action="store_true", help="few shapes, short turns")
     parser.add_argument("--no-torch", action="store_true", help="leave PyTorch out")

@@ -234,7 +234,7 @@ def written(ms: float) -> str:
 
 def main() -> None:
     """Measures, prints and draws; see the top of the file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=positive_integer, default=7, help="turns of each rung")
     parser.add_argument("--quick", action="store_true", help="one short turn of each rung")
     parser.add_argument("--threads", type=positive_integer, default=available_cores())

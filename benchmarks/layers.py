@@ -228,7 +228,7 @@ def compare(variants: list[str], turns: int, seconds: float) -> list[str]:
 
 if __name__ == "__main__":
     end_errors_in_one_line()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter turns")
     parser.add_argument("--only", choices=VARIANTS, action="append", help="these variants alone")
     args = parser.parse_args()

@@ -154,7 +154,7 @@ def accuracy(data_dir, seeds, keras_runs, results_file):
 
 if __name__ == "__main__":
     end_errors_in_one_line()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", choices=["losses", "accuracy", "one"])
     parser.add_argument("--data-dir", help="folder with the four MNIST files")
     parser.add_argument("--output", type=Path, default=Path("keras_parity.png"))

@@ -85,7 +85,7 @@ def run(*command: str, **environment: str) -> tuple[float, str]:
 
 if __name__ == "__main__":
     end_errors_in_one_line()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-dir", help="folder with the four MNIST files")
     parser.add_argument("--epochs", type=positive_integer, default=2)
     parser.add_argument("--seed", type=int, default=0)

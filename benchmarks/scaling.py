@@ -50,7 +50,7 @@ def seconds(model: Sequential, x: np.ndarray, y: np.ndarray, batch_size: int) ->
 
 if __name__ == "__main__":
     end_errors_in_one_line()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-dir", help="folder with the four MNIST files")
     parser.add_argument("--memory", choices=["uint8", "float32"], help=argparse.SUPPRESS)
     args = parser.parse_args()

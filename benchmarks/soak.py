@@ -50,7 +50,7 @@ def train(x: Array, y: Array, epochs: int, seed: int, folder: Path) -> float:
 
 if __name__ == "__main__":
     end_errors_in_one_line()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-dir", help="folder with the four MNIST files")
     parser.add_argument("--epochs", type=positive_integer, default=10, help="of each run")
     parser.add_argument("--runs", type=positive_integer, default=3)

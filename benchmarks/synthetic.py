@@ -38,7 +38,7 @@ def report(title: str, model: Sequential, images: Array, labels: Array) -> None:
 
 def main() -> None:
     """Draws, trains and reports."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST's files")
     parser.add_argument("--test-images", action="store_true", help="open MNIST's test images too")
     parser.add_argument("--train", type=positive_integer, default=60000, help="drawn digits")

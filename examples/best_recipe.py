@@ -30,7 +30,7 @@ from tinycnn.model_selection import wilson_interval
 from tinycnn.optimizers.schedules import CosineDecay
 
 end_errors_in_one_line()
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--data-dir", help="folder with the four MNIST files")
 parser.add_argument("--epochs", type=positive_integer, default=10)
 parser.add_argument("--seed", type=natural_number, default=0)

@@ -24,7 +24,7 @@ from tinycnn.plotting import plot_reading
 
 SURE = 0.9  # on photos of MNIST's test images: 0.1% wrong above it, 35% below
 end_errors_in_one_line()
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("image", type=Path, help="the picture of one digit")
 parser.add_argument("--model", type=Path, default=Path("output/mnist_cnn.npz"))
 parser.add_argument("--output-dir", type=Path, default=Path("output"))
@@ -47,6 +47,9 @@ x = image[np.newaxis, :, :, np.newaxis].astype("float32")
 if not isinstance(model.layers[0], Rescaling):  # a model without its own expects 0 to 1
     x /= 255
 (probabilities,) = model.predict(x, verbose=0)
+
+if not np.isfinite(probabilities).all():
+    sys.exit(f"error: {args.model} answers with NaN: its weights are damaged. Train it again")
 
 # --- the answer
 order = np.argsort(-probabilities)

@@ -21,7 +21,7 @@ from tinycnn.datasets import digits
 from tinycnn.model_selection import cross_validate, mcnemar_test, wilson_interval
 
 end_errors_in_one_line()
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--data-dir", help="folder with the four MNIST files")
 parser.add_argument("--images", type=positive_integer, help="default: 20000; quick: 5000")
 parser.add_argument("--folds", type=positive_integer, default=5)

@@ -27,7 +27,7 @@ from tinycnn.metrics import matches
 from tinycnn.model_selection import wilson_interval
 
 end_errors_in_one_line()
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--data-dir", help="folder with the four MNIST files")
 parser.add_argument("--images", type=positive_integer, help="default: 30000; quick: 6000")
 parser.add_argument("--epochs", type=positive_integer, help="default: 3; quick: 1")

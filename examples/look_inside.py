@@ -21,7 +21,7 @@ from tinycnn.gradient_cases import reference_network
 from tinycnn.layers import RandomRotation, RandomTranslation, RandomZoom
 
 end_errors_in_one_line()
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--model", type=Path, help="default: output/mnist_cnn.npz, if it is there")
 parser.add_argument("--data-dir", help="folder with the four MNIST files")
 parser.add_argument("--output-dir", type=Path, default=Path("output/pictures"))

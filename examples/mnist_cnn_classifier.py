@@ -26,7 +26,7 @@ from tinycnn.plotting import plot_history
 from tinycnn.utils import to_categorical
 
 end_errors_in_one_line()
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--dataset", choices=["auto", "mnist", "synthetic"], default="auto")
 parser.add_argument("--data-dir", help="folder with the four MNIST files")
 parser.add_argument("--epochs", type=positive_integer, default=10)

@@ -14,7 +14,7 @@ from tinycnn.datasets import synthetic
 from tinycnn.utils import to_categorical
 
 end_errors_in_one_line()
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--epochs", type=positive_integer, default=3)
 parser.add_argument("--images", type=positive_integer, default=6000)
 args = parser.parse_args()

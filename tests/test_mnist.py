@@ -389,8 +389,8 @@ REASONS = {
     "endless": "what it sent holds more bytes",
     "endless_head": "no answer within 0.5 s",
     "silent": "ReadTimeout",
-    "not_http": "ConnectionError.*BadStatusLine",
-    "hang_up": "ConnectionError.*RemoteDisconnected",
+    "not_http": "BadStatusLine",
+    "hang_up": "RemoteDisconnected",
 }
 LIMITS = {  # the one that ends it
     "drip": "FILE_SECONDS",
@@ -497,7 +497,7 @@ def test_a_certificate_nobody_vouches_for(monkeypatch, server):
 
     use(monkeypatch, server, "good")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
-    with pytest.raises(DownloadError, match="CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(DownloadError, match="SSLCertVerificationError: self-signed certificate"):
         mnist.load_data()
     assert server.heads == []
 
@@ -517,7 +517,7 @@ def test_a_proxy_from_the_environment_is_used(monkeypatch, server):
     monkeypatch.setattr(mnist, "MIRRORS", ("https://mirror.invalid/mnist/",))
     with FaultServer({}, tls=False) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with pytest.raises(DownloadError, match=r"ProxyError.*403"):
+        with pytest.raises(DownloadError, match=r"OSError: 403 Forbidden|ProxyError.*403"):
             mnist.load_data()
     assert [head.split(" HTTP")[0] for head in proxy.heads] == ["CONNECT mirror.invalid:443"]
 

@@ -91,6 +91,25 @@ def positive(value: Any, name: str) -> float:
     return result
 
 
+def name_or_none(value: Any) -> str | None:
+    """`value` as the name of a layer or a model, which a model file can hold; None is none.
+
+    Raises:
+        ValueError: for what is not a text, or is empty, longer than 200 characters, has a '/' or
+            what is not printable (control characters would act on the terminal).
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"`name` must be a text. Received: name={value!r:.100}")
+    if not value or len(value) > 200 or "/" in value or not value.isprintable():
+        raise ValueError(
+            "`name` must have 1 to 200 printable characters and no '/'. "
+            f"Received: name={value!a:.100}"
+        )
+    return value
+
+
 def one_of(value: Any, known: Sequence[str], what: str) -> str:
     """`value` if it is one of the names `known`.
 

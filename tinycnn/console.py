@@ -8,28 +8,40 @@ Source of the layout: keras/src/utils/progbar.py, keras/src/utils/summary_utils.
 """
 
 import math
+import numbers
 import os
 import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 from tinycnn.errors import TinyCNNError
 
 BAR_CELLS = 20
+MIN_WIDTH = 30  # of the summary table: narrower ones could name nothing
 UPDATE_INTERVAL = 0.05  # seconds between two redraws
 _notices_given: set[str] = set()
 
 
+# What an encoding like cp1252 or ASCII can't carry, in plain characters.
+PLAIN = str.maketrans(
+    dict.fromkeys("\u250f\u2533\u2513\u2521\u2547\u2529\u251c\u253c\u2524\u2514\u2534\u2518", "+")
+    | dict.fromkeys("\u2501\u2500", "-")
+    | dict.fromkeys("\u2503\u2502", "|")
+    | {"\u2026": "~"}
+)
+
+
 def say(text: str = "") -> None:
     """Print a line on stdout."""
-    print(text, flush=True)
+    _write("stdout", f"{text}\n")
 
 
 def say_above(text: str) -> None:
     """Print a line on stdout, above the line that is being redrawn on a terminal, if one is."""
-    print(f"\r\x1b[K{text}" if is_terminal() else text, flush=True)
+    _write("stdout", f"\r\x1b[K{text}\n" if is_terminal() else f"{text}\n")
 
 
 def notice(text: str, *, once: bool = False) -> None:
@@ -37,12 +49,64 @@ def notice(text: str, *, once: bool = False) -> None:
     if once and text in _notices_given:
         return
     _notices_given.add(text)
-    print(f"tinycnn: {text}", file=sys.stderr, flush=True)
+    _write("stderr", f"tinycnn: {text}\n")
+
+
+def _write(stream: str, text: str) -> None:
+    """Writes to sys.stdout or sys.stderr, and never raises: work goes on whatever becomes of it.
+
+    A program may have no such stream (pythonw, services), or one that lacks half of a file's
+    methods (GUI consoles, tees); a pipe's reader may have gone, a log's disk be full.
+    """
+    file = getattr(sys, stream)
+    if file is None:
+        return
+    try:
+        file.write(_encodable(text, getattr(file, "encoding", None)))
+        flush = getattr(file, "flush", None)
+        if flush is not None:
+            flush()
+    except BrokenPipeError:
+        _send_to_nowhere(file)
+    except (OSError, ValueError, AttributeError, TypeError):
+        # A full disk, a closed file, an object that is not quite one.
+        return
+
+
+def _encodable(text: str, encoding: Any) -> str:
+    """The text, in plain characters where `encoding` can't carry it."""
+    if not isinstance(encoding, str):
+        return text
+    try:
+        text.encode(encoding)
+    except LookupError:
+        return text
+    except UnicodeEncodeError:
+        return text.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+def _send_to_nowhere(file: Any) -> None:
+    """Lets what is still to be written vanish: Python would complain of the pipe as it exits."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, file.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError, AttributeError):
+        return
 
 
 def is_terminal() -> bool:
     """Whether stdout is a terminal, so that a line can be redrawn."""
-    return sys.stdout.isatty()
+    try:
+        return bool(sys.stdout.isatty())
+    except (AttributeError, ValueError, OSError):  # there is none, or it is closed
+        return False
+
+
+def _draws(text: str) -> bool:
+    """Whether stdout's encoding can carry the text."""
+    return _encodable(text, getattr(sys.stdout, "encoding", None)) == text
 
 
 def is_live(verbose: str | int) -> bool:
@@ -86,7 +150,7 @@ class Progress:
         now = time.perf_counter()
         if is_terminal() and now - self._drawn_at > UPDATE_INTERVAL:
             self._drawn_at = now
-            print(f"\r\x1b[K{self._line()}", end="", flush=True)
+            _write("stdout", f"\r\x1b[K{self._line()}")
 
     def _line(self) -> str:
         if self.unit == "B":
@@ -96,7 +160,7 @@ class Progress:
         return f"{self.label}: {amount}, {time.perf_counter() - self._start:.1f} s"
 
     def __exit__(self, *exception: object) -> None:
-        print(f"\r\x1b[K{self._line()}" if is_terminal() else self._line(), flush=True)
+        say_above(self._line())
 
 
 # --- the epoch line -------------------------------------------------------------------------------
@@ -120,9 +184,9 @@ class EpochLine:
         self._after_first: float | None = None
         self._drawn_at = -math.inf
         if live and title:
-            print(title)
+            say(title)
 
-    def update(self, step: int, values: Mapping[str, float]) -> None:
+    def update(self, step: int, values: Mapping[str, Any]) -> None:
         """Show the running means `values` after batch number `step` (from 1)."""
         now = time.perf_counter()
         if self._after_first is None:
@@ -130,24 +194,25 @@ class EpochLine:
         if self.live and step < self.steps and now - self._drawn_at >= UPDATE_INTERVAL:
             self._drawn_at = now
             left = self._seconds_per_step(step, now) * (self.steps - step)
-            print(f"\r\x1b[K{self._bar(step)} \x1b[1m{_duration(left)}\x1b[0m", end=" ")
-            print(self._rest(step, now, values), end="", flush=True)
+            start = f"\r\x1b[K{self._bar(step)} \x1b[1m{_duration(left)}\x1b[0m"
+            _write("stdout", f"{start} {self._rest(step, now, values)}")
 
-    def finish(self, values: Mapping[str, float]) -> None:
+    def finish(self, values: Mapping[str, Any]) -> None:
         """Print the finished line with the final `values`."""
         now = time.perf_counter()
         took = _duration(now - self._start)
         rest = self._rest(self.steps, now, values)
         if self.live:
-            print(f"\r\x1b[K{self._bar(self.steps)} \x1b[1m{took}\x1b[0m {rest}", flush=True)
+            say(f"\r\x1b[K{self._bar(self.steps)} \x1b[1m{took}\x1b[0m {rest}")
         else:
             title = f"{self.title} - " if self.title else ""
-            print(f"{title}{self.steps}/{self.steps} - {took} - {rest}", flush=True)
+            say(f"{title}{self.steps}/{self.steps} - {took} - {rest}")
 
     def _bar(self, step: int) -> str:
         filled = BAR_CELLS * step // self.steps
         count = f"{step:>{len(str(self.steps))}}/{self.steps}"
-        bar = f"\x1b[32m{'━' * filled}\x1b[0m\x1b[37m{'━' * (BAR_CELLS - filled)}\x1b[0m"
+        done, left = ("━", "━") if _draws("━") else ("=", ".")  # told apart by more than colour
+        bar = f"\x1b[32m{done * filled}\x1b[0m\x1b[37m{left * (BAR_CELLS - filled)}\x1b[0m"
         return f"\x1b[1m{count}\x1b[0m {bar}"
 
     def _seconds_per_step(self, step: int, now: float) -> float:
@@ -156,7 +221,7 @@ class EpochLine:
             return (now - self._after_first) / (step - self._first)
         return now - self._start
 
-    def _rest(self, step: int, now: float, values: Mapping[str, float]) -> str:
+    def _rest(self, step: int, now: float, values: Mapping[str, Any]) -> str:
         parts = [_per_step(self._seconds_per_step(step, now))]
         parts += [f"{name}: {_value(value)}" for name, value in values.items()]
         return " - ".join(parts)
@@ -179,8 +244,11 @@ def _per_step(seconds: float) -> str:
     return f"{seconds * 1e6:.0f}us/step"
 
 
-def _value(value: float) -> str:
-    return f"{value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{value:.4e}"
+def _value(value: Any) -> str:
+    if not isinstance(value, numbers.Real):  # a callback may log anything
+        return "".join(c if c.isprintable() else "?" for c in " ".join(f"{value!s:.40}".split()))
+    number = float(value)
+    return f"{number:.4f}" if abs(number) > 1e-3 or number == 0 else f"{number:.4e}"
 
 
 # --- the summary table ----------------------------------------------------------------------------
@@ -201,7 +269,7 @@ def summary_table(
     Source: keras/src/utils/summary_utils.py. The columns end at 45%, 80% and 100% of the width;
     the table's borders are then taken from them as rich, which draws Keras's table, does.
     """
-    width = min(88, shutil.get_terminal_size((80, 24)).columns - 4)
+    width = max(MIN_WIDTH, min(88, shutil.get_terminal_size((80, 24)).columns - 4))
     ends = [int(width * share) for share in (0.45, 0.80, 1.0)]
     columns = [ends[0] - 1, ends[1] - ends[0] - 2, ends[2] - ends[1] - 1]
     header = ("Layer (type)", "Output Shape", "Param #")
@@ -254,17 +322,17 @@ def end_errors_in_one_line() -> None:
     rung = os.environ.get("TINYCNN_KERNELS")
     if rung not in (None, "", "numba", "numpy"):
         words = f"must be 'numba' or 'numpy'. Received: TINYCNN_KERNELS={rung!r}"
-        print(f"error: `TINYCNN_KERNELS` {words}", file=sys.stderr)
+        _write("stderr", f"error: `TINYCNN_KERNELS` {words}\n")
         raise SystemExit(2)
 
     def hook(
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> None:
         if issubclass(kind, (TinyCNNError, OSError)):
-            print(f"error: {error}", file=sys.stderr)
+            _write("stderr", f"error: {error}\n")
         elif issubclass(kind, KeyboardInterrupt):
             below = "\n" if is_terminal() else ""  # the line that the terminal's ^C stands in
-            print(f"{below}{str(error) or 'interrupted'}", file=sys.stderr, flush=True)
+            _write("stderr", f"{below}{str(error) or 'interrupted'}\n")
             raise SystemExit(130)
         else:
             sys.__excepthook__(kind, error, traceback)

@@ -68,6 +68,11 @@ def _sweep(own: Path) -> None:
                 other.unlink()
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path, with a `~` or `~user` at its start replaced; a user that is unknown stays there."""
+    return Path(os.path.expanduser(path))
+
+
 def cache_folder() -> Path:
     """The folder for what can be had again: TINYCNN_HOME, or `tinycnn` in the platform's cache.
 
@@ -75,7 +80,7 @@ def cache_folder() -> Path:
     The folder need not exist yet.
     """
     if chosen := os.environ.get("TINYCNN_HOME"):
-        return Path(chosen).expanduser()
+        return expanded(chosen)
     try:
         home = Path.home()
     except RuntimeError:  # a user number without a name, as containers have

@@ -65,6 +65,20 @@ def precision_and_recall(counts: Array) -> tuple[Array, Array]:
         return right / counts.sum(axis=0), right / counts.sum(axis=1)
 
 
+def finite(probabilities: Array) -> Array:
+    """Probabilities that are numbers: of NaN, argmax would make class 0.
+
+    Raises:
+        ValueError: for NaN or infinity.
+    """
+    if not np.isfinite(probabilities).all():
+        raise ValueError(
+            "`probabilities` must be finite: the model answers with NaN or infinity, so its "
+            "weights are damaged; train it again, or load them from a file"
+        )
+    return probabilities
+
+
 def confident_mistakes(y_true: Array, probabilities: Array) -> Array:
     """The samples that a model gets wrong, the ones it is surest of first.
 
@@ -74,9 +88,12 @@ def confident_mistakes(y_true: Array, probabilities: Array) -> Array:
 
     Returns:
         Their indices, by falling probability of the wrong class.
+
+    Raises:
+        ValueError: for probabilities that are not finite.
     """
     y_true = _class_numbers(y_true, "y_true")
-    wrong = np.flatnonzero(probabilities.argmax(axis=-1) != y_true)
+    wrong = np.flatnonzero(finite(probabilities).argmax(axis=-1) != y_true)
     return wrong[np.argsort(-probabilities[wrong].max(axis=-1), kind="stable")]
 
 
@@ -172,7 +189,8 @@ def _cut(model: Sequential, layer: Layer, x: Array) -> tuple[Sequential, Sequent
         raise ValueError(f"`layer` must be one of {model.layers}. Received: {layer!r}")
     end = model.layers.index(layer) + 1
     below, above = model.layers[:end], model.layers[end:]
-    return Sequential(below, dtype=model.dtype), Sequential(above, dtype=model.dtype)
+    made = (Sequential(layers, seed=model.seed, dtype=model.dtype) for layers in (below, above))
+    return next(made), next(made)
 
 
 def _score_gradient(model: Sequential, x: Array, classes: int | Sequence[int] | Array) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn import console, fusion, losses, optimizers, serialization
-from tinycnn.arguments import integer
+from tinycnn.arguments import integer, name_or_none
 from tinycnn.arguments import shape as checked_shape
 from tinycnn.errors import ModelFileError
 from tinycnn.keywords import Named
@@ -33,7 +33,7 @@ class Sequential(Named, Trainer):
         seed: of the initial weights, the order of the samples, and all noise. None takes another
             one for each model, see `utils.set_random_seed`; `model.seed` tells it.
         dtype: of parameters and arithmetic: "float32", or "float64" for gradient checks.
-        name: printed by `summary`.
+        name: printed by `summary`; None is "sequential".
 
     Raises:
         ValueError: for layers that do not fit each other, a layer used twice, a name used twice.
@@ -50,14 +50,14 @@ class Sequential(Named, Trainer):
         *,
         seed: int | None = None,
         dtype: str = "float32",
-        name: str = "sequential",
+        name: str | None = None,
     ) -> None:
         super().__init__()
         if dtype not in ("float32", "float64"):
             raise ValueError(f"`dtype` must be 'float32' or 'float64'. Received: dtype={dtype!r}")
         self.seed = next_seed() if seed is None else integer(seed, "seed", least=0)
         self.dtype = dtype
-        self.name = name
+        self.name = name_or_none(name) or "sequential"
         self.layers: list[Layer] = []
         self.input_shape: Shape | None = None
         self.built = False
@@ -87,10 +87,9 @@ class Sequential(Named, Trainer):
             base = snake_case(type(layer).__name__)
             candidates = chain([base], (f"{base}_{i}" for i in count(1)))
             layer.name = next(name for name in candidates if name not in names)
-        if layer.name in names or "/" in layer.name:
-            raise ValueError(
-                f"a layer's name must be unique and hold no '/'. Received: name={layer.name!r}"
-            )
+        name_or_none(layer.name)  # it may have been assigned
+        if layer.name in names:
+            raise ValueError(f"a layer's name must be unique. Received: name={layer.name!r}")
         self.layers.append(layer)
         self.built = False
         if self.input_shape is not None:

@@ -69,10 +69,21 @@ class Mirrors:
                 except DownloadError as error:
                     reasons[url] = str(error)
                 except (OSError, HTTPError, HTTPException) as error:  # OSError: requests' own
-                    reasons[url] = f"{type(error).__name__}: {error}"
+                    reasons[url] = _in_short(error)
         reasons = self.unreachable | refused
         lines = [f"\n  {url}{name}: {reasons[url]}" for url in self.urls]
         raise DownloadError(f"{name} could not be downloaded:{''.join(lines)}")
+
+
+def _in_short(error: BaseException) -> str:
+    """An error of requests in one line: the innermost of those that it wraps."""
+    inner: list[BaseException] = [error]
+    while inner:
+        error = inner[0]
+        parts = (getattr(error, "reason", None), *error.args)
+        inner = [part for part in parts if isinstance(part, BaseException)]
+    text = "".join(c if c.isprintable() else "?" for c in str(error).rpartition(": ")[2])
+    return f"{type(error).__name__}: {text:.80}"
 
 
 def _open(url: str) -> "requests.Response":

@@ -23,7 +23,7 @@ from tinycnn import console
 from tinycnn.datasets.download import Mirrors, fault
 from tinycnn.datasets.idx import format_idx, parse_idx, read_idx
 from tinycnn.errors import DownloadError, IdxFormatError
-from tinycnn.files import atomic_write, cache_folder
+from tinycnn.files import atomic_write, cache_folder, expanded
 from tinycnn.utils import Array
 
 # Tried in this order, by https only. yann.lecun.com no longer has the files.
@@ -89,7 +89,7 @@ def load_data(
         folder = cache_folder() / "mnist"
         arrays = _from_cache(folder, offline)
     else:
-        folder = Path(chosen).expanduser()
+        folder = expanded(chosen)
         arrays = _from_folder(folder)
     x_train, y_train, x_test, y_test = arrays
     _check_form(folder, "train", x_train, y_train)

@@ -15,6 +15,7 @@ import numpy as np
 from tinycnn.errors import PictureError
 from tinycnn.utils import Array
 
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 WORK_SIDE = 280  # pixels; pictures are reduced to this, ten times MNIST's side
 SPECK = 0.05  # a piece of ink smaller than this share of the largest one is dirt
 THIN = 0.07  # strokes thinner than this share of the longer side, as 1 in 8 of MNIST, are thickened
@@ -27,29 +28,34 @@ def read_picture(path: str | os.PathLike[str]) -> Array:
     white paper, or for black where the ink is light. Large pictures are reduced.
 
     Args:
-        path: any format that Pillow reads.
+        path: a PNG, JPEG, WebP, GIF, BMP or TIFF, whatever its name ends in. Other formats that
+            Pillow knows are refused: to read an EPS it would start another program.
 
     Returns:
         uint8 array of shape (h, w), at most 1120 pixels a side.
 
     Raises:
         OSError: the file can't be opened.
-        PictureError: it is no picture, or a damaged one; with path and reason.
+        PictureError: it is not a picture of these formats, or a damaged one; with path and reason.
     """
     from PIL import Image, ImageOps  # Pillow is part of matplotlib
 
     with open(path, "rb") as file:
         try:
-            image: Any = ImageOps.exif_transpose(Image.open(file))
+            image: Any = ImageOps.exif_transpose(Image.open(file, formats=FORMATS))
             if image.mode[0] in "IF":  # more than 8 bits, which Pillow would cut off at 255
-                values = np.asarray(image, np.float64).clip(0)
+                values = np.asarray(image, np.float64)
+                if not np.isfinite(values).all():
+                    raise ValueError("NaN or infinity among its pixels")
+                values = values.clip(0)
                 image = Image.fromarray((values * (255 / max(values.max(), 1))).astype(np.uint8))
             image = image.convert("RGBA")
             image.thumbnail((4 * WORK_SIDE, 4 * WORK_SIDE), Image.Resampling.BOX)
         except Exception as error:  # on damaged bytes Pillow raises half a dozen kinds
+            why = str(error) if type(error) is ValueError else type(error).__name__
             raise PictureError(
-                f"{os.fspath(path)}: not a picture, damaged, or of a format that can't be read "
-                f"here ({type(error).__name__})"
+                f"{os.fspath(path)}: not a picture, damaged, or not of a format that is read here, "
+                f"{', '.join(FORMATS)} ({why})"
             ) from error
     gray = np.asarray(image.convert("L"), np.float64)
     alpha = np.asarray(image.getchannel("A"), np.float64) / 255
@@ -121,7 +127,8 @@ def _paper(gray: Array) -> Array:
     weights = np.ones_like(coarse)
     for _ in range(10):
         scaled = terms * weights
-        surface = np.linalg.solve(scaled @ terms.T, scaled @ coarse)
+        # In a picture of few rows or columns the terms are not independent: the shortest solution.
+        surface = np.linalg.lstsq(scaled @ terms.T, scaled @ coarse, rcond=None)[0]
         off = np.abs(coarse - surface @ terms)
         weights = 1 / np.maximum(off, 0.01 * np.ptp(coarse) + 1e-300)
     return np.asarray(surface @ _quadratic(*gray.shape)).reshape(gray.shape)

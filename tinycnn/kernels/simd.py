@@ -40,6 +40,7 @@ from numba import types
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 from numba.extending import intrinsic, models, register_model
+from numba.np.ufunc.parallel import _launch_threads
 
 from tinycnn import console
 
@@ -75,7 +76,8 @@ TILES = ((8, 1), (4, 2)) if LANES == 8 else ((8, 1), (8, 2))
 
 
 def _announce() -> None:
-    console.notice("compiling the kernels, once on this machine: about 20 s", once=True)
+    words = "compiling kernels that this machine has not run before; each takes some seconds, once"
+    console.notice(words, once=True)
 
 
 # Called just before a kernel is compiled, not when it comes from the cache; `warm_up` replaces it.
@@ -86,6 +88,12 @@ _one_kernel_at_a_time = threading.Lock()
 
 _has_run = False  # whether this process, or one that it was forked from, has run kernels
 _threads_lost = False  # whether it was forked after that
+
+
+if vars(numba.config)["THREADING_LAYER"] not in ("default", "safe", "forksafe", "threadsafe"):
+    # A layer that was named and is not there ends in an error of Numba's inside the first kernel;
+    # here it ends on the reference rung, with a notice. To look for it starts its threads.
+    _launch_threads()
 
 
 def _after_fork() -> None:

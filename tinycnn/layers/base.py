@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.arguments import shape
+from tinycnn.arguments import name_or_none, shape
 from tinycnn.initializers import Initializer
 from tinycnn.initializers import get as get_initializer
 from tinycnn.keywords import Named
@@ -41,9 +41,7 @@ class Layer(Named):
     # A stochastic layer (dropout) declares:  rng: np.random.Generator | None = None
 
     def __init__(self, *, name: str | None = None, input_shape: Sequence[int] | None = None):
-        if not isinstance(name, str | None):
-            raise ValueError(f"`name` must be a text. Received: name={name!r}")
-        self.name = name
+        self.name = name_or_none(name)
         self.input_shape: Shape | None = None
         if input_shape is not None:
             self.input_shape = shape(input_shape, "input_shape")

@@ -37,8 +37,16 @@ def new_figure(width: float, height: float, *lines: str) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(max(width, 7), height), layout="constrained")
-    figure.suptitle("\n".join(line for line in lines if line), wrap=True)
+    figure.suptitle(plain("\n".join(line for line in lines if line)), wrap=True)
     return figure
+
+
+def plain(text: str) -> str:
+    """A text of the user's as matplotlib draws it to the letter: `$` is no formula.
+
+    What can't be written as UTF-8, in a file's name, becomes a question mark.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
 
 
 def color_map(colors: Sequence[str]) -> "Colormap":
@@ -72,7 +80,7 @@ def draw_image(
     axes.imshow(image, cmap=color_map(colors), vmin=low, vmax=high)
     axes.set(xticks=[], yticks=[])
     if title:
-        axes.set_title(title, fontsize="small")
+        axes.set_title(plain(title), fontsize="small")
 
 
 def image_grid(figure: "Figure", count: int, columns: int) -> "list[Axes]":

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tinycnn.callbacks import History
 from tinycnn.metrics import ACCURACY
-from tinycnn.plotting.figures import BLUE, VERMILION, new_figure
+from tinycnn.plotting.figures import BLUE, VERMILION, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def plot_history(history: History, title: str = "") -> "Figure":
         if f"val_{name}" in history.history:
             values = history.history[f"val_{name}"]
             axes.plot(epochs, values, "s--", color=VERMILION, label="validation")
-        axes.set(title=name.capitalize(), xlabel="epoch", ylabel=name)
+        axes.set(title=plain(name.capitalize()), xlabel="epoch", ylabel=plain(name))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()

@@ -17,6 +17,7 @@ from tinycnn.plotting.figures import (
     draw_image,
     image_grid,
     new_figure,
+    plain,
 )
 from tinycnn.utils import Array
 
@@ -131,7 +132,7 @@ def plot_augmentation(image: Array, versions: Mapping[str, Array], title: str = 
     grid = np.array(image_grid(figure, len(versions) * (count + 1), count + 1))
     limits = (0.0, float(image.max()) or 1.0)
     for row, (name, images) in zip(grid.reshape(len(versions), -1), versions.items(), strict=True):
-        row[0].set_ylabel(name, fontsize="small")
+        row[0].set_ylabel(plain(name), fontsize="small")
         draw_image(row[0], image, "original" if row[0] is grid[0] else "", limits=limits)
         for axes, version in zip(row[1:], images, strict=False):
             draw_image(axes, version, limits=limits)

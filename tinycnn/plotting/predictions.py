@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinycnn.inspection import confident_mistakes, precision_and_recall
+from tinycnn.inspection import confident_mistakes, finite, precision_and_recall
 from tinycnn.plotting.figures import (
     ALARM,
     AMOUNT,
@@ -15,6 +15,7 @@ from tinycnn.plotting.figures import (
     draw_image,
     image_grid,
     new_figure,
+    plain,
 )
 from tinycnn.utils import Array
 
@@ -80,7 +81,7 @@ def plot_predictions(
     Returns:
         The figure.
     """
-    N, K = probabilities.shape
+    N, K = finite(probabilities).shape
     rows = -(-N // columns)
     figure = new_figure(2.1 * columns, 3.1 * rows + 0.8, "Sample predictions", title)
     grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[3, 2] * rows)
@@ -161,7 +162,7 @@ def plot_reading(
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=255)
         axes.set(title=f"{name}, {pixels.shape[1]} x {pixels.shape[0]}", xticks=[], yticks=[])
         axes.set(xlabel="pixel column", ylabel="pixel row")
-    bars = answer.bar(names, probabilities, color=BLUE)
-    bars[int(probabilities.argmax())].set_color(VERMILION)
+    bars = answer.bar([plain(name) for name in names], probabilities, color=BLUE)
+    bars[int(finite(probabilities).argmax())].set_color(VERMILION)
     answer.set(title="answer", xlabel="class", ylabel="probability", ylim=(0, 1))
     return figure
