@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from tinycnn import SGD, Adam, AdamW, Dense, Input, RMSprop, Sequential, load_model, optimizers
+from tinycnn.layers import Layer
+from tinycnn.losses import Loss
+from tinycnn.optimizers import Optimizer
 from tinycnn.optimizers.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -486,3 +489,141 @@ def test_a_first_step_of_adam_by_hand(rung):
         # -lr * sign(g), but for epsilon (1e-7 / (0.03*8)) and the float32 betas (6.5e-6)
         np.testing.assert_allclose(weight, old - 0.125 * np.sign(gradient), rtol=0, atol=2e-6)
         np.testing.assert_array_equal((weight != old), np.not_equal(gradient, 0))
+
+
+# --- an optimizer of one's own --------------------------------------------------------------------
+
+
+class Own(Optimizer):
+    """Gradient descent with a velocity, right."""
+
+    slots = ("velocity",)
+
+    def update_step(self, value, gradient, learning_rate, velocity):
+        velocity *= 0.5
+        velocity -= learning_rate * gradient
+        value += velocity
+
+
+def test_an_optimizer_of_ones_own_is_sgd_with_momentum(numpy_rung):
+    assert run(Own(0.25), [0.5, 2, -1, 4]) == run(SGD(0.25, momentum=0.5), [0.5, 2, -1, 4])
+
+
+def test_the_arguments_of_update_step_come_by_name(numpy_rung):
+    class KerasOrder(Optimizer):
+        def update_step(self, gradient, value, learning_rate):
+            value -= learning_rate * gradient
+
+    assert run(KerasOrder(0.25), [0.5, 2]) == run(SGD(0.25), [0.5, 2])
+
+
+def subclass(method, slots=(), name="update_step"):
+    return type("Mine", (Optimizer,), {name: method, "slots": slots})
+
+
+def rebinds(self, value, gradient, learning_rate):
+    value = value - learning_rate * gradient
+
+
+def returns(self, value, gradient, learning_rate):
+    return value - learning_rate * gradient
+
+
+def rebinds_with_a_slot(self, value, gradient, learning_rate, m):
+    m = 0.9 * m + gradient
+    value = value - learning_rate * m
+
+
+def keras_names(self, gradient, variable, learning_rate):
+    variable -= learning_rate * gradient
+
+
+def without_the_slot(self, value, gradient, learning_rate):
+    value -= learning_rate * gradient
+
+
+@pytest.mark.parametrize(
+    ("method", "slots", "error", "words"),
+    [
+        (rebinds, (), RuntimeError, "Mine.update_step has changed no value"),
+        (rebinds_with_a_slot, ("m",), RuntimeError, "`value = ...` makes another array"),
+        (returns, (), TypeError, "change `value` in place .*Received: ndarray"),
+        (keras_names, (), TypeError, r"value, gradient, learning_rate, by .*\(self, gradient, var"),
+        (without_the_slot, ("m",), TypeError, "must take the arguments .*learning_rate, m, by"),
+    ],
+)
+def test_a_wrong_update_step_is_refused_with_words(numpy_rung, method, slots, error, words):
+    optimizer = subclass(method, slots)(0.1)
+    with pytest.raises(error, match=words):
+        optimizer.update([parameter([1, 2], [0, 1], "float32")])
+
+
+def test_an_optimizer_without_its_method_is_refused_when_it_is_made():
+    for wrong in (Optimizer, subclass(rebinds, name="_update"), type("Mine", (Optimizer,), {})):
+        with pytest.raises(NotImplementedError, match=r"needs a method `update_step\(self, value"):
+            wrong(0.1)
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "gradient", "value"),
+    [(0.0, 1, 1), (0.1, 0, 1), (1e-12, 1, 1), (0.1, 1, 1e30), (0.1, np.nan, np.nan)],
+)
+def test_no_false_alarm_where_nothing_can_move(numpy_rung, learning_rate, gradient, value):
+    """No learning rate, no gradient, or a step below the last bit of float32."""
+
+    class Plain(Optimizer):
+        def update_step(self, value, gradient, learning_rate):
+            value -= learning_rate * gradient
+
+    optimizer, weight = Plain(learning_rate), parameter(value, gradient, "float32")
+    for _ in range(2):
+        optimizer.update([weight])
+    assert optimizer.iterations == 2
+
+
+def test_an_optimizer_that_collects_gradients_is_only_warned_of_and_once(numpy_rung):
+    class EverySecond(Optimizer):
+        slots = ("total",)
+
+        def update_step(self, value, gradient, learning_rate, total):
+            total += gradient
+            if self.iterations % 2 == 0:
+                value -= learning_rate * total
+                total[...] = 0
+
+    optimizer, weight = EverySecond(0.5), parameter(1, 0.5)
+    with pytest.warns(UserWarning, match="has changed no value.*If it only collects"):
+        optimizer.update([weight])
+    for _ in range(3):
+        optimizer.update([weight])
+    assert weight.value == 0  # 1 - 2 * 0.5 * (0.5 + 0.5)
+
+
+@pytest.mark.parametrize("make", [SGD, Adam, RMSprop, Own], ids=lambda cls: cls.__name__)
+def test_an_optimizer_belongs_to_its_parameters_not_to_their_shapes(make, numpy_rung):
+    """As in Keras. Without slots there still is the number of steps, which schedules follow."""
+    optimizer, first, second = make(0.1), parameter([1, 2], [1, 1]), parameter([1, 2], [1, 1])
+    optimizer.update([first])
+    with pytest.raises(ValueError, match="make a new one for each model"):
+        optimizer.update([second])
+    np.testing.assert_array_equal(second.value, [1, 2])
+    assert optimizer.iterations == 1
+    optimizer.update([first])
+    assert optimizer.iterations == 2
+
+
+def test_what_a_user_has_to_override_says_so(numpy_rung):
+    class Half(Layer):
+        def forward(self, x, training=False):
+            return self._receive(x) / 2
+
+    layer = Half()
+    layer.forward(np.ones((1, 2)))
+    with pytest.raises(NotImplementedError, match=r"Half .* needs a `backward\(self, dy\)`"):
+        layer.backward(np.ones((1, 2)))
+    with pytest.raises(NotImplementedError, match=r"Loss needs a method `forward\(self, y_true"):
+        Loss().forward(np.ones(1), np.ones(1))
+    with pytest.raises(NotImplementedError, match=r"Loss needs a method `backward\(self\)`"):
+        Loss().backward()
+    with pytest.raises(NotImplementedError, match=r"Schedule needs a method `__call__\(self, step"):
+        LearningRateSchedule()(0)

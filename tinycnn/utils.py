@@ -9,6 +9,8 @@ from tinycnn.arguments import integer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+MAX_BYTES = 16 * 2**30  # of a one-hot array
+
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:
     """One-hot encodes class numbers.
@@ -22,7 +24,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
         dropped first, so labels of shape (N, 1) give (N, num_classes).
 
     Raises:
-        ValueError: if `x` is empty, not of integers, or holds a number outside the range.
+        ValueError: if `x` is empty, not of integers, or holds a number outside the range; if the
+            result would exceed 16 GiB.
 
     Source: keras/src/utils/numerical_utils.py
     """
@@ -43,6 +46,13 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
         raise ValueError(
             f"labels must lie between 0 and num_classes - 1 = {classes - 1}. "
             f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+    if labels.size * classes * 8 > MAX_BYTES:
+        raise ValueError(
+            f"{labels.size:,} one-hot rows of {classes:,} classes would take "
+            f"{labels.size * classes * 8 / 1e9:,.0f} GB: are these class numbers? For integer "
+            "labels without one-hot rows use the loss 'sparse_categorical_crossentropy'. "
+            f"Received: labels up to {labels.max()}, num_classes={num_classes}"
         )
     one_hot = np.zeros((labels.size, classes))
     one_hot[np.arange(labels.size), labels.reshape(-1)] = 1.0

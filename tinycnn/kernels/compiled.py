@@ -82,7 +82,7 @@ def relu_backward(dy: Array, y: Array) -> Array:
 
 
 @jit(parallel=False)
-def _log_softmax(x, log_p, p, targets, losses, K):
+def _log_softmax(x, log_p, p, targets, losses, K, lowest):
     """With targets also the cross-entropy, in `losses`; without, both are empty."""
     for r in range(x.size // max(K, 1)):
         row = x[r * K : (r + 1) * K]
@@ -92,10 +92,13 @@ def _log_softmax(x, log_p, p, targets, losses, K):
                 top = value
         total = row.dtype.type(0)
         for k in range(K):
-            total += np.exp(row[k] - top)
+            total += np.exp(row[k] - top)  # of -inf, where the difference overflows, 0
         log_total = np.log(total)
         for k in range(K):
-            log_p[r * K + k] = (row[k] - top) - log_total
+            shifted = row[k] - top
+            if shifted < lowest and row[k] >= lowest:
+                shifted = lowest  # finite where the logit is
+            log_p[r * K + k] = shifted - log_total
             p[r * K + k] = np.exp(log_p[r * K + k])
         if losses.size > 0:
             total = row.dtype.type(0)
@@ -111,7 +114,7 @@ def _softmax(x: Array, targets: Array | None = None) -> tuple[Array, Array, Arra
     losses = np.empty(0 if targets is None else len(x), x.dtype)
     flat_targets = losses if targets is None else targets.reshape(-1)
     arrays = (x.reshape(-1), log_p.reshape(-1), p.reshape(-1), flat_targets, losses)
-    _log_softmax(*arrays, x.shape[-1])
+    _log_softmax(*arrays, x.shape[-1], np.finfo(x.dtype).min)
     return log_p, p, losses
 
 

@@ -382,8 +382,14 @@ def softmax_backward(dy: Array, y: Array) -> Array:
 
 def log_softmax(x: Array) -> Array:
     """log(softmax(x)) without ever taking the log of a probability: x - log(sum(exp(x)))."""
-    shifted = x - x.max(axis=-1, keepdims=True)
+    shifted = _not_overflown(x - x.max(axis=-1, keepdims=True), x)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _not_overflown(shifted: Array, x: Array) -> Array:
+    """`shifted`, finite where `x` is: -3e38 - 3e38 stops at the lowest number of float32."""
+    overflown = np.isneginf(shifted) & np.isfinite(x)
+    return np.where(overflown, np.finfo(x.dtype).min, shifted) if overflown.any() else shifted
 
 
 # --- loss -----------------------------------------------------------------------------------------

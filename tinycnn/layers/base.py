@@ -91,6 +91,12 @@ class Layer:
         Raises:
             RuntimeError: before any forward.
         """
+        own, base = type(self), Layer
+        if own.backward is base.backward and own.forward is not base.forward:
+            raise NotImplementedError(
+                f"{own.__name__} has a forward of its own and needs a `backward(self, dy)` too, "
+                "which sets every parameter's `grad` and returns dx"
+            )
         self._recall()
         return self._receive_gradient(dy)
 

@@ -8,8 +8,11 @@ Sources: keras/src/optimizers/base_optimizer.py; Pascanu et al. 2013 (clipping b
 Loshchilov and Hutter 2019 (decoupled weight decay).
 """
 
+import copy
+import inspect
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypedDict
 
 import numpy as np
@@ -45,8 +48,30 @@ class Optimizer:
         global_clipnorm: all gradients are scaled down by one factor, so that the norm of all their
             numbers together is no larger than this. Only one of the three may be given.
 
+    An optimizer of your own has one method, `update_step`, called once for each parameter; what it
+    has to remember from step to step is named in `slots`. It changes arrays in place, as
+    `value -= ...` does. `value = value - ...` makes another array and leaves the parameter as it
+    was. The arguments come by their names, so their order is free. What the constructor takes
+    beside the learning rate also goes into `get_config`, if the model is to be saved with it.
+
     Raises:
         ValueError: for an argument out of range.
+        NotImplementedError: for a subclass without an `update_step`.
+
+    Example:
+        >>> class Momentum(Optimizer):
+        ...     slots = ("velocity",)
+        ...
+        ...     def update_step(self, value, gradient, learning_rate, velocity):
+        ...         velocity *= 0.5
+        ...         velocity -= learning_rate * gradient
+        ...         value += velocity
+        >>> weight = Parameter("kernel", np.array([1.0]), grad=np.array([4.0]))
+        >>> optimizer = Momentum(learning_rate=0.125)
+        >>> for _ in range(2):
+        ...     optimizer.update([weight])
+        >>> weight.value  # 1 - 0.5, and then - (0.5 * 0.5 + 0.5)
+        array([-0.25])
     """
 
     # The arrays an optimizer keeps for each parameter, by name, all 0 at first.
@@ -60,6 +85,13 @@ class Optimizer:
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
     ) -> None:
+        own, base = type(self), Optimizer
+        if own.update_step is base.update_step and own._update_all is base._update_all:
+            raise NotImplementedError(
+                f"{own.__name__} needs a method `update_step(self, value, gradient, "
+                "learning_rate)` that changes `value` in place, such as "
+                "`value -= learning_rate * gradient`; see Optimizer"
+            )
         self._learning_rate: float | LearningRateSchedule = 0.0
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -82,6 +114,8 @@ class Optimizer:
         self.global_clipnorm = clipping["global_clipnorm"]
         self.iterations = 0  # steps made
         self.state: list[dict[str, Array]] = []  # one entry a trainable parameter, in their order
+        self._parameters: list[Parameter] | None = None  # whose state it is
+        self._has_moved = False  # whether a value has ever changed
 
     @property
     def schedule(self) -> LearningRateSchedule | None:
@@ -116,25 +150,35 @@ class Optimizer:
         """Makes the state for these parameters, unless it is there.
 
         Raises:
-            ValueError: if the state belongs to other parameters.
+            ValueError: if the state belongs to other parameters, though of the same shapes.
+            TypeError: if `update_step` cannot take its arguments.
         """
         trainable = [parameter for parameter in parameters if parameter.trainable]
-        if not self.state:
+        if self._parameters is None:
+            self._check_update_step()
             self.state = [
                 {slot: np.zeros_like(parameter.value) for slot in self.slots}
                 for parameter in trainable
             ]
-        fits = len(self.state) == len(trainable) and all(
-            array.shape == parameter.value.shape
-            for slots, parameter in zip(self.state, trainable, strict=True)
-            for array in slots.values()
-        )
-        if not fits:
+            self._parameters = trainable
+        if [*map(id, self._parameters)] != [*map(id, trainable)]:
             raise ValueError(
-                f"this {type(self).__name__} has already been used on other parameters; "
-                "make a new one for each model. "
-                f"Received: {len(trainable)} parameters, expected {len(self.state)} as before"
+                f"this {type(self).__name__} has already been used on other parameters, whose "
+                f"moments and {self.iterations} steps it holds; make a new one for each model. "
+                f"Received: {len(trainable)} parameters that are not the "
+                f"{len(self._parameters)} of before"
             )
+
+    def _check_update_step(self) -> None:
+        names = ("value", "gradient", "learning_rate", *self.slots)
+        try:
+            inspect.signature(self.update_step).bind(**dict.fromkeys(names))
+        except TypeError:
+            own = type(self)
+            raise TypeError(
+                f"{own.__name__}.update_step must take the arguments {', '.join(names)}, by these "
+                f"names. Received: update_step{inspect.signature(own.update_step)}"
+            ) from None
 
     def update(self, parameters: Sequence[Parameter]) -> None:
         """One step: changes every trainable parameter in place by its gradient.
@@ -162,6 +206,7 @@ class Optimizer:
                 decay_weights(value, self.weight_decay, learning_rate)
         self._update_all(values, gradients, learning_rate)
 
+    @np.errstate(all="ignore")
     def _clipped(self, gradients: list[Array]) -> list[Array]:
         if self.clipnorm is not None:
             return [clip_by_norm([gradient], self.clipnorm)[0] for gradient in gradients]
@@ -175,11 +220,62 @@ class Optimizer:
         self, values: list[Array], gradients: list[Array], learning_rate: float
     ) -> None:
         """The rule, for all parameters; `self.state` has their slots in the same order."""
+        step: Callable[..., Any] = self.update_step
+        before = None if self._has_moved else copy.deepcopy((values, self.state))
         for value, gradient, slots in zip(values, gradients, self.state, strict=True):
-            self._update(value, gradient, learning_rate, **slots)
+            answer = step(value=value, gradient=gradient, learning_rate=learning_rate, **slots)
+            if answer is not None:
+                raise TypeError(
+                    f"{type(self).__name__}.update_step must change `value` in place "
+                    "(`value -= ...`, or `value[...] = ...`) and return nothing. "
+                    f"Received: {type(answer).__name__}"
+                )
+        if before is not None:
+            self._check_move(before, values, gradients, learning_rate)
 
-    def _update(self, value: Array, gradient: Array, learning_rate: float, **slots: Array) -> None:
-        """The rule, for one parameter."""
+    @np.errstate(all="ignore")
+    def _check_move(
+        self,
+        before: tuple[list[Array], list[dict[str, Array]]],
+        values: list[Array],
+        gradients: list[Array],
+        learning_rate: float,
+    ) -> None:
+        """Raises RuntimeError if steps that cannot be lost in rounding have changed nothing.
+
+        That is what `value = value - ...` does. An optimizer that collects the gradients of several
+        steps first changes its slots meanwhile: that is only warned of, and only once.
+        """
+        self._has_moved = not all(map(np.array_equal, before[0], values))
+        visible = any(
+            np.any(np.abs(learning_rate * gradient) > 2 * np.spacing(np.abs(value)))
+            for value, gradient in zip(values, gradients, strict=True)
+        )
+        if self._has_moved or not visible:
+            return
+        message = (
+            f"{type(self).__name__}.update_step has changed no value, though gradients and "
+            "learning rate are not 0. It must change `value` in place: `value -= ...` or "
+            "`value[...] = ...`; `value = ...` makes another array"
+        )
+        slots = [array for entry in self.state for array in entry.values()]
+        slots_before = [array for entry in before[1] for array in entry.values()]
+        if all(map(np.array_equal, slots_before, slots)):
+            raise RuntimeError(message)
+        self._has_moved = True
+        warnings.warn(f"{message}. (If it only collects gradients, all is well.)", stacklevel=4)
+
+    def update_step(
+        self, value: Array, gradient: Array, learning_rate: float, **slots: Array
+    ) -> None:
+        """The rule, for one parameter: changes `value`, and the slots, in place.
+
+        Args:
+            value: of the parameter.
+            gradient: of the same shape and dtype, clipped already; not to be changed.
+            learning_rate: of this step; the number of this step, from 1, is `self.iterations`.
+            **slots: an array like `value` for each name in `self.slots`, all 0 before step 1.
+        """
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
@@ -231,6 +327,7 @@ def clip_by_norm(gradients: list[Array], limit: float) -> list[Array]:
     return [gradient * gradient.dtype.type(limit / norm) for gradient in gradients]
 
 
+@np.errstate(all="ignore")
 def decay_weights(value: Array, weight_decay: float, learning_rate: float) -> None:
     """value -= value * weight_decay * lr, in place.
 

@@ -47,7 +47,7 @@ class RMSprop(Optimizer):
             *(("mean_gradient",) if centered else ()),
         )
 
-    def _update(  # type: ignore[override]
+    def update_step(  # type: ignore[override]
         self,
         value: Array,
         gradient: Array,
@@ -56,6 +56,7 @@ class RMSprop(Optimizer):
         velocity: Array | None = None,
         mean_gradient: Array | None = None,
     ) -> None:
+        """See the class, and `Optimizer.update_step`."""
         kernels.rmsprop_update(
             value,
             gradient,

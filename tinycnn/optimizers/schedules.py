@@ -25,11 +25,22 @@ class LearningRateSchedule:
 
     def __call__(self, step: int) -> float:
         """The learning rate of step number `step`, counted from 0."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a method `__call__(self, step)` that returns the "
+            "learning rate of that step"
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {}
+
+
+def _quotient(step: int, steps: float) -> float:
+    """step / steps; infinite where no float holds it."""
+    try:
+        return step / steps
+    except OverflowError:
+        return math.inf
 
 
 class ExponentialDecay(LearningRateSchedule):
@@ -63,10 +74,19 @@ class ExponentialDecay(LearningRateSchedule):
 
     def __call__(self, step: int) -> float:
         """The learning rate of step number `step`, counted from 0."""
-        decays = step / self.decay_steps
-        if self.staircase:
+        decays = _quotient(step, self.decay_steps)
+        if self.staircase and decays < math.inf:
             decays = math.floor(decays)
-        return self.initial_learning_rate * self.decay_rate**decays
+        try:
+            rate = self.initial_learning_rate * self.decay_rate**decays
+        except OverflowError:
+            rate = math.inf
+        if not math.isfinite(rate):  # a decay_rate above 1, far past anything useful
+            raise ValueError(
+                "the learning rate overflows after so many steps. "
+                f"Received: decay_rate={self.decay_rate:g}, decay_steps={self.decay_steps:g}"
+            )
+        return rate
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -128,7 +148,7 @@ class CosineDecay(LearningRateSchedule):
         if self.warmup_target is not None:
             highest = self.warmup_target
         if step < self.warmup_steps:
-            return lowest + (highest - lowest) * step / self.warmup_steps
+            return lowest + (highest - lowest) * (step / self.warmup_steps)
         decayed = min(step - self.warmup_steps, self.decay_steps) / self.decay_steps
         share = 0.5 * (1 + math.cos(math.pi * decayed))
         return highest * ((1 - self.alpha) * share + self.alpha)
@@ -214,8 +234,9 @@ class PolynomialDecay(LearningRateSchedule):
 
     def __call__(self, step: int) -> float:
         """The learning rate of step number `step`, counted from 0."""
-        cycles = max(1, math.ceil(step / self.decay_steps)) if self.cycle else 1
-        decayed = min(1.0, step / (self.decay_steps * cycles))
+        decays = _quotient(step, self.decay_steps)
+        cycles = max(1, math.ceil(decays)) if self.cycle and decays < math.inf else 1
+        decayed = min(1.0, _quotient(step, self.decay_steps * cycles))
         span = self.initial_learning_rate - self.end_learning_rate
         return span * (1 - decayed) ** self.power + self.end_learning_rate
 

@@ -42,9 +42,10 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
         self.slots = ("velocity",) if momentum else ()
 
-    def _update(  # type: ignore[override]
+    def update_step(  # type: ignore[override]
         self, value: Array, gradient: Array, learning_rate: float, velocity: Array | None = None
     ) -> None:
+        """See the class, and `Optimizer.update_step`."""
         # As in Keras the momentum is rounded to float32, even when the parameters are float64.
         momentum = float(np.float32(self.momentum))
         kernels.sgd_update(value, gradient, velocity, learning_rate, momentum, self.nesterov)
