@@ -26,9 +26,10 @@ ELEMENT_TOLERANCE = 1e-6
 # Of the largest element; measured errors lie below 1e-9.
 TOLERANCE = 1e-7
 # By how much a side's slope may change from h to h/4 at a kink, of the larger of its output's two
-# slopes. A jump changes it to 4 times; a second kink at a distance d, too close for the smallest
-# step (2.4e-9) to tell from this one, by 3 d/h of their gap: by 7e-4 at the first two steps.
-SIDE_TOLERANCE = 1e-3
+# slopes. A jump makes it 4 times as large. A kink at a distance d below the smallest step (2.4e-9)
+# looks like one at w, and changes it from the first step to the second by 3 d/h of the gap, which
+# is at most twice the larger slope: by 1.5e-3.
+SIDE_TOLERANCE = 2e-3
 # How many times the rounding of the last bit a slope may be off: sums of a hundred products or so.
 ROUNDING = 64 * np.finfo(np.float64).eps
 
