@@ -120,6 +120,15 @@ def test_training_does_not_depend_on_the_caller_s_error_state(rung, optimizer, l
     assert trained(all="raise") == trained(all="ignore")
 
 
+def test_pixels_too_small_for_float32_are_0(rung):
+    model = Sequential([layers.Dense(2, input_shape=(3,))])
+    model.compile("adam", "mse")
+    x = np.full((2, 3), 1e-50)
+    with np.errstate(all="raise"):
+        model.fit(x, x[:, :2], verbose=0)
+        model.predict(x, verbose=0)
+
+
 TINY, HUGE = np.finfo(np.float32).tiny, np.finfo(np.float32).max
 
 
