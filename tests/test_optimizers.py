@@ -1,12 +1,14 @@
 """Optimizers: steps worked by hand, and what they may and may not touch."""
 
+import doctest
+
 import numpy as np
 import pytest
 
 from tinycnn import SGD, Adam, AdamW, Dense, Input, RMSprop, Sequential, load_model, optimizers
 from tinycnn.layers import Layer
 from tinycnn.losses import Loss
-from tinycnn.optimizers import Optimizer
+from tinycnn.optimizers import Optimizer, base
 from tinycnn.optimizers.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -507,6 +509,11 @@ class Own(Optimizer):
 
 def test_an_optimizer_of_ones_own_is_sgd_with_momentum(numpy_rung):
     assert run(Own(0.25), [0.5, 2, -1, 4]) == run(SGD(0.25, momentum=0.5), [0.5, 2, -1, 4])
+
+
+def test_the_example_in_the_docstring_runs(numpy_rung):
+    (example,) = doctest.DocTestFinder(recurse=False).find(Optimizer, "Optimizer", base)
+    assert doctest.DocTestRunner().run(example) == (0, 5)
 
 
 def test_the_arguments_of_update_step_come_by_name(numpy_rung):
