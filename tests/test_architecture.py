@@ -71,6 +71,8 @@ ORDER = [
     "model_selection",
     "inspection",
     "keras_weights",
+    "gradient_slopes",
+    "gradient_rules",
     "gradient_cases",
     "gradient_check",
     "datasets.idx",

@@ -142,7 +142,7 @@ class Slowing(Optimizer):
 
     slots = ("steps",)
 
-    def update_step(self, gradient, value, learning_rate, steps):
+    def update_step(self, value, gradient, learning_rate, steps):
         steps += 1
         value -= learning_rate * gradient / steps
 

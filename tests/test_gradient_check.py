@@ -369,3 +369,51 @@ def test_the_module_prints_the_table_and_says_how_it_went(capsys, monkeypatch):
     monkeypatch.setattr(Flatten, "backward", lambda self, dy: 2 * dy.reshape(self._cache[0]))
     assert gradient_check.main(["numpy"]) == 1
     assert "FAIL  Flatten " in capsys.readouterr().out
+
+
+# --- what is a kink, and what is not: see gradient_slopes.py --------------------------------------
+
+
+@pytest.mark.parametrize("distance", [0.0, 1e-10, 1e-9, 2.3e-9])
+@pytest.mark.parametrize("wrong", [0.0, 0.01])
+def test_a_kink_too_close_to_be_told_from_one_at_x_is_a_kink(distance, wrong):
+    """Up to 2.4e-9, the smallest step; the slopes are then those of two steps that agree."""
+    layer = Kinked(np.abs, lambda x: np.sign(x) * (1 + wrong))
+    report = check_layer(layer, np.array([[distance, -distance, 1.0]]))
+    # At 0 everything from -1 to 1 is right, 0 too; elsewhere a hundredth too much is not.
+    assert report.passed == (wrong == 0)
+    if not wrong:  # at 0 the two of one value are also moved together
+        kinks = 2 if distance else 3
+        assert verdicts(report) == {"pass": 1, "FAIL": 0, "kink": kinks, "too small": 0}
+
+
+@pytest.mark.parametrize("height", [1e-9, 1e-6, 1e-3, 1.0, -1e-3])
+@pytest.mark.parametrize("backward", [1.0, 1.5, 17.0, 1e5])
+def test_a_jump_is_not_a_kink(height, backward):
+    """x, and from 0 upwards `height` more: its one slope is 1, and nothing lies between 1 and it.
+
+    A jump below what slopes can see, 1e-9 / 1e-5, may pass for a kink with slopes 1 and 1.0001.
+    """
+    layer = Kinked(lambda x: x + height * (x > 0), lambda x: np.full_like(x, backward))
+    report = check_layer(layer, np.array([[0.0]]))
+    assert report.passed == (height == 1e-9 and backward == 1)
+
+
+def test_a_root_has_no_slope_at_0():
+    """sqrt(|x|): continuous, but the slopes double from step to step."""
+    layer = Kinked(lambda x: np.sqrt(np.abs(x)), np.zeros_like)
+    assert not check_layer(layer, np.array([[0.0]])).passed
+
+
+def test_a_broken_rule_is_told_of_the_layer_deep_in_a_model():
+    class Noisy(Flatten):
+        def forward(self, x, training=False):
+            y = super().forward(x)
+            return y + np.random.default_rng().random(y.shape)
+
+    model = Sequential([Dense(3, input_shape=(4,)), Noisy(name="noisy"), Dense(2)])
+    model.compile("sgd", "mse")
+    report = check_model(model, np.ones((3, 4)), np.ones((3, 2)))
+    assert not report.passed
+    assert "noisy: forward gives two different outputs for one x" in str(report)
+    assert "nan" not in str(report)

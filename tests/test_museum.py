@@ -26,6 +26,7 @@ import test_adjoint
 import test_keras_optimizers
 import test_keras_trace
 import test_layers
+import wrong_layers
 
 from tinycnn import (
     SGD,
@@ -42,6 +43,7 @@ from tinycnn import (
 )
 from tinycnn.gradient_cases import layer_cases, loss_cases
 from tinycnn.gradient_check import check_layer, check_loss, check_model
+from tinycnn.losses import Loss
 from tinycnn.parameter import Parameter
 
 #: What the checks that owe a bug's discovery have not seen, and what that says about them.
@@ -303,6 +305,33 @@ def test_right_code_agrees_with_the_fixtures():
         assert first_failure("fixtures") is None
 
 
+# --- wrong layers of a user's own -----------------------------------------------------------------
+
+
+def report_on(layer):
+    """What the checker says of a class of wrong_layers.py."""
+    if issubclass(layer, Loss):
+        return check_loss(layer(), np.ones((3, 4)), wrong_layers.X)
+    return check_layer(layer(), wrong_layers.X)
+
+
+by_class = {"ids": lambda wrong: wrong.layer.__name__}
+
+
+@pytest.mark.parametrize("wrong", wrong_layers.WRONG_LAYERS, **by_class)
+def test_a_wrong_layer_is_refused_with_the_reason(wrong):
+    report = report_on(wrong.layer)
+    assert not report.passed
+    assert wrong.words in str(report)
+    with pytest.raises(ArithmeticError, match="FAIL"):
+        report.raise_if_failed()
+
+
+@pytest.mark.parametrize("layer", wrong_layers.RIGHT)
+def test_the_layer_that_they_are_made_of_is_right(layer):
+    report_on(layer).raise_if_failed()
+
+
 # The museum itself.
 
 
@@ -358,6 +387,10 @@ def table() -> str:
     counts = ", ".join(f"{group} {count}" for group, count in caught.items())
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines += ["", f"{tried} bugs of {mechanisms} mechanisms, caught by: {counts}."]
+    refused = [w.layer.__name__ for w in wrong_layers.WRONG_LAYERS if not report_on(w.layer).passed]
+    total = len(wrong_layers.WRONG_LAYERS)
+    lines += [f"Of {total} wrong layers and losses {len(refused)} were refused: "]
+    lines[-1] += f"{', '.join(refused)}."
     lines += [f"{tried - len(survivors)} were caught by the checks that owe it.", *survivors]
     return "\n".join(lines)
 

@@ -129,3 +129,11 @@ def test_what_is_not_positive(value):
 def test_a_numpy_integer_is_an_integer():
     assert arguments.integer(np.int64(3), "n") == 3
     assert type(arguments.integer(np.int64(3), "n")) is int
+
+
+@pytest.mark.parametrize("labels", [[10**12], [0, 2**62], np.array([2**63 - 1])])
+def test_to_categorical_does_not_allocate_terabytes(labels):
+    with pytest.raises(ValueError, match=r"would take .* GB: are these class numbers"):
+        to_categorical(labels)
+    with pytest.raises(ValueError, match="would take 8,000 GB"):
+        to_categorical([0], 10**12)

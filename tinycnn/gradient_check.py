@@ -14,7 +14,10 @@ What makes that trustworthy:
 - float64 on both rungs: in float32 the difference of two almost equal numbers has no digits left;
 - a random dy: with ones, the sums of a softmax are constant and any wrong backward passes;
 - kinks are found, not hoped away. A layer that says which branches it took (`branches()`) is asked;
-  of any other, the two slopes are compared at h and at h/4: curvature shrinks, a kink does not;
+  of any other, the two slopes are compared at h and at h/4: curvature shrinks, a kink does not, and
+  what grows is no kink but a jump, and FAIL: see gradient_slopes.py;
+- the layer must keep to the rules of layers/base.py, or it FAILs with the reason: the same output
+  for the same x, nothing changed in place, no parameter hidden: see gradient_rules.py;
 - at ties, such as equal values in a pool's window, a gradient given to every one of them would pass
   element by element, so all elements of one value are moved together as well.
 
@@ -28,115 +31,20 @@ Sources: CS231n's notes "Gradient checks" (central difference, relative error); 
 import copy
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tinycnn import console, kernels
 from tinycnn.gradient_cases import layer_cases, loss_cases, reference_cases
+from tinycnn.gradient_rules import broken_rules, broken_rules_of_loss, coarse
+from tinycnn.gradient_slopes import STEP, VERDICTS, Comparison, slope_of, slopes_of
+from tinycnn.gradient_slopes import numerical_gradient as numerical_gradient
 from tinycnn.layers import Layer
 from tinycnn.losses import Loss
 from tinycnn.models import Sequential
 from tinycnn.parameter import Parameter
 from tinycnn.utils import Array
-
-STEP = 1e-5
-SMALLER_STEPS = 6  # tries, each with a quarter of the step, at what may be a kink
-# Of one element; a slope's own error is about 1e-10 of the largest element of its array.
-ELEMENT_TOLERANCE = 1e-6
-# Of the largest element; measured errors lie below 1e-9.
-TOLERANCE = 1e-7
-# How many times the rounding of the last bit a slope may be off: sums of a hundred products or so.
-ROUNDING = 64 * np.finfo(np.float64).eps
-
-VERDICTS = ("pass", "FAIL", "kink", "too small")
-
-
-class Slope(NamedTuple):
-    """The derivative along one direction, measured and as `backward` says.
-
-    Attributes:
-        where: the element, or the direction.
-        analytic: from `backward`.
-        numeric: the central slope.
-        left: the slope on one side.
-        right: the slope on the other.
-        low: the sum over all outputs of the smaller of their two slopes.
-        high: the sum of the larger ones.
-        noise: the rounding error of a slope.
-        kink: whether left and right belong to different branches.
-    """
-
-    where: str
-    analytic: float
-    numeric: float
-    left: float
-    right: float
-    low: float
-    high: float
-    noise: float
-    kink: bool
-
-    @property
-    def verdict(self) -> str:
-        """One of VERDICTS."""
-        size = max(abs(self.analytic), abs(self.numeric))
-        if self.kink:
-            slack = self.noise + ELEMENT_TOLERANCE * max(abs(self.left), abs(self.right))
-            inside = self.low - slack <= self.analytic <= self.high + slack
-            return "kink" if inside else "FAIL"
-        if self.difference <= ELEMENT_TOLERANCE * size:
-            return "pass"
-        return "too small" if self.difference <= self.noise else "FAIL"
-
-    @property
-    def difference(self) -> float:
-        """Between the gradient and the central slope."""
-        return abs(self.analytic - self.numeric)
-
-    def __str__(self) -> str:
-        ratio = f"{self.analytic / self.numeric:.6g}" if self.numeric else "-"
-        sides = f" (left {self.left:.9g}, right {self.right:.9g})" if self.kink else ""
-        numbers = f"backward {self.analytic:.9g}, numerical {self.numeric:.9g}{sides}"
-        return f"at {self.where}: {numbers}, ratio {ratio}"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One gradient held against slopes.
-
-    Attributes:
-        name: "x", "kernel", ...
-        slopes: one for each element, then one for each group of tied elements.
-    """
-
-    name: str
-    slopes: list[Slope]
-
-    def count(self, verdict: str) -> int:
-        """How many slopes got this verdict."""
-        return sum(slope.verdict == verdict for slope in self.slopes)
-
-    @property
-    def error(self) -> float:
-        """The largest difference at a smooth place, relative to the largest slope; NaN if none."""
-        smooth = [slope for slope in self.slopes if not slope.kink]
-        if not smooth:
-            return float("nan")
-        scale = max(max(abs(slope.analytic), abs(slope.numeric)) for slope in smooth)
-        differences = [slope.difference for slope in smooth]
-        return float(np.max(differences)) / scale if scale else 0.0
-
-    @property
-    def passed(self) -> bool:
-        """No FAIL, no error above TOLERANCE, and at least one slope that told something."""
-        telling = [
-            slope
-            for slope in self.slopes
-            if slope.verdict == "pass" or (slope.verdict == "kink" and np.isfinite(slope.low))
-        ]
-        return bool(telling) and not self.count("FAIL") and not self.error > TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -145,11 +53,14 @@ class GradientReport:
 
     Attributes:
         title: what was checked.
-        comparisons: one for the input and one for each parameter.
+        comparisons: one for the input and one for each parameter; none if a rule is broken, for
+            slopes mean nothing then.
+        faults: sentences: the rules that were broken, and what may explain a FAIL.
     """
 
     title: str
     comparisons: list[Comparison]
+    faults: list[str] = field(default_factory=list)
 
     @property
     def worst(self) -> float:
@@ -159,8 +70,8 @@ class GradientReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every gradient agrees."""
-        return all(comparison.passed for comparison in self.comparisons)
+        """Whether every gradient agrees and every rule is kept."""
+        return not self.faults and all(comparison.passed for comparison in self.comparisons)
 
     def raise_if_failed(self) -> None:
         """Raises ArithmeticError, with the worst elements, if a gradient does not agree."""
@@ -168,7 +79,7 @@ class GradientReport:
             raise ArithmeticError(str(self))
 
     def __str__(self) -> str:
-        lines = []
+        lines = [f"FAIL  {self.title:<40} {fault}" for fault in self.faults]
         for c in self.comparisons:
             counts = ", ".join(f"{c.count(verdict)} {verdict}" for verdict in VERDICTS)
             verdict = "pass" if c.passed else "FAIL"
@@ -178,104 +89,6 @@ class GradientReport:
                 worst = sorted(bad, key=lambda s: -np.nan_to_num(s.difference, nan=np.inf))
                 lines += [f"      {slope}" for slope in worst[:5]]
         return "\n".join(lines)
-
-
-# --- slopes ---------------------------------------------------------------------------------------
-
-
-def numerical_gradient(f: Callable[[], Any], array: Array, step: float = STEP) -> Array:
-    """The derivative of `f()` by every element of `array`, by central differences.
-
-    Args:
-        f: computes a number from `array` as it is at the moment; or an array of terms, whose
-            differences are added up, which loses fewer digits than a difference of sums.
-        array: float64; each element is moved and put back exactly.
-        step: h.
-
-    Returns:
-        An array of the shape of `array`; at a kink the mean of the left and the right slope.
-    """
-    slopes = _slopes(f, array, np.zeros_like(array), lambda: [], step)
-    return np.array([slope.numeric for slope in slopes[: array.size]]).reshape(array.shape)
-
-
-def _slopes(
-    f: Callable[[], Any],
-    array: Array,
-    gradient: Array,
-    branches: Callable[[], list[Array]],
-    step: float = STEP,
-) -> list[Slope]:
-    """The slope by every element of `array`, and by every group of tied ones at a kink."""
-    here = f(), branches()
-    slopes = []
-    tied: dict[float, None] = {}  # the values of elements at a kink, each once, in order
-    for place in np.ndindex(array.shape):
-        where = str(tuple(int(i) for i in place))
-        analytic = float(gradient[place])
-        slope = _slope(f, _mover(array, place), where, analytic, here, branches, step)
-        slopes.append(slope)
-        if slope.kink:
-            tied[float(array[place])] = None
-    for value in tied:
-        group = array == value
-        if group.sum() > 1:
-            where, total = f"all {group.sum()} equal to {value:g}", float(gradient[group].sum())
-            slopes.append(_slope(f, _mover(array, group), where, total, here, branches, step))
-    return slopes
-
-
-def _mover(array: Array, chosen: Any) -> Callable[[float], float]:
-    """A function that moves the chosen elements, and returns by how much they really moved."""
-    original = np.copy(array[chosen])
-
-    def move(distance: float) -> float:
-        array[chosen] = original + distance
-        first = np.ravel(original)[0]
-        return float((first + distance) - first)
-
-    return move
-
-
-def _slope(
-    f: Callable[[], Any],
-    move: Callable[[float], float],
-    where: str,
-    analytic: float,
-    here: tuple[Any, list[Array]],
-    branches: Callable[[], list[Array]],
-    step: float,
-) -> Slope:
-    """The slope along one direction, which `move(distance)` goes; `here` is f and its branches."""
-    value, branches_here = here
-    gap_before = 0.0
-    for attempt in range(SMALLER_STEPS + 1):
-        up = move(step)
-        plus, branches_up = f(), branches()
-        down = -move(-step)
-        minus, branches_down = f(), branches()
-        move(0.0)
-        changed = plus != minus
-        changed = changed if np.any(changed) else np.ones_like(changed)
-        noise = ROUNDING * float(np.sum(np.abs(plus) + np.abs(value), where=changed)) / step
-        lefts, rights = (value - minus) / down, (plus - value) / up
-        left, right = float(np.sum(lefts)), float(np.sum(rights))
-        gap = right - left
-        same = bool(branches_here) and all(
-            np.array_equal(branch, a) and np.array_equal(branch, b)
-            for branch, a, b in zip(branches_here, branches_up, branches_down, strict=True)
-        )
-        # Curvature makes a gap of c*h, a kink one of j whatever h; so two steps tell j.
-        j = (4 * gap - gap_before) / 3 if attempt else gap
-        slack = noise + (ELEMENT_TOLERANCE / 10 * max(abs(left), abs(right)) if attempt else 0.0)
-        # Branches may also change where nothing hangs on it: between equal maxima, by rounding.
-        smooth = same or bool(abs(j) <= slack)
-        if smooth:
-            break
-        gap_before, step = gap, step / 4
-    numeric = float(np.sum(plus - minus)) / (up + down)
-    low, high = float(np.sum(np.minimum(lefts, rights))), float(np.sum(np.maximum(lefts, rights)))
-    return Slope(where, analytic, numeric, left, right, low, high, noise, not smooth)
 
 
 # --- checks ---------------------------------------------------------------------------------------
@@ -299,22 +112,30 @@ def check_layer(layer: Layer, x: Array, seed: int = 0) -> GradientReport:
     x = np.array(x, np.float64)
     layer = _in_float64(layer, x.shape[1:], seed)
 
-    def forward() -> Array:
+    def forward(x: Array = x) -> Array:
         if hasattr(layer, "rng"):
             layer.rng = np.random.default_rng(seed)
         return layer.forward(x, training=True)
 
+    if faults := broken_rules(layer, x, forward):
+        return GradientReport(str(layer), [], faults)
     dy = np.asarray(np.random.default_rng([seed, 1]).standard_normal(forward().shape))
     dx = layer.backward(dy.copy())
     analytic = [("x", x, dx)] + [(p.name, p.value, p.grad) for p in layer.parameters if p.trainable]
     checked = [(name, value, _checked(gradient, value, name)) for name, value, gradient in analytic]
-    return GradientReport(
+    report = GradientReport(
         str(layer),
         [
-            Comparison(name, _slopes(lambda: dy * forward(), value, gradient, layer.branches))
+            Comparison(name, slopes_of(lambda: dy * forward(), value, gradient, layer.branches))
             for name, value, gradient in checked
         ],
     )
+    if not report.passed and any(coarse(forward, value) for _, value, _ in checked):
+        report.faults.append(
+            "forward rounds to float32 on its way, where a slope has no digits left: compute in "
+            "`self.dtype`, without astype(np.float32) and the like"
+        )
+    return report
 
 
 def check_loss(loss: Loss, y_true: Array, y_pred: Array) -> GradientReport:
@@ -327,9 +148,11 @@ def check_loss(loss: Loss, y_true: Array, y_pred: Array) -> GradientReport:
     """
     y_pred = np.array(y_pred, np.float64)
     loss = copy.deepcopy(loss)
+    if faults := broken_rules_of_loss(loss, y_true, y_pred):
+        return GradientReport(type(loss).__name__, [], faults)
     loss.forward(y_true, y_pred)
     gradient = _checked(loss.backward(), y_pred, "y_pred")
-    slopes = _slopes(lambda: loss.forward(y_true, y_pred), y_pred, gradient, lambda: [])
+    slopes = slopes_of(lambda: loss.forward(y_true, y_pred), y_pred, gradient, lambda: [])
     return GradientReport(type(loss).__name__, [Comparison("y_pred", slopes)])
 
 
@@ -364,6 +187,8 @@ def check_model(
     def branches() -> list[Array]:
         return [branch for layer in model.layers for branch in layer.branches()]
 
+    if faults := _broken_rules_of_model(model, *model._checked(x, y)):
+        return GradientReport(model.name, [], faults)
     model.loss_and_gradients(x, y)
     here = loss(), branches()
     named = [
@@ -380,10 +205,31 @@ def check_model(
             u = _unit(_unit(gradient) + _unit(np.asarray(rng.standard_normal(gradient.shape))))
             move, where = _along(parameter, u), f"direction {i}"
             total = float(np.sum(u * gradient))
-            slope = _slope(loss, move, where, total, here, branches, STEP)
-            slopes.append(slope._replace(low=-np.inf, high=np.inf))
+            slope = slope_of(loss, move, where, total, here, branches, STEP)
+            kink = slope.kink or slope.jump  # of kinks at many distances no side's slope stays
+            slopes.append(slope._replace(kink=kink, jump=False, low=-np.inf, high=np.inf))
         comparisons.append(Comparison(name, slopes))
     return GradientReport(model.name, comparisons)
+
+
+def _broken_rules_of_model(model: Sequential, x: Array, y: Array) -> list[str]:
+    """The rules that each layer breaks at the input it really gets, and the loss."""
+    faults = []
+    for layer in model.layers:
+
+        def forward(x: Array, layer: Layer = layer) -> Array:
+            model.seed_noise()
+            return layer.forward(x, training=True)
+
+        broken = broken_rules(layer, x, forward)
+        faults += [f"{layer.name}: {fault}" for fault in broken]
+        if broken:
+            return faults
+        x = forward(x)
+    loss, y_pred, y = model.loss_taken(y, x)[0], x, np.array(y)
+    if model.loss is loss:
+        faults += [f"the loss: {fault}" for fault in broken_rules_of_loss(loss, y, y_pred)]
+    return faults
 
 
 def _along(parameter: Parameter, u: Array) -> Callable[[float], float]:
@@ -430,11 +276,11 @@ def check_everything(seed: int = 0) -> list[GradientReport]:
     """Every layer, every loss and the reference network, on the rung that is active."""
     reports = []
     for title, layer, x in layer_cases(seed):
-        reports.append(GradientReport(title, check_layer(layer, x, seed).comparisons))
+        reports.append(replace(check_layer(layer, x, seed), title=title))
     for title, loss, y_true, y_pred in loss_cases(seed):
-        reports.append(GradientReport(title, check_loss(loss, y_true, y_pred).comparisons))
+        reports.append(replace(check_loss(loss, y_true, y_pred), title=title))
     for title, model, images, labels in reference_cases(seed):
-        reports.append(GradientReport(title, check_model(model, images, labels, seed).comparisons))
+        reports.append(replace(check_model(model, images, labels, seed), title=title))
     return reports
 
 

@@ -31,11 +31,17 @@ class Loss(Named):
 
     def forward(self, y_true: Array, y_pred: Array) -> float:
         """The mean loss of a batch."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a method `forward(self, y_true, y_pred)` that returns "
+            "the mean loss of the batch, one number"
+        )
 
     def backward(self) -> Array:
         """The gradient of the last `forward` by its `y_pred`, of the same shape."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a method `backward(self)` that returns the gradient of "
+            "the last forward's loss by its `y_pred`, an array of that shape"
+        )
 
     def check_targets(self, y_true: Array, output_shape: tuple[int, ...]) -> None:
         """Raises ValueError if `y_true` (N, ...) can't be compared with outputs (N, *output_shape).
@@ -78,13 +84,15 @@ class _Crossentropy(Loss):
         return {"from_logits": self.from_logits}
 
     def _forward_on_logits(self, targets: Array, logits: Array) -> tuple[float, tuple[Any, ...]]:
-        """Fused with the softmax: finite for any logits, never clipped. Also the cache."""
+        """Fused with the softmax: finite for any finite logits, never clipped. Also the cache."""
         shape, K = logits.shape, logits.shape[-1]
         targets = targets.reshape(-1, K)
         losses, probabilities = kernels.softmax_cross_entropy_forward(
             logits.reshape(-1, K), targets
         )
         mean = float(losses.sum(dtype=np.float64)) / len(losses)
+        if math.isinf(mean):  # the sum of float64's largest numbers; their mean is not
+            mean = float((losses / len(targets)).sum(dtype=np.float64))
         return mean, (probabilities, targets, shape)
 
     def _backward_on_logits(
@@ -127,6 +135,7 @@ class CategoricalCrossentropy(_Crossentropy):
             )
         super().check_targets(y_true, output_shape)
 
+    @np.errstate(all="ignore")
     def forward(self, y_true: Array, y_pred: Array) -> float:
         """The mean cross-entropy."""
         self.check_targets(y_true, y_pred.shape[1:])
@@ -141,6 +150,7 @@ class CategoricalCrossentropy(_Crossentropy):
         self._cache = (y_true, total, p, q, N)
         return float(-(y_true * np.log(q)).sum(dtype=np.float64)) / N
 
+    @np.errstate(all="ignore")
     def backward(self) -> Array:
         """dy_pred (N, K): through the log, the clip (0 outside) and the division by the sum."""
         if self.from_logits:
@@ -187,6 +197,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
                 f"Received: y from {y_true.min()} to {y_true.max()}, {y_true.dtype}"
             )
 
+    @np.errstate(all="ignore")
     def forward(self, y_true: Array, y_pred: Array) -> float:
         """The mean cross-entropy."""
         self.check_targets(y_true, y_pred.shape[1:])
@@ -202,6 +213,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         self._cache = (*cache, y_pred, q)
         return mean
 
+    @np.errstate(all="ignore")
     def backward(self) -> Array:
         """dy_pred (N, K): (softmax - one-hot) / N on logits; else also the log and the clip."""
         if self.from_logits:
@@ -226,6 +238,7 @@ class MeanSquaredError(Loss):
 
     name = "mean_squared_error"
 
+    @np.errstate(all="ignore")
     def forward(self, y_true: Array, y_pred: Array) -> float:
         """The mean of the squares."""
         self.check_targets(y_true, y_pred.shape[1:])
@@ -233,6 +246,7 @@ class MeanSquaredError(Loss):
         self._cache = (difference,)
         return float(np.square(difference).mean(dtype=np.float64))
 
+    @np.errstate(all="ignore")
     def backward(self) -> Array:
         """2 * (y_pred - y_true) / number of elements."""
         (difference,) = self._recall()

@@ -153,7 +153,6 @@ class Sequential(Named, Trainer):
 
     # --- the two folds ----------------------------------------------------------------------------
 
-    @np.errstate(all="ignore")  # whatever the caller's setting: `fit` looks for what is not finite
     def forward(self, x: Array, training: bool = False) -> Array:
         """The output (N, *output_shape) for a batch (N, *input_shape)."""
         self._steps = fusion.steps(self.layers)
@@ -161,7 +160,6 @@ class Sequential(Named, Trainer):
             x = step.forward(x, training)
         return x
 
-    @np.errstate(all="ignore")
     def backward(self, dy: Array, from_logits: bool = False, needs_dx: bool = True) -> Array | None:
         """Sets the gradient of every parameter, from the loss's gradient by the last output.
 

@@ -34,10 +34,12 @@ class L2(Named):
     def __init__(self, l2: float = 0.01) -> None:
         self.l2 = number(l2, "l2", low=0.0)
 
+    @np.errstate(all="ignore")
     def __call__(self, value: Array) -> float:
         """The penalty for a parameter of this value."""
         return self.l2 * float(np.square(value).sum(dtype=np.float64))
 
+    @np.errstate(all="ignore")
     def gradient(self, value: Array) -> Array:
         """The penalty's gradient by `value`, of the same shape: 2 * l2 * value."""
         return (2 * self.l2) * value

@@ -150,7 +150,6 @@ class Trainer:
                 break
         return None
 
-    @np.errstate(all="ignore")
     def loss_taken(self, y_true: Array, y_pred: Array) -> tuple[losses.Loss, float, bool]:
         """The loss of the last forward, and whether it was taken on the logits.
 
@@ -177,7 +176,6 @@ class Trainer:
             if hasattr(layer, "rng"):
                 layer.rng = np.random.default_rng([self.seed, FOR_NOISE, self.steps_trained, index])
 
-    @np.errstate(all="ignore")
     def _forward_backward(self, x: Array, y: Array, training: bool) -> tuple[float, Array]:
         """Loss and predictions of a batch; all gradients are set."""
         if training:

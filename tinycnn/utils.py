@@ -10,7 +10,7 @@ from tinycnn.arguments import integer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-MAX_CLASSES = 2**24  # of one-hot labels: a row of them is 128 MiB
+MAX_BYTES = 16 * 2**30  # of a one-hot array
 
 _chosen: list[int] = []  # [seed, models made since] after `set_random_seed`, else empty
 
@@ -62,8 +62,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
         dropped first, so labels of shape (N, 1) give (N, num_classes).
 
     Raises:
-        ValueError: if `x` is empty, not of integers, or holds a number outside the range; for more
-            than 2**24 classes.
+        ValueError: if `x` is empty, not of integers, or holds a number outside the range; if the
+            result would exceed 16 GiB.
 
     Source: keras/src/utils/numerical_utils.py
     """
@@ -85,11 +85,12 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
             f"labels must lie between 0 and num_classes - 1 = {classes - 1}. "
             f"Received: labels from {labels.min()} to {labels.max()}"
         )
-    if classes > MAX_CLASSES:
+    if labels.size * classes * 8 > MAX_BYTES:
         raise ValueError(
-            f"one-hot labels of more than {MAX_CLASSES:,} classes would not fit into memory; use "
-            "the numbers themselves, with sparse_categorical_crossentropy. "
-            f"Received: {classes:,} classes"
+            f"{labels.size:,} one-hot rows of {classes:,} classes would take "
+            f"{labels.size * classes * 8 / 1e9:,.0f} GB: are these class numbers? For integer "
+            "labels without one-hot rows use the loss 'sparse_categorical_crossentropy'. "
+            f"Received: labels up to {labels.max()}, num_classes={num_classes}"
         )
     one_hot = np.zeros((labels.size, classes))
     one_hot[np.arange(labels.size), labels.reshape(-1)] = 1.0

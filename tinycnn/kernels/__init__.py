@@ -16,6 +16,8 @@ from importlib import import_module
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinycnn import console
 
 RUNGS = {"numba": "compiled", "numpy": "reference"}
@@ -57,7 +59,17 @@ else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if name in RUNGS.values():  # a rung itself, as a module that is not loaded yet
             return import_module(f"{__name__}.{name}")
-        return getattr(_active(), name)
+        return _quiet(getattr(_active(), name))
+
+
+@cache
+def _quiet(kernel: Any) -> Any:
+    """The kernel under a floating-point error state of its own, whatever the caller's is.
+
+    Moments and probabilities underflow to 0 in every long training, and what is not finite is the
+    model's to find, on both rungs alike: the compiled one knows no such state.
+    """
+    return np.errstate(all="ignore")(kernel) if callable(kernel) else kernel
 
 
 class use:  # noqa: N801 - reads as a verb: kernels.use("numpy")

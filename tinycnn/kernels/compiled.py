@@ -92,11 +92,13 @@ def _log_softmax(x, log_p, p, targets, losses, K, lowest):
                 top = value
         total = row.dtype.type(0)
         for k in range(K):
-            total += np.exp(row[k] - top)
+            total += np.exp(row[k] - top)  # of -inf, where the difference overflows, 0
         log_total = np.log(total)
         for k in range(K):
             shifted = row[k] - top
-            log_p[r * K + k] = (lowest if shifted < lowest else shifted) - log_total
+            if shifted < lowest and row[k] >= lowest:
+                shifted = lowest  # finite where the logit is
+            log_p[r * K + k] = shifted - log_total
             p[r * K + k] = np.exp(log_p[r * K + k])
         if losses.size > 0:
             total = row.dtype.type(0)

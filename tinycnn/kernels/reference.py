@@ -382,14 +382,16 @@ def softmax_backward(dy: Array, y: Array) -> Array:
 
 
 def log_softmax(x: Array) -> Array:
-    """log(softmax(x)) without ever taking the log of a probability: x - log(sum(exp(x))).
-
-    It is finite for any finite x: where x minus its largest value is beyond what the dtype can
-    hold, it is the lowest number that it can.
-    """
+    """log(softmax(x)) without ever taking the log of a probability: x - log(sum(exp(x)))."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        shifted = np.maximum(x - x.max(axis=-1, keepdims=True), np.finfo(x.dtype).min)
+        shifted = _not_overflown(x - x.max(axis=-1, keepdims=True), x)
         return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _not_overflown(shifted: Array, x: Array) -> Array:
+    """`shifted`, finite where `x` is: -3e38 - 3e38 stops at the lowest number of float32."""
+    overflown = np.isneginf(shifted) & np.isfinite(x)
+    return np.where(overflown, np.finfo(x.dtype).min, shifted) if overflown.any() else shifted
 
 
 # --- loss -----------------------------------------------------------------------------------------

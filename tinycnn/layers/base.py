@@ -90,6 +90,12 @@ class Layer(Named):
         Raises:
             RuntimeError: before any forward.
         """
+        own, base = type(self), Layer
+        if own.backward is base.backward and own.forward is not base.forward:
+            raise NotImplementedError(
+                f"{own.__name__} has a forward of its own and needs a `backward(self, dy)` too, "
+                "which sets every parameter's `grad` and returns dx"
+            )
         self._recall()
         return self._receive_gradient(dy)
 
@@ -148,7 +154,7 @@ class Layer(Named):
         if x.shape[1:] != self.input_shape:
             expected = ", ".join(map(str, ("N", *(self.input_shape or ()))))
             raise ValueError(f"{self} expects input of shape ({expected}). Received: {x.shape}")
-        return x.astype(self.dtype, copy=False) if cast else x
+        return self._cast(x) if cast else x
 
     def _receive_gradient(self, dy: Array) -> Array:
         """`dy` as this layer takes it: checked, in its dtype."""
@@ -156,7 +162,13 @@ class Layer(Named):
         if dy.shape[1:] != self.output_shape:
             expected = ", ".join(map(str, ("N", *(self.output_shape or ()))))
             raise ValueError(f"{self} expects dy of shape ({expected}). Received: {dy.shape}")
-        return dy.astype(self.dtype, copy=False)
+        return self._cast(dy)
+
+    def _cast(self, array: Array) -> Array:
+        if array.dtype == self.dtype:
+            return array
+        with np.errstate(under="ignore"):  # what float32 has no number for is 0
+            return array.astype(self.dtype)
 
     def _recall(self) -> tuple[Any, ...]:
         """What `forward` left for `backward`."""

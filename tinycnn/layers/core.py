@@ -60,7 +60,7 @@ class Flatten(Layer):
         """(N, H, W, C) -> (N, H*W*C)."""
         x = self._receive(x)
         self._cache = (x.shape,)
-        return x.reshape(len(x), -1)
+        return x.reshape(len(x), math.prod(x.shape[1:]))  # not -1: there may be no samples
 
     def backward(self, dy: Array) -> Array:
         """(N, H*W*C) -> (N, H, W, C): nothing was computed, so nothing but the shape comes back."""

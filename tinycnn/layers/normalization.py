@@ -86,6 +86,11 @@ class BatchNormalization(Layer):
         x = self._receive(x)
         mean, variance = self.moving_mean.value, self.moving_variance.value
         if training:
+            if not len(x):
+                raise ValueError(
+                    f"{self} needs at least one sample in training: no samples have no mean. "
+                    f"Received: x of shape {x.shape}"
+                )
             mean, variance = kernels.moments(x)
         gamma = self.gamma.value if self.scale else np.ones_like(mean)
         beta = self.beta.value if self.center else np.zeros_like(mean)
@@ -109,6 +114,7 @@ class BatchNormalization(Layer):
             self.beta.grad = dbeta
         return dx
 
+    @np.errstate(all="ignore")
     def update_statistics(self) -> None:
         """moving = momentum * moving + (1 - momentum) * batch, if the last forward was training."""
         _, _, *batch, training = self._recall()

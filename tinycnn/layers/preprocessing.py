@@ -35,6 +35,7 @@ class Rescaling(Layer):
         self._cache = ()
         return kernels.rescale(x, self.scale, self.offset, np.dtype(self.dtype))
 
+    @np.errstate(all="ignore")
     def backward(self, dy: Array) -> Array:
         """dx = dy * scale."""
         self._recall()

@@ -48,8 +48,9 @@ class Adam(Optimizer):
     ) -> None:
         if not values:
             return
+        step = min(self.iterations, 2**100)  # the powers are 0 long before
         step_size = kernels.adam_step_size(
-            self.iterations, learning_rate, self.beta_1, self.beta_2, values[0].dtype
+            step, learning_rate, self.beta_1, self.beta_2, values[0].dtype
         )
         ms, vs = ([slots[name] for slots in self.state] for name in self.slots)
         kernels.adam_update_all(

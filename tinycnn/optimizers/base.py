@@ -8,8 +8,11 @@ Sources: keras/src/optimizers/base_optimizer.py; Pascanu et al. 2013 (clipping b
 Loshchilov and Hutter 2019 (decoupled weight decay).
 """
 
+import copy
+import inspect
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypedDict
 
 import numpy as np
@@ -19,8 +22,6 @@ from tinycnn.keywords import Named
 from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from tinycnn.parameter import Parameter
 from tinycnn.utils import Array
-
-_WATCHED = 10  # first steps, in which an optimizer of one's own must change a value
 
 
 class Clipping(TypedDict, total=False):
@@ -38,15 +39,7 @@ class Common(Clipping, total=False):
 
 
 class Optimizer(Named):
-    """Base of all optimizers; one of your own overrides `update_step`.
-
-    >>> class Signs(Optimizer):
-    ...     slots = ("last",)  # an array of zeros for each parameter, kept from step to step
-    ...
-    ...     def update_step(self, gradient, value, learning_rate, last):
-    ...         last[...] = 0.9 * last + 0.1 * gradient
-    ...         value -= learning_rate * np.sign(last)  # in place: `value = ...` changes nothing
-    >>> model.compile(Signs(0.01), "mse")
+    """Base of all optimizers.
 
     Args:
         learning_rate: lr, the step size; or a schedule, see schedules.py.
@@ -56,9 +49,30 @@ class Optimizer(Named):
         global_clipnorm: all gradients are scaled down by one factor, so that the norm of all their
             numbers together is no larger than this. Only one of the three may be given.
 
+    An optimizer of your own has one method, `update_step`, called once for each parameter; what it
+    has to remember from step to step is named in `slots`. It changes arrays in place, as
+    `value -= ...` does. `value = value - ...` makes another array and leaves the parameter as it
+    was. The arguments come by their names, so their order is free. What the constructor takes
+    beside the learning rate also goes into `get_config`, if the model is to be saved with it.
+
     Raises:
         ValueError: for an argument out of range.
-        TypeError: for a class without an `update_step`.
+        NotImplementedError: for a subclass without an `update_step`.
+
+    Example:
+        >>> class Momentum(Optimizer):
+        ...     slots = ("velocity",)
+        ...
+        ...     def update_step(self, value, gradient, learning_rate, velocity):
+        ...         velocity *= 0.5
+        ...         velocity -= learning_rate * gradient
+        ...         value += velocity
+        >>> weight = Parameter("kernel", np.array([1.0]), grad=np.array([4.0]))
+        >>> optimizer = Momentum(learning_rate=0.125)
+        >>> for _ in range(2):
+        ...     optimizer.update([weight])
+        >>> weight.value  # 1 - 0.5, and then - (0.5 * 0.5 + 0.5)
+        array([-0.25])
     """
 
     # The arrays an optimizer keeps for each parameter, by name, all 0 at first.
@@ -72,11 +86,12 @@ class Optimizer(Named):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
     ) -> None:
-        cls = type(self)
-        if (cls.update_step, cls._update_all) == (Optimizer.update_step, Optimizer._update_all):
-            raise TypeError(
-                f"{cls.__name__} must define update_step(self, gradient, value, learning_rate, "
-                "**slots), which changes `value` in place; see the docstring of Optimizer"
+        own, base = type(self), Optimizer
+        if own.update_step is base.update_step and own._update_all is base._update_all:
+            raise NotImplementedError(
+                f"{own.__name__} needs a method `update_step(self, value, gradient, "
+                "learning_rate)` that changes `value` in place, such as "
+                "`value -= learning_rate * gradient`; see Optimizer"
             )
         self._learning_rate: float | LearningRateSchedule = 0.0
         self.learning_rate = learning_rate
@@ -100,8 +115,8 @@ class Optimizer(Named):
         self.global_clipnorm = clipping["global_clipnorm"]
         self.iterations = 0  # steps made
         self.state: list[dict[str, Array]] = []  # one entry a trainable parameter, in their order
-        self._parameters: list[Parameter] = []  # those, once it is built
-        self._idle = 0  # steps from the first one on in which no value changed
+        self._parameters: list[Parameter] | None = None  # whose state it is
+        self._has_moved = False  # whether a value has ever changed
 
     @property
     def schedule(self) -> LearningRateSchedule | None:
@@ -136,26 +151,35 @@ class Optimizer(Named):
         """Makes the state for these parameters, unless it is there.
 
         Raises:
-            ValueError: if the state belongs to other parameters, be they of the same shapes: their
-                moments and their number of steps would go on with the new ones.
+            ValueError: if the state belongs to other parameters, though of the same shapes.
+            TypeError: if `update_step` cannot take its arguments.
         """
         trainable = [parameter for parameter in parameters if parameter.trainable]
-        if not self._parameters:
-            self._parameters = trainable
+        if self._parameters is None:
+            self._check_update_step()
             self.state = [
                 {slot: np.zeros_like(parameter.value) for slot in self.slots}
                 for parameter in trainable
             ]
-        same = len(self._parameters) == len(trainable) and all(
-            ours is theirs for ours, theirs in zip(self._parameters, trainable, strict=True)
-        )
-        if not same:
+            self._parameters = trainable
+        if [*map(id, self._parameters)] != [*map(id, trainable)]:
             raise ValueError(
-                f"this {type(self).__name__} has already been used on other parameters; "
-                "make a new one for each model. "
-                f"Received: {len(trainable)} parameters, after {self.iterations} steps on "
-                f"{len(self._parameters)} others"
+                f"this {type(self).__name__} has already been used on other parameters, whose "
+                f"moments and {self.iterations} steps it holds; make a new one for each model. "
+                f"Received: {len(trainable)} parameters that are not the "
+                f"{len(self._parameters)} of before"
             )
+
+    def _check_update_step(self) -> None:
+        names = ("value", "gradient", "learning_rate", *self.slots)
+        try:
+            inspect.signature(self.update_step).bind(**dict.fromkeys(names))
+        except TypeError:
+            own = type(self)
+            raise TypeError(
+                f"{own.__name__}.update_step must take the arguments {', '.join(names)}, by these "
+                f"names. Received: update_step{inspect.signature(own.update_step)}"
+            ) from None
 
     def update(self, parameters: Sequence[Parameter]) -> None:
         """One step: changes every trainable parameter in place by its gradient.
@@ -165,9 +189,7 @@ class Optimizer(Named):
 
         Raises:
             ValueError: if they are other ones than before.
-            RuntimeError: if one has no gradient yet; if an `update_step` of one's own changes
-                nothing.
-            TypeError: if it returns something.
+            RuntimeError: if one has no gradient yet.
         """
         self.build(parameters)
         trainable = [parameter for parameter in parameters if parameter.trainable]
@@ -176,16 +198,16 @@ class Optimizer(Named):
             if parameter.grad is None:
                 raise RuntimeError(f"{parameter.name} has no gradient yet: run a backward first")
             gradients.append(parameter.grad)
+        gradients = self._clipped(gradients)
         learning_rate = self.learning_rate  # a schedule counts the steps before this one
         self.iterations += 1
         values = [parameter.value for parameter in trainable]
-        with np.errstate(all="ignore"):  # whatever the caller's setting: moments underflow to 0
-            gradients = self._clipped(gradients)
-            if self.weight_decay:
-                for value in values:
-                    decay_weights(value, self.weight_decay, learning_rate)
-            self._update_all(values, gradients, learning_rate)
+        if self.weight_decay:
+            for value in values:
+                decay_weights(value, self.weight_decay, learning_rate)
+        self._update_all(values, gradients, learning_rate)
 
+    @np.errstate(all="ignore")
     def _clipped(self, gradients: list[Array]) -> list[Array]:
         if self.clipnorm is not None:
             return [clip_by_norm([gradient], self.clipnorm)[0] for gradient in gradients]
@@ -199,50 +221,63 @@ class Optimizer(Named):
         self, values: list[Array], gradients: list[Array], learning_rate: float
     ) -> None:
         """The rule, for all parameters; `self.state` has their slots in the same order."""
-        watched = self._idle == self.iterations - 1 < _WATCHED
-        before = [value.copy() for value in values] if watched else []
+        step: Callable[..., Any] = self.update_step
+        before = None if self._has_moved else copy.deepcopy((values, self.state))
         for value, gradient, slots in zip(values, gradients, self.state, strict=True):
-            result: object = self.update_step(gradient, value, learning_rate, **slots)  # type: ignore[func-returns-value]
-            if result is not None:
+            answer = step(value=value, gradient=gradient, learning_rate=learning_rate, **slots)
+            if answer is not None:
                 raise TypeError(
-                    f"{type(self).__name__}.update_step must change `value` in place, as in "
-                    f"`value -= ...`, and return nothing. Received: a {type(result).__name__}"
+                    f"{type(self).__name__}.update_step must change `value` in place "
+                    "(`value -= ...`, or `value[...] = ...`) and return nothing. "
+                    f"Received: {type(answer).__name__}"
                 )
-        if watched:
-            self._watch(before, values, gradients, learning_rate)
+        if before is not None:
+            self._check_move(before, values, gradients, learning_rate)
 
-    def _watch(
-        self, before: list[Array], values: list[Array], gradients: list[Array], learning_rate: float
+    @np.errstate(all="ignore")
+    def _check_move(
+        self,
+        before: tuple[list[Array], list[dict[str, Array]]],
+        values: list[Array],
+        gradients: list[Array],
+        learning_rate: float,
     ) -> None:
-        """Notes a step that has changed no value, though the gradients would have it change.
+        """Raises RuntimeError if steps that cannot be lost in rounding have changed nothing.
 
-        That is what `value = value - ...` does. An optimizer may let some steps pass, to add up
-        gradients in a slot; not _WATCHED of them, and none without a slot.
+        That is what `value = value - ...` does. An optimizer that collects the gradients of several
+        steps first changes its slots meanwhile: that is only warned of, and only once.
         """
-        for old, value, gradient in zip(before, values, gradients, strict=True):
-            step = learning_rate * np.abs(gradient).max(initial=0.0)
-            rounding = np.finfo(value.dtype).eps * np.abs(value).max(initial=0.0)
-            if not np.array_equal(old, value, equal_nan=True) or not step > rounding:
-                return
-        self._idle = self.iterations
-        if not self.slots or self._idle == _WATCHED:
-            raise RuntimeError(
-                f"{type(self).__name__}.update_step has changed no value in {self._idle} steps: "
-                "it must work in place, `value -= ...` or `value[...] = ...`; `value = ...` only "
-                "gives another array that name"
-            )
+        self._has_moved = not all(map(np.array_equal, before[0], values))
+        visible = any(
+            np.any(np.abs(learning_rate * gradient) > 2 * np.spacing(np.abs(value)))
+            for value, gradient in zip(values, gradients, strict=True)
+        )
+        if self._has_moved or not visible:
+            return
+        message = (
+            f"{type(self).__name__}.update_step has changed no value, though gradients and "
+            "learning rate are not 0. It must change `value` in place: `value -= ...` or "
+            "`value[...] = ...`; `value = ...` makes another array"
+        )
+        slots = [array for entry in self.state for array in entry.values()]
+        slots_before = [array for entry in before[1] for array in entry.values()]
+        if all(map(np.array_equal, slots_before, slots)):
+            raise RuntimeError(message)
+        self._has_moved = True
+        warnings.warn(f"{message}. (If it only collects gradients, all is well.)", stacklevel=4)
 
     def update_step(
-        self, gradient: Array, value: Array, learning_rate: float, **slots: Array
+        self, value: Array, gradient: Array, learning_rate: float, **slots: Array
     ) -> None:
-        """The rule, for one parameter: changes `value` and the slots in place.
+        """The rule, for one parameter: changes `value`, and the slots, in place.
 
         Args:
-            gradient: of the loss with respect to `value`, clipped; not to be changed.
-            value: the numbers of the parameter.
-            learning_rate: of this step.
-            slots: the arrays that the class names in `slots`, as the last step left them.
+            value: of the parameter.
+            gradient: of the same shape and dtype, clipped already; not to be changed.
+            learning_rate: of this step; the number of this step, from 1, is `self.iterations`.
+            **slots: an array like `value` for each name in `self.slots`, all 0 before step 1.
         """
+        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values; a schedule as its class and its own."""
@@ -293,6 +328,7 @@ def clip_by_norm(gradients: list[Array], limit: float) -> list[Array]:
     return [gradient * gradient.dtype.type(limit / norm) for gradient in gradients]
 
 
+@np.errstate(all="ignore")
 def decay_weights(value: Array, weight_decay: float, learning_rate: float) -> None:
     """value -= value * weight_decay * lr, in place.
 

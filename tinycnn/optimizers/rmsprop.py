@@ -49,14 +49,14 @@ class RMSprop(Optimizer):
 
     def update_step(  # type: ignore[override]
         self,
-        gradient: Array,
         value: Array,
+        gradient: Array,
         learning_rate: float,
         mean_square: Array,
         velocity: Array | None = None,
         mean_gradient: Array | None = None,
     ) -> None:
-        """See the class."""
+        """See the class, and `Optimizer.update_step`."""
         kernels.rmsprop_update(
             value,
             gradient,

@@ -13,8 +13,6 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tinycnn.arguments import integer, number, positive
 from tinycnn.keywords import Named
 
@@ -28,11 +26,22 @@ class LearningRateSchedule(Named):
 
     def __call__(self, step: int) -> float:
         """The learning rate of step number `step`, counted from 0."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a method `__call__(self, step)` that returns the "
+            "learning rate of that step"
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {}
+
+
+def _quotient(step: int, steps: float) -> float:
+    """step / steps; infinite where no float holds it."""
+    try:
+        return step / steps
+    except OverflowError:
+        return math.inf
 
 
 class ExponentialDecay(LearningRateSchedule):
@@ -66,11 +75,19 @@ class ExponentialDecay(LearningRateSchedule):
 
     def __call__(self, step: int) -> float:
         """The learning rate of step number `step`, counted from 0."""
-        decays = _ratio(step, self.decay_steps)
-        if self.staircase:
+        decays = _quotient(step, self.decay_steps)
+        if self.staircase and decays < math.inf:
             decays = math.floor(decays)
-        with np.errstate(over="ignore", under="ignore"):  # far past the end: 0, or infinite
-            return float(self.initial_learning_rate * np.float64(self.decay_rate) ** decays)
+        try:
+            rate = self.initial_learning_rate * self.decay_rate**decays
+        except OverflowError:
+            rate = math.inf
+        if not math.isfinite(rate):  # a decay_rate above 1, far past anything useful
+            raise ValueError(
+                "the learning rate overflows after so many steps. "
+                f"Received: decay_rate={self.decay_rate:g}, decay_steps={self.decay_steps:g}"
+            )
+        return rate
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -132,8 +149,8 @@ class CosineDecay(LearningRateSchedule):
         if self.warmup_target is not None:
             highest = self.warmup_target
         if step < self.warmup_steps:
-            return lowest + (highest - lowest) * _ratio(step, self.warmup_steps)
-        decayed = _ratio(min(step - self.warmup_steps, self.decay_steps), self.decay_steps)
+            return lowest + (highest - lowest) * (step / self.warmup_steps)
+        decayed = min(step - self.warmup_steps, self.decay_steps) / self.decay_steps
         share = 0.5 * (1 + math.cos(math.pi * decayed))
         return highest * ((1 - self.alpha) * share + self.alpha)
 
@@ -218,8 +235,9 @@ class PolynomialDecay(LearningRateSchedule):
 
     def __call__(self, step: int) -> float:
         """The learning rate of step number `step`, counted from 0."""
-        cycles = max(1, math.ceil(min(1e18, _ratio(step, self.decay_steps)))) if self.cycle else 1
-        decayed = min(1.0, _ratio(step, self.decay_steps * cycles))
+        decays = _quotient(step, self.decay_steps)
+        cycles = max(1, math.ceil(decays)) if self.cycle and decays < math.inf else 1
+        decayed = min(1.0, _quotient(step, self.decay_steps * cycles))
         span = self.initial_learning_rate - self.end_learning_rate
         return span * (1 - decayed) ** self.power + self.end_learning_rate
 
@@ -232,14 +250,6 @@ class PolynomialDecay(LearningRateSchedule):
             "power": self.power,
             "cycle": self.cycle,
         }
-
-
-def _ratio(step: float, steps: float) -> float:
-    """step / steps, also where either is beyond what a float can hold."""
-    try:
-        return step / steps
-    except OverflowError:
-        return 1e308
 
 
 # The closed list of schedules that a model file may name.

@@ -43,9 +43,9 @@ class SGD(Optimizer):
         self.slots = ("velocity",) if momentum else ()
 
     def update_step(  # type: ignore[override]
-        self, gradient: Array, value: Array, learning_rate: float, velocity: Array | None = None
+        self, value: Array, gradient: Array, learning_rate: float, velocity: Array | None = None
     ) -> None:
-        """See the class."""
+        """See the class, and `Optimizer.update_step`."""
         # As in Keras the momentum is rounded to float32, even when the parameters are float64.
         momentum = float(np.float32(self.momentum))
         kernels.sgd_update(value, gradient, velocity, learning_rate, momentum, self.nesterov)
