@@ -19,6 +19,7 @@ import numpy as np
 from tinycnn import Adam, Conv2D, Dense, Flatten, Input, MaxPooling2D, ReLU, Sequential
 from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
 from tinycnn.datasets import digits
+from tinycnn.files import claim_folder
 from tinycnn.layers import (
     BatchNormalization,
     Dropout,
@@ -37,7 +38,7 @@ parser.add_argument("--seed", type=natural_number, default=0)
 parser.add_argument("--test", action="store_true", help="read the test images at the end")
 parser.add_argument("--output-dir", type=Path, default=Path("output"))
 args = parser.parse_args()
-args.output_dir.mkdir(parents=True, exist_ok=True)
+claim_folder(args.output_dir)  # one that can't be written to, or is in use, ends it here
 
 # --- data
 (x_train, y_train), (x_test, y_test), dataset = digits.load_data(data_dir=args.data_dir)

@@ -22,6 +22,7 @@ import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
 from tinycnn.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.datasets import digits
+from tinycnn.files import claim_folder
 from tinycnn.optimizers import SGD, Adam, AdamW, RMSprop
 from tinycnn.utils import to_categorical
 
@@ -37,7 +38,7 @@ parser.add_argument("--output-dir", type=Path, default=Path("output"))
 args = parser.parse_args()
 images = args.images or (10_000 if args.quick else 60_000)
 epochs = args.epochs or (2 if args.quick else 5)
-args.output_dir.mkdir(parents=True, exist_ok=True)
+claim_folder(args.output_dir)  # one that can't be written to, or is in use, ends it here
 
 # --- data: the first `images` of the training images, a fifth of them for validation
 (x_train, y_train), (x_test, y_test), dataset = digits.load_data(

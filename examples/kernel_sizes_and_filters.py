@@ -15,7 +15,6 @@ import argparse
 import timeit
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,6 +22,7 @@ from matplotlib.figure import Figure
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
 from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
 from tinycnn.datasets import digits
+from tinycnn.files import claim_folder
 from tinycnn.metrics import matches
 from tinycnn.model_selection import wilson_interval
 
@@ -39,8 +39,7 @@ images = args.images or (6_000 if args.quick else 30_000)
 epochs = args.epochs or (1 if args.quick else 3)
 if images < 3:
     parser.error(f"--images must be at least 3. Received: {images}")
-args.output_dir.mkdir(parents=True, exist_ok=True)
-TemporaryFile(dir=args.output_dir).close()  # a folder that can't be written to ends it here
+claim_folder(args.output_dir)  # one that can't be written to, or is in use, ends it here
 
 # --- data: the first `images` of the training images, a third of them for validation
 (x, y), _, dataset = digits.load_data(data_dir=args.data_dir, train=images, test=1)

@@ -17,6 +17,7 @@ import numpy as np
 from tinycnn import Conv2D, History, inspection, kernels, load_model, plotting
 from tinycnn.console import end_errors_in_one_line, say
 from tinycnn.datasets import digits
+from tinycnn.files import claim_folder
 from tinycnn.gradient_cases import reference_network
 from tinycnn.layers import RandomRotation, RandomTranslation, RandomZoom
 
@@ -27,7 +28,7 @@ parser.add_argument("--data-dir", help="folder with the four MNIST files")
 parser.add_argument("--output-dir", type=Path, default=Path("output/pictures"))
 parser.add_argument("--quick", action="store_true", help="fewer images to train and to test on")
 args = parser.parse_args()
-args.output_dir.mkdir(parents=True, exist_ok=True)
+claim_folder(args.output_dir)  # one that can't be written to, or is in use, ends it here
 
 # --- data, with digits drawn by tinycnn where MNIST can't be had
 train, test = (6000, 1000) if args.quick else (60000, 10000)

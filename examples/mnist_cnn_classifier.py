@@ -13,7 +13,6 @@ import argparse
 import json
 import timeit
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import numpy as np
 
@@ -21,7 +20,7 @@ import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels, load_model
 from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
 from tinycnn.datasets import digits
-from tinycnn.files import atomic_write
+from tinycnn.files import atomic_write, claim_folder
 from tinycnn.plotting import plot_history
 from tinycnn.utils import to_categorical
 
@@ -38,8 +37,7 @@ parser.add_argument("--resume", action="store_true", help="go on from the checkp
 args = parser.parse_args()
 if args.kernels:
     kernels.use(args.kernels)
-args.output_dir.mkdir(parents=True, exist_ok=True)
-TemporaryFile(dir=args.output_dir).close()  # a folder that can't be written to ends it here
+claim_folder(args.output_dir)  # one that can't be written to, or is in use, ends it here
 
 # --- data: 60,000 training and 10,000 test images, 28 x 28, one byte a pixel
 (x_train, y_train), (x_test, y_test), dataset = digits.load_data(args.dataset, args.data_dir)
@@ -71,7 +69,9 @@ step = min(timeit.repeat(lambda: model.loss_and_gradients(*batch), number=1, rep
 estimate = step / len(batch[0]) * len(x_train) * args.epochs
 say(f"kernels: {kernels.active()}; {args.epochs} epochs will take about {estimate:.0f} seconds")
 start = timeit.default_timer()
-callbacks = [tinycnn.Checkpoint(args.output_dir / "checkpoint.npz", resume=args.resume)]
+checkpoint = args.output_dir / "checkpoint.npz"
+resumed = args.resume and checkpoint.exists()
+callbacks = [tinycnn.Checkpoint(checkpoint, resume=args.resume)]
 history = model.fit(
     x_train, y_train, args.batch_size, args.epochs, callbacks=callbacks, validation_split=0.2
 )
@@ -79,7 +79,8 @@ seconds = timeit.default_timer() - start
 
 # --- results
 loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
-say(f"test loss: {loss:.4f}, test accuracy: {accuracy:.4f} ({dataset}, {seconds:.1f} s)")
+since = " since it was resumed" if resumed else ""
+say(f"test loss: {loss:.4f}, test accuracy: {accuracy:.4f} ({dataset}, {seconds:.1f} s{since})")
 paths = [args.output_dir / n for n in ("mnist_cnn.npz", "history.json", "training_history.png")]
 model.save(paths[0])
 same = np.array_equal(*(m.predict(x_test, verbose=0) for m in (model, load_model(paths[0]))))
@@ -91,7 +92,7 @@ record = {
     "settings": {"batch_size": args.batch_size, "seed": args.seed, "kernels": kernels.active()},
     "history": history.history,
     "test": {"loss": loss, "accuracy": accuracy},
-    "training_seconds": seconds,
+    "training_seconds": None if resumed else seconds,  # of the first leg nobody has kept count
     "versions": {"tinycnn": tinycnn.__version__, "numpy": np.__version__},
 }
 with atomic_write(paths[1]) as file:

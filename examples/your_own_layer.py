@@ -17,6 +17,7 @@ import numpy as np
 from tinycnn import Conv2D, Dense, Flatten, Layer, MaxPooling2D, Sequential, load_model
 from tinycnn.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.datasets import digits
+from tinycnn.files import claim_folder
 from tinycnn.gradient_check import check_layer
 
 end_errors_in_one_line()
@@ -29,7 +30,7 @@ parser.add_argument("--output-dir", type=Path, default=Path("output"))
 args = parser.parse_args()
 images = args.images or (6_000 if args.quick else 60_000)
 epochs = args.epochs or (1 if args.quick else 3)
-args.output_dir.mkdir(parents=True, exist_ok=True)
+claim_folder(args.output_dir)  # one that can't be written to, or is in use, ends it here
 
 
 # --- the layer

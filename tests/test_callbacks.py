@@ -127,8 +127,39 @@ def test_the_name_is_made_of_the_epoch_and_the_logs():
     callback = ModelCheckpoint("models/{epoch:02d}-{val_loss:.2f}.npz")
     paths = [path for _, _, path in drive(callback, [0.126, 3])[2]]
     assert paths == ["models/01-0.13.npz", "models/02-3.00.npz"]
-    with pytest.raises(ValueError, match=r"names 'loss', .* available are: epoch, val_loss"):
-        drive(ModelCheckpoint("{loss}.npz"), [1])
+
+
+@pytest.mark.parametrize(
+    ("filepath", "words"),
+    [
+        ("{nosuch}.npz", "names 'nosuch', which is not available; available are: epoch, accuracy"),
+        ("{val_loss:.2f}.npz", "names 'val_loss', which is not available"),
+        ("{learning_rate}.npz", "names 'learning_rate', which is not available"),
+        ("{loss:d}.npz", "may hold fields such as .*format code 'd'"),
+        ("{epoch:.2x}.npz", "may hold fields"),
+        ("{loss.npz", "may hold fields"),
+        ("{}.npz", "may hold fields"),
+        ("{loss.real.x}.npz", "may hold fields"),
+    ],
+)
+def test_a_bad_field_is_refused_before_the_training(filepath, words, small_model, small_data):
+    model = small_model()
+    before = model.fingerprint()
+    with pytest.raises(ValueError, match=words):
+        model.fit(*small_data(4), callbacks=[ModelCheckpoint(filepath)], verbose=0)
+    assert model.fingerprint() == before
+
+
+def test_a_field_that_another_callback_adds(small_model, small_data, tmp_path, capsys):
+    path = tmp_path / "{learning_rate:.1f}-{val_loss:.0f}.npz"
+    data = small_data(4)
+    hooks = [LearningRateScheduler(lambda epoch: 0.5), ModelCheckpoint(path)]
+    small_model().fit(*data, callbacks=hooks, verbose=0, validation_data=data)
+    assert [file.name[:3] for file in tmp_path.iterdir()] == ["0.5"]
+    # One that was to be added by a callback of the user's own, and was not.
+    hooks = [LambdaCallback(), ModelCheckpoint(tmp_path / "{mine}.npz")]
+    small_model().fit(*data, callbacks=hooks, verbose=0)
+    assert "MODEL NOT SAVED (`filepath`=" in capsys.readouterr().err
 
 
 def test_a_nan_replaces_no_file(tmp_path):
@@ -152,7 +183,9 @@ def test_the_file_is_the_model(small_model, small_data, tmp_path):
     assert (first.optimizer.iterations, last.optimizer.iterations) == (1, 2)
 
 
-def test_a_save_that_fails_leaves_the_file(small_model, small_data, tmp_path, monkeypatch):
+def test_a_save_that_fails_leaves_the_file_and_the_training_goes_on(
+    small_model, small_data, tmp_path, monkeypatch, capsys
+):
     x, y = small_data(12)
     path = tmp_path / "model.npz"
     model, checkpoint = small_model(), ModelCheckpoint(tmp_path / "model.npz")
@@ -163,8 +196,8 @@ def test_a_save_that_fails_leaves_the_file(small_model, small_data, tmp_path, mo
         raise OSError("the disk is full")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="the disk is full"):
-        model.fit(x, y, callbacks=[checkpoint], verbose=0)
+    model.fit(x, y, callbacks=[checkpoint], verbose=0)
+    assert "MODEL NOT SAVED (the disk is full). The training goes on" in capsys.readouterr().err
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
     path.write_bytes(before[:-40])

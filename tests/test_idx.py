@@ -5,6 +5,7 @@ import math
 import os
 import random
 import struct
+import threading
 import time
 import tracemalloc
 
@@ -154,7 +155,9 @@ BAD = [
     (RAW[:-1], "cut short: it holds 23 bytes, and its header (shape (2, 3), int16) calls for 24"),
     (RAW + b"\0", "too long: it holds 25 bytes"),
     (PACKED + b"\0", "too long: 1 bytes follow the end of its gzip data"),
-    (PACKED + PACKED, f"too long: {len(PACKED)} bytes follow"),
+    (PACKED + PACKED, f"too long: it holds {2 * len(RAW)} bytes"),  # two members, two arrays
+    (PACKED + PACKED[:-1], "cut short: its gzip data have no end"),
+    (PACKED + PACKED + b"x", "too long: 1 bytes follow the end of its gzip data"),
     (PACKED[:-1], "cut short: its gzip data have no end"),
     (PACKED[:2], "cut short: its gzip data have no end"),
     (PACKED[:-5] + b"\xff" + PACKED[-4:], "gzip data are invalid"),  # the checksum
@@ -214,6 +217,25 @@ def test_a_bomb_is_given_up_at_the_limit(monkeypatch):
     assert parse_idx(exact, "x").shape == (limit - 8,)
     for bomb in (honest, lying, over):
         assert_given_up(lambda bomb=bomb: parse_idx(bomb, "x"), limit)
+
+
+@pytest.mark.parametrize("cut", [1, 4, len(RAW) // 2, len(RAW)])
+def test_a_gzip_file_of_several_members_is_read(tmp_path, cut):
+    """As `cat a.gz b.gz`, bgzip and pigz make them."""
+    path = tmp_path / "array.gz"
+    parts = [RAW[:cut], RAW[cut:], b""]
+    path.write_bytes(b"".join(gzip.compress(part) for part in parts))
+    np.testing.assert_array_equal(read_idx(path), parse_idx(RAW, "raw"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_read(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.write_bytes(PACKED))
+    writer.start()
+    np.testing.assert_array_equal(read_idx(path), parse_idx(RAW, "raw"))
+    writer.join()
 
 
 def test_a_device_without_end_is_given_up_at_the_limit(monkeypatch):

@@ -270,11 +270,11 @@ def replace(file, name, value):
         (lambda f, h5py: replace(f, "layers", h5py.ExternalLink("/etc/x", "/layers")), "holds no"),
         (
             lambda f, h5py: replace(f, "layers/dense/vars/0", np.zeros((8, 4), np.int32)),
-            "no plain array of floating-point",
+            "not a plain array of floating-point",
         ),
         (
             lambda f, h5py: replace(f, "layers/dense/vars/0", np.zeros((8, 4), "S4")),
-            "no plain array of floating-point",
+            "not a plain array of floating-point",
         ),
         (lambda f, h5py: replace(f, "layers/dense/vars/0", 1.0), r"is \(\) in the file, \(8, 4\)"),
         (
@@ -305,7 +305,7 @@ def test_numbers_of_another_file_are_not_read(h5py, tmp_path):
         file.create_virtual_dataset("layers/dense/vars/0", layout)
 
     for edit in (external, virtual):
-        refused(tiny(), edited(h5py, tmp_path, edit), "no plain array")
+        refused(tiny(), edited(h5py, tmp_path, edit), "not a plain array")
 
 
 @reference

@@ -91,6 +91,11 @@ def positive(value: Any, name: str) -> float:
     return result
 
 
+def printable(text: str, most: int = 300) -> str:
+    """A text of a file's, fit for a terminal whatever it holds: no control characters, not long."""
+    return "".join(character if character.isprintable() else "?" for character in text[:most])
+
+
 def name_or_none(value: Any) -> str | None:
     """`value` as the name of a layer or a model, which a model file can hold; None is none.
 

@@ -68,6 +68,51 @@ def _sweep(own: Path) -> None:
                 other.unlink()
 
 
+_claims: list[BinaryIO] = []  # locks that are held until the process ends, however it ends
+
+
+def claim_folder(folder: str | os.PathLike[str]) -> None:
+    """Makes the folder, if need be, and keeps it for this process: no other one can claim it.
+
+    Two trainings that write into one folder would mix their files. The claim is a lock on a file
+    `.tinycnn-lock` in it, which the system lifts when the process ends. Where there are no locks,
+    on some network folders, nothing is claimed.
+
+    Raises:
+        OSError: if another process has claimed it, or it can't be made or written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = open(folder / ".tinycnn-lock", "ab")
+    try:
+        _lock(file)
+    except BlockingIOError:
+        file.close()
+        raise OSError(
+            f"{folder} is in use: another training is writing into it. Wait for its end, or choose "
+            "another folder with --output-dir"
+        ) from None
+    except OSError:  # a file system without locks
+        file.close()
+        return
+    _claims.append(file)
+
+
+def _lock(file: BinaryIO) -> None:
+    """Locks an open file for this process; raises BlockingIOError if another one has."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            raise BlockingIOError from None
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def expanded(path: str | os.PathLike[str]) -> Path:
     """The path, with a `~` or `~user` at its start replaced; a user that is unknown stays there."""
     return Path(os.path.expanduser(path))

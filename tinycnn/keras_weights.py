@@ -13,6 +13,7 @@ Source: keras/src/saving/saving_lib.py (groups, datasets), keras/src/utils/namin
 """
 
 import io
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
+from tinycnn.arguments import printable
 from tinycnn.errors import ModelFileError
 from tinycnn.files import atomic_write
 from tinycnn.layers import Layer
@@ -28,6 +30,8 @@ from tinycnn.models import Sequential
 from tinycnn.utils import Array, snake_case
 
 IN_ARCHIVE = "model.weights.h5"
+MOST_GROUPS = 20_000  # groups and arrays of a file: four for each of up to 5,000 layers
+DEEPEST = 8  # groups in groups: layers/<name>/vars/<i> are three
 
 
 def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
@@ -54,13 +58,13 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     with open(path, "rb") as file:
         try:
             weights = _read(h5py, file, shapes)
-        except ModelFileError as error:
-            raise ModelFileError(f"{os.fspath(path)}: {error}") from None
+        except ModelFileError as error:  # in it may be names from the file
+            raise ModelFileError(f"{os.fspath(path)}: {printable(str(error))}") from None
         except Exception as error:
             # h5py and zipfile raise a dozen kinds of errors on damaged bytes.
             raise ModelFileError(
                 f"{os.fspath(path)}: not a whole weights file of Keras 3; it may be cut off, "
-                f"damaged, or something else ({type(error).__name__}: {error})"
+                f"damaged, or something else ({printable(f'{type(error).__name__}: {error}')})"
             ) from error
     model.set_weights(weights)
 
@@ -112,6 +116,29 @@ def _groups(model: Sequential) -> Iterator[tuple[str, Layer]]:
         before[name] += 1
 
 
+def _datasets(h5py: Any, content: Any) -> Iterator[tuple[str, Any]]:
+    """All datasets below "layers", with their names. No link is followed, out of the file or not.
+
+    Raises:
+        ModelFileError: for groups in groups, or as many of them, as Keras writes of no model.
+    """
+    ours = isinstance(content.get("layers", getlink=True), h5py.HardLink)
+    waiting, seen = [("layers", content["layers"])] if ours else [], 0
+    while waiting:
+        name, thing = waiting.pop()
+        seen += 1
+        if seen > MOST_GROUPS or name.count("/") > DEEPEST:
+            raise ModelFileError("it holds more groups, or deeper ones, than any model of Keras's")
+        if isinstance(thing, h5py.Dataset):
+            yield name, thing
+        elif isinstance(thing, h5py.Group):
+            for part in thing:
+                # Noise layers keep their generator's state beside their weights.
+                hard = isinstance(thing.get(part, getlink=True), h5py.HardLink)
+                if hard and part != "seed_generator":
+                    waiting.append((f"{name}/{part}", thing[part]))
+
+
 def _read(h5py: Any, file: IO[bytes], shapes: dict[str, tuple[int, ...]]) -> list[Array]:
     """The datasets of these names, in their order; all are checked before the first is read."""
     if is_zipfile(file):
@@ -123,15 +150,7 @@ def _read(h5py: Any, file: IO[bytes], shapes: dict[str, tuple[int, ...]]) -> lis
             file = io.BytesIO(archive.read(IN_ARCHIVE))
     file.seek(0)
     with h5py.File(file, "r") as content:
-        datasets: dict[str, Any] = {}
-
-        def note(name: str, thing: Any) -> None:
-            # Noise layers keep their generator's state beside their weights.
-            ours = name.startswith("layers/") and "/seed_generator/" not in name
-            if ours and isinstance(thing, h5py.Dataset):
-                datasets[name] = thing
-
-        content.visititems(note)  # follows neither soft links nor links to other files
+        datasets = dict(_datasets(h5py, content))
         if shapes and not datasets:
             raise ModelFileError("it holds no layers/*/vars: Keras 3 did not save it as weights")
         if missing := shapes.keys() - datasets.keys():
@@ -145,5 +164,9 @@ def _read(h5py: Any, file: IO[bytes], shapes: dict[str, tuple[int, ...]]) -> lis
             if dataset.shape != shape:
                 raise ModelFileError(f"{name} is {dataset.shape} in the file, {shape} in the model")
             if dataset.dtype.kind != "f" or dataset.external or dataset.is_virtual:
-                raise ModelFileError(f"{name} is no plain array of floating-point numbers")
+                raise ModelFileError(f"{name} is not a plain array of floating-point numbers")
+            # A chunk is read whole, however little of it belongs to the array.
+            chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+            if chunk > 2 * dataset.nbytes + 2**16:
+                raise ModelFileError(f"{name} is stored in chunks far larger than itself")
         return [datasets[name][()] for name in shapes]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn import console, fusion, losses, optimizers, serialization
-from tinycnn.arguments import integer, name_or_none
+from tinycnn.arguments import integer, name_or_none, number
 from tinycnn.arguments import shape as checked_shape
 from tinycnn.errors import ModelFileError
 from tinycnn.keywords import Named
@@ -317,18 +317,45 @@ class Sequential(Named, Trainer):
         }
         return content, arrays
 
+    def check_state(self, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """Checks what `set_state` would take over.
+
+        Raises:
+            LookupError, TypeError, ValueError: if something is missing or does not fit.
+        """
+        self._checked_state(content, arrays)
+
     def set_state(self, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """Takes over counters, weights and optimizer from what `state` of an equal model gave.
 
         What is not the model's own, a checkpoint's "fit/...", is left aside.
 
         Raises:
-            LookupError, ValueError: if something is missing or does not fit; nothing is changed.
+            LookupError, TypeError, ValueError: if something is missing or does not fit; nothing is
+                changed.
         """
-        epochs = integer(content["epochs_trained"], "epochs_trained", least=0)
-        steps = integer(content["steps_trained"], "steps_trained", least=0)
+        optimizer = self.optimizer
+        epochs, steps, iterations, rate, pairs = self._checked_state(content, arrays)
+        for ours, theirs in pairs:
+            ours[...] = theirs
+        self.epochs_trained, self.steps_trained = epochs, steps
+        if optimizer is not None and iterations is not None:
+            optimizer.iterations = iterations
+            if rate is not None:
+                optimizer.learning_rate = rate
+
+    def _checked_state(
+        self, content: Mapping[str, Any], arrays: Mapping[str, Array]
+    ) -> tuple[int, int, int | None, float | None, list[tuple[Array, Array]]]:
+        """Counters, learning rate (None: it follows from the iterations), arrays and new values."""
+        epochs, steps = (_counter(content, name) for name in ("epochs_trained", "steps_trained"))
         compiled, optimizer = content["compile"], self.optimizer
-        iterations = integer(compiled["iterations"], "iterations", least=0) if compiled else 0
+        if (compiled is None) != (optimizer is None):
+            raise ValueError("of the file and the model one is compiled, and the other is not")
+        iterations = _counter(compiled, "iterations") if compiled else None
+        rate = None
+        if optimizer is not None and compiled and optimizer.schedule is None:
+            rate = number(compiled["optimizer"]["config"]["learning_rate"], "learning_rate", 0.0)
         if optimizer is not None and any(name.startswith("optimizer/") for name in arrays):
             optimizer.build(self.parameters)
         _, ours = self.state()
@@ -338,13 +365,7 @@ class Sequential(Named, Trainer):
         for name, array in ours.items():
             if (array.shape, array.dtype) != (theirs[name].shape, theirs[name].dtype):
                 raise ValueError(f"{name} does not fit the model")
-        for name, array in ours.items():
-            array[...] = theirs[name]
-        self.epochs_trained, self.steps_trained = epochs, steps
-        if optimizer is not None and compiled:
-            optimizer.iterations = iterations
-            if optimizer.schedule is None:  # else the rate follows from the iterations
-                optimizer.learning_rate = compiled["optimizer"]["config"]["learning_rate"]
+        return epochs, steps, iterations, rate, [(ours[name], theirs[name]) for name in ours]
 
 
 def load_model(
@@ -397,6 +418,14 @@ def _model(
     for layer in layers:
         layer._saved = None
     return model
+
+
+def _counter(content: Mapping[str, Any], name: str) -> int:
+    """A number of steps or epochs from a file; more than 2**53 nobody has made."""
+    count = integer(content[name], name, least=0)
+    if count > 2**53:
+        raise ValueError(f"`{name}` must be at most 2**53")
+    return count
 
 
 def _description(thing: Any) -> dict[str, Any]:

@@ -16,12 +16,14 @@ import io
 import json
 import math
 import os
+import stat
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinycnn.arguments import printable
 from tinycnn.errors import ModelFileError
 from tinycnn.files import atomic_write
 from tinycnn.utils import Array
@@ -31,6 +33,10 @@ VERSION = 1
 DTYPES = ("float32", "float64", "int64", "uint8")
 MANIFEST = "manifest"
 MAX_MANIFEST_BYTES = 2**22
+_OF_KERAS = (
+    "Of Keras's own files only weights are read: make the same network, then "
+    "tinycnn.keras_weights.load_weights(model, path), from a .keras or .weights.h5 file"
+)
 
 
 def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[str, Array]) -> None:
@@ -48,6 +54,25 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"a model file's name must end in .npz. Received: {str(path)!r}")
+    text = check(content, arrays)
+    with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in {MANIFEST: text, **arrays}.items():
+            # A fixed date, so that equal models make equal files.
+            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            with archive.open(member, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asarray(array, order="C"), (1, 0))
+
+
+def check(content: dict[str, Any], arrays: dict[str, Array]) -> Array:
+    """The manifest of a model file with this in it, as bytes; what can't be saved is an error.
+
+    Args:
+        content: as for `write`.
+        arrays: likewise.
+
+    Raises:
+        ValueError: for what a model file can't hold.
+    """
     entries = [
         {"name": name, "dtype": array.dtype.name, "shape": list(array.shape)}
         for name, array in arrays.items()
@@ -72,12 +97,7 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
     text = np.frombuffer(_canonical(manifest), np.uint8)
     if text.size > MAX_MANIFEST_BYTES:
         raise ValueError(f"{text.size} bytes of settings and counters; a model file holds fewer")
-    with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in {MANIFEST: text, **arrays}.items():
-            # A fixed date, so that equal models make equal files.
-            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            with archive.open(member, "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, np.asarray(array, order="C"), (1, 0))
+    return text
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -90,8 +110,16 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
         ModelFileError: if the file is not exactly what `write` made; with path and reason.
         OSError: if it can't be opened.
     """
+    if os.path.exists(os.path.join(path, "saved_model.pb")):
+        raise ModelFileError(
+            f"{os.fspath(path)}: a folder of TensorFlow's (SavedModel). {_OF_KERAS}"
+        )
+    if not os.path.isdir(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        raise ModelFileError(f"{os.fspath(path)}: a pipe or a device, which may have no end")
     with open(path, "rb") as file:
         try:
+            if file.read(8) == b"\x89HDF\r\n\x1a\n":
+                raise ModelFileError(f"an HDF5 file, as Keras writes (.h5). {_OF_KERAS}")
             return _read(file)
         except ModelFileError as error:
             raise ModelFileError(f"{os.fspath(path)}: {error}") from None
@@ -104,14 +132,15 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
 def reason(error: Exception) -> str:
     """What an error says about a file, fit for a terminal whatever the file holds."""
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    text = f"{kind}{error!s:.300}"
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return printable(f"{kind}{error}")
 
 
 def _read(file: io.BufferedReader) -> tuple[dict[str, Any], dict[str, Array]]:
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
+        if any(member.filename == "model.weights.h5" for member in members):
+            raise ModelFileError(f"a model of Keras's (.keras). {_OF_KERAS}")
         # Stored, not compressed, and no byte twice: all arrays together fit into the file's size.
         stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
         if not stored or sum(member.file_size for member in members) > size:
@@ -166,5 +195,18 @@ def _digest(content: Any, entries: list[dict[str, Any]], arrays: list[Array]) ->
 
 
 def _canonical(value: Any) -> bytes:
-    """JSON with one spelling for one value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    """JSON with one spelling for one value; NumPy's numbers and truth values are Python's."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain
+    ).encode()
+
+
+def plain(value: Any) -> Any:
+    """What JSON has for a NumPy scalar, as configurations hold it; for `json.dumps(default=)`.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if isinstance(value, np.bool_ | np.integer | np.floating):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not a plain value")

@@ -324,6 +324,12 @@ class Trainer:
         steps = -(-len(x) // batch_size)
         with self._use.by("fit", self.name), Interrupt() as interrupt:
             self._hand_to(hooks, {"epochs": epochs, "steps": steps, "verbose": verbose})
+            logged = [*self.metrics, "loss"]
+            logged += [f"val_{name}" for name in logged] if validation is not None else []
+            ours = [hook for hook in hooks if type(hook).__module__.startswith("tinycnn.")]
+            complete = ours == hooks and not any(hook.adds_logs for hook in hooks)
+            for hook in hooks:
+                hook.expect_logs(logged, complete)
             self.stop_training = False
             means = metrics_.EpochMeans(self.metrics)
             run = Run(hooks, history, interrupt, means, initial_epoch)

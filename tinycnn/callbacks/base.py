@@ -9,7 +9,7 @@ lambda_callback.py
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from tinycnn import console
@@ -36,6 +36,7 @@ class Callback(Named):
     """
 
     checkpointed: tuple[str, ...] = ()
+    adds_logs = False  # whether it writes into the logs of an epoch
     model: "Sequential"
     params: dict[str, Any]
 
@@ -46,6 +47,25 @@ class Callback(Named):
     def set_params(self, params: dict[str, Any]) -> None:
         """Called next: keeps the parameters."""
         self.params = params
+
+    def expect_logs(self, names: Sequence[str], complete: bool) -> None:
+        """Called by `fit` before anything is changed: what the logs of an epoch will hold.
+
+        Args:
+            names: "loss", the metrics, and the same behind "val_" if there is a validation.
+            complete: whether no callback may add more: none is the user's own, or `adds_logs`.
+
+        Raises:
+            ValueError: if this callback could not work with that.
+        """
+
+    def accepts(self, name: str, value: Any) -> bool:
+        """Whether the attribute `name`, one of `checkpointed`, may be set to `value` from a file.
+
+        A checkpoint may be damaged or made to do harm. That a value is of the kind of the one that
+        is there is checked already.
+        """
+        return True
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch."""
@@ -175,6 +195,8 @@ class LambdaCallback(Callback):
     Example:
         >>> LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs["val_loss"]))
     """
+
+    adds_logs = True  # its functions may do so
 
     def __init__(
         self,

@@ -28,12 +28,14 @@ from typing import Any
 import numpy as np
 
 from tinycnn import console, kernels, serialization
-from tinycnn.arguments import number
+from tinycnn.arguments import integer, number, printable
 from tinycnn.callbacks.base import Callback, History, Logs
 from tinycnn.errors import ModelFileError
 from tinycnn.interrupt import Interrupt
 from tinycnn.metrics import EpochMeans
 from tinycnn.utils import Array
+
+LONG = 64  # numbers of a list, from which on it is an array of the file
 
 
 @dataclass
@@ -139,13 +141,21 @@ class Checkpoint(Callback):
             console.notice(f"{self.path}, of an earlier run, will be replaced; not resuming it")
             return
         content, arrays = serialization.read(self.path)
-        if "fit" not in content:
-            raise ModelFileError(f"{self.path}: a model, but not a checkpoint of its training")
-        for name, was, now in _differences(content["fit"]["settings"], self._settings):
-            raise ModelFileError(
-                f"can't resume from {self.path}: `{name}` was {was!r} in that run. "
-                f"Received: {now!r}"
-            )
+        try:
+            if "fit" not in content:
+                raise ModelFileError(f"{self.path}: a model, but not a checkpoint of its training")
+            for name, was, now in _differences(content["fit"]["settings"], self._settings):
+                raise ModelFileError(
+                    f"can't resume from {self.path}: `{printable(name)}` was "
+                    f"{printable(repr(was))} in that run. Received: {now!r}"
+                )
+            _check_fit(content, arrays, run, self._stateful())
+            self.model.check_state(content, arrays)
+        except ModelFileError:
+            raise
+        except Exception as error:  # a file that was made to do harm can go wrong in any way
+            why = serialization.reason(error)
+            raise ModelFileError(f"{self.path}: not a whole checkpoint ({why})") from error
         self._file = content, arrays
 
     def _all_settings(self, settings: dict[str, Any], data: Mapping[str, Array]) -> dict[str, Any]:
@@ -160,7 +170,7 @@ class Checkpoint(Callback):
             "callbacks": [type(hook).__name__ for hook in self._stateful()],
         }
         try:
-            plain: dict[str, Any] = json.loads(json.dumps(everything))
+            plain: dict[str, Any] = json.loads(json.dumps(everything, default=serialization.plain))
         except TypeError as error:
             raise ValueError(f"this training can't be saved as plain values: {error}") from None
         return plain
@@ -189,11 +199,11 @@ class Checkpoint(Callback):
         self.model.set_state(content, arrays)
         run.epoch, run.batch = fit["epoch"], fit["batch"]
         run.means.sums = {name: [total, count] for name, total, count in fit["means"]}
-        run.history.epoch = list(fit["history"]["epoch"])
+        run.history.epoch = _decoded(fit["history"]["epoch"], arrays)
         run.history.history = dict(_decoded(fit["history"]["logs"], arrays))
         for hook, attributes in zip(self._stateful(), fit["callbacks"], strict=True):
-            for name, value in attributes.items():
-                setattr(hook, name, _decoded(value, arrays))
+            for name in hook.checkpointed:
+                setattr(hook, name, _decoded(attributes[name], arrays))
         if fit["stopped"]:
             run.epoch = max(run.epoch, self.params["epochs"])  # nothing is left to do
 
@@ -215,7 +225,7 @@ class Checkpoint(Callback):
             return  # nobody wants to go on from here: the last good state stays
         try:
             serialization.write(self.path, *self._state())
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a full disk; what a callback has logged
             console.notice(
                 f"*** CHECKPOINT NOT SAVED ({error}). The last good one: "
                 f"{self.last_good or 'none'}. The training goes on. ***"
@@ -231,7 +241,7 @@ class Checkpoint(Callback):
             "batch": run.batch,
             "means": [[name, *sums] for name, sums in run.means.sums.items()],
             "history": {
-                "epoch": run.history.epoch,
+                "epoch": _encoded(run.history.epoch, "fit/history/epoch", arrays),
                 "logs": _encoded(list(run.history.history.items()), "fit/history", arrays),
             },
             "callbacks": [
@@ -251,6 +261,11 @@ def _encoded(value: Any, name: str, arrays: dict[str, Array]) -> Any:
     """`value` as JSON can hold it, to the bit; what it can't hold goes into `arrays`."""
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, list) and len(value) >= LONG:
+        for kind, dtype in (("floats", np.float64), ("ints", np.int64)):
+            if all(type(part) is (float if kind == "floats" else int) for part in value):
+                arrays[name] = np.array(value, dtype)
+                return {kind: name}
     if isinstance(value, list | tuple):
         return [_encoded(part, f"{name}/{i}", arrays) for i, part in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
@@ -266,8 +281,59 @@ def _decoded(value: Any, arrays: Mapping[str, Array]) -> Any:
     if isinstance(value, list):
         return [_decoded(part, arrays) for part in value]
     if isinstance(value, dict):
-        return float(value["float"]) if "float" in value else arrays[value["array"]].copy()
+        ((kind, what),) = value.items()
+        if kind == "float":
+            return float(what)
+        return arrays[what].copy() if kind == "array" else arrays[what].tolist()
     return value
+
+
+def _check_fit(
+    content: Mapping[str, Any],
+    arrays: Mapping[str, Array],
+    run: Run,
+    hooks: Sequence[Callback],
+) -> None:
+    """Raises an error of some kind unless the file holds what `_state` writes, each of its type."""
+    fit = content["fit"]
+    for name in ("epoch", "batch"):
+        if not 0 <= integer(fit[name], name, least=0) < 2**53:
+            raise ValueError(f"`{name}` is out of range")
+    if type(fit["stopped"]) is not bool:
+        raise TypeError("`stopped` must be a truth value")
+    means = {name: (number(total, name), integer(n, name, 0)) for name, total, n in fit["means"]}
+    if means.keys() != run.means.sums.keys():
+        raise ValueError(f"its means are of {', '.join(means)}")
+    epochs = _decoded(fit["history"]["epoch"], arrays)
+    logs = dict(_decoded(fit["history"]["logs"], arrays))
+    if any(type(epoch) is not int for epoch in epochs):
+        raise TypeError("the history's epochs must be integers")
+    for name, values in logs.items():
+        if not (isinstance(name, str) and name.isprintable() and isinstance(values, list)):
+            raise TypeError("the history must hold a list of values for each name")
+        if name in means and any(type(value) not in (float, int) for value in values):
+            raise TypeError(f"the history of {name} must hold numbers")
+    for hook, attributes in zip(hooks, fit["callbacks"], strict=True):
+        if attributes.keys() != set(hook.checkpointed):
+            raise ValueError(f"the attributes of {type(hook).__name__} are not those it saves")
+        for name, value in attributes.items():
+            decoded, now = _decoded(value, arrays), getattr(hook, name, None)
+            if not hook.accepts(name, decoded) or not _alike(decoded, now):
+                raise TypeError(
+                    f"`{name}` of {type(hook).__name__} can't be {type(decoded).__name__}"
+                )
+
+
+def _alike(value: Any, now: Any) -> bool:
+    """Whether an attribute that is `now` may become `value`: of the same kind; None may be any."""
+    if value is None or now is None or type(value) is type(now):
+        return True
+    numbers = (int, float, np.number)
+    if isinstance(now, bool | np.bool_) or isinstance(value, bool):
+        return isinstance(now, bool | np.bool_) and isinstance(value, bool)
+    return (isinstance(value, numbers) and isinstance(now, numbers)) or (
+        isinstance(value, list) and isinstance(now, tuple)
+    )
 
 
 def _identity(array: Array) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tinycnn import console
 from tinycnn.callbacks.base import Callback, Logs
 
 
@@ -24,7 +25,8 @@ class CSVLogger(Callback):
 
     Raises:
         ValueError: when training begins, for a file to append to that is no such log.
-        OSError: if it can't be written.
+        OSError: when training begins, if it can't be written. Later, on a full disk, a notice says
+            so and the training goes on.
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class CSVLogger(Callback):
                 header = next(csv.reader(file, delimiter=self.separator), [])
             if header and header[0] != "epoch":
                 raise ValueError(
-                    f"{self.filename} is no log to append to: it does not begin with the column "
+                    f"{self.filename} is not a log to append to: it does not begin with the column "
                     f"'epoch'. Received: {header}"
                 )
             self._names = header[1:]
@@ -60,5 +62,11 @@ class CSVLogger(Callback):
                 self._names += [f"val_{name}" for name in sorted(logs)]
             rows.append(["epoch", *self._names])
         rows.append([epoch, *(logs.get(name, "NA") for name in self._names)])
-        with open(self.filename, "a", newline="", encoding="utf-8") as file:
-            csv.writer(file, delimiter=self.separator).writerows(rows)
+        try:
+            with open(self.filename, "a", newline="", encoding="utf-8") as file:
+                csv.writer(file, delimiter=self.separator).writerows(rows)
+        except OSError as error:
+            console.notice(
+                f"*** EPOCH {epoch} NOT LOGGED in {self.filename} ({error}). "
+                "The training goes on. ***"
+            )

@@ -32,6 +32,8 @@ class LearningRateScheduler(Callback):
         >>> LearningRateScheduler(lambda epoch, learning_rate: learning_rate * 0.9)
     """
 
+    adds_logs = True
+
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         self.schedule = schedule
         self.verbose = verbose
@@ -77,6 +79,8 @@ class ReduceLROnPlateau(Monitor):
     """
 
     checkpointed = ("best", "cooldown_counter", "wait")
+
+    adds_logs = True
 
     def __init__(
         self,

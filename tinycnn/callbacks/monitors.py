@@ -9,10 +9,15 @@ best value, and no number is better than that.
 
 import math
 import os
+import string
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from tinycnn import console
+import numpy as np
+
+from tinycnn import console, serialization
 from tinycnn.arguments import integer, number, one_of
 from tinycnn.callbacks.base import Callback, Logs
 from tinycnn.metrics import ACCURACY
@@ -52,6 +57,15 @@ class Monitor(Callback):
         self.min_delta = abs(number(min_delta, "min_delta"))
         self.verbose = verbose
         self.best: float | None = None
+
+    def accepts(self, name: str, value: Any) -> bool:
+        """Numbers; of the best weights arrays that fit the model."""
+        if name == "best_weights" and value is not None:
+            weights = [parameter.value for parameter in self.model.parameters]
+            return isinstance(value, list) and [np.shape(v) for v in value] == [
+                w.shape for w in weights
+            ]
+        return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
     def improves(self, value: float, on: float | None) -> bool:
         """Whether `value` is better than `on` by more than min_delta; than None any number is."""
@@ -168,8 +182,11 @@ class ModelCheckpoint(Monitor):
     The file is whole or, if writing fails, the one from before. A model whose number is NaN is no
     best one, and in no mode replaces a file that is there, unlike in Keras.
 
+    If a save fails, on a full disk, a notice says so and the training goes on.
+
     Raises:
-        ValueError: for another ending, or a field that is not in the logs.
+        ValueError: for another ending, or a format that does not exist; when training begins, for a
+            field that will not be in the logs, or a model that can't be saved.
     """
 
     def __init__(
@@ -186,20 +203,30 @@ class ModelCheckpoint(Monitor):
         self.filepath = os.fspath(filepath)
         if not self.filepath.endswith(".npz"):
             raise ValueError(f"`filepath` must end in .npz. Received: filepath={filepath!r}")
+        self._fields = _fields(self.filepath)
         self.save_best_only = bool(save_best_only)
         if initial_value_threshold is not None:
             self.best = number(initial_value_threshold, "initial_value_threshold")
+
+    def expect_logs(self, names: Sequence[str], complete: bool) -> None:
+        """Refuse a field that no log will have, and a model that can't be saved."""
+        unknown = [field for field in self._fields if field not in ("epoch", *names)]
+        if unknown and complete:
+            raise ValueError(
+                f"`filepath` names {unknown[0]!r}, which is not available; available are: epoch, "
+                f"{', '.join(names)}. Received: filepath={self.filepath!r}"
+            )
+        serialization.check(*self.model.state())
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Save the model, if it is to be saved."""
         logs = logs or {}
         try:
-            path = Path(self.filepath.format(epoch=epoch + 1, **logs))
-        except KeyError as error:
-            raise ValueError(
-                f"`filepath` names {error}, which is not available; available are: epoch, "
-                f"{', '.join(logs)}. Received: filepath={self.filepath!r}"
-            ) from None
+            path = Path(self.filepath.format(**{"epoch": epoch + 1, **logs}))
+        except (KeyError, ValueError, TypeError) as error:
+            # A name or a kind of number that another callback was to add, and has not.
+            self._not_saved(f"`filepath`={self.filepath!r}, {type(error).__name__}: {error}")
+            return
         title = f"Epoch {epoch + 1}: {self.monitor}"
         value = self.value_in(logs) if self.save_best_only else logs.get(self.monitor)
         if value is not None and math.isnan(value) and path.exists():
@@ -209,7 +236,30 @@ class ModelCheckpoint(Monitor):
             if not self.improves(value, self.best):
                 self.say(f"{title} did not improve from {self.best}")
                 return
-            self.best = value
         self.say(f"Epoch {epoch + 1}: saving model to {path}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.model.save(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.model.save(path)
+        except OSError as error:
+            self._not_saved(str(error))
+        else:
+            if self.save_best_only and value is not None:
+                self.best = value  # and not before: what is not on the disk is not the best there
+
+    def _not_saved(self, why: str) -> None:
+        console.notice(f"*** MODEL NOT SAVED ({why}). The training goes on. ***")
+
+
+def _fields(filepath: str) -> list[str]:
+    """The names in the braces of `filepath`, which must be of numbers with a format that exists."""
+    try:
+        fields = [name for _, name, _, _ in string.Formatter().parse(filepath) if name is not None]
+        for number_ in (1, 0.5):  # `epoch` may be asked for as an integer, the others may not
+            numbers = {name: number_ if name == "epoch" else 0.5 for name in fields}
+        filepath.format(**{**numbers, "epoch": 1})
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"`filepath` may hold fields such as {{epoch:02d}} and {{val_loss:.2f}} ({error}). "
+            f"Received: filepath={filepath!r}"
+        ) from None
+    return fields

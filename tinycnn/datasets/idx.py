@@ -130,17 +130,25 @@ def format_idx(array: npt.ArrayLike) -> bytes:
 
 def _inflate(data: bytes, source: str | os.PathLike[str]) -> bytes:
     """Unpacks at most `MAX_BYTES + 1` bytes: a packed file can be a thousandth of what it holds."""
-    inflater = zlib.decompressobj(wbits=31)  # 31: gzip, its checksum and length verified
-    try:
-        unpacked = inflater.decompress(data, MAX_BYTES + 1)
-    except zlib.error as error:
-        raise IdxFormatError(f"{source} is damaged: its gzip data are invalid ({error})") from error
-    if len(unpacked) <= MAX_BYTES and not inflater.eof:
-        raise IdxFormatError(f"{source} is cut short: its gzip data have no end")
-    if inflater.unused_data:
-        extra = len(inflater.unused_data)
-        raise IdxFormatError(f"{source} is too long: {extra} bytes follow the end of its gzip data")
-    return unpacked
+    parts: list[bytes] = []
+    room = MAX_BYTES + 1
+    while data[:2] == GZIP_MAGIC and room > 0:  # a gzip file may have several members
+        inflater = zlib.decompressobj(wbits=31)  # 31: gzip, its checksum and length verified
+        try:
+            parts.append(inflater.decompress(data, room))
+        except zlib.error as error:
+            raise IdxFormatError(
+                f"{source} is damaged: its gzip data are invalid ({error})"
+            ) from error
+        room -= len(parts[-1])
+        if room > 0 and not inflater.eof:
+            raise IdxFormatError(f"{source} is cut short: its gzip data have no end")
+        data = inflater.unused_data
+    if data and room > 0:
+        raise IdxFormatError(
+            f"{source} is too long: {len(data)} bytes follow the end of its gzip data"
+        )
+    return b"".join(parts)
 
 
 def _fault_of_shape(shape: tuple[int, ...], itemsize: int) -> str | None:
