@@ -116,7 +116,8 @@ class Optimizer(Named):
         self.iterations = 0  # steps made
         self.state: list[dict[str, Array]] = []  # one entry a trainable parameter, in their order
         self._parameters: list[Parameter] | None = None  # whose state it is
-        self._has_moved = False  # whether a value has ever changed
+        # Whether a value has ever changed; tinycnn's own optimizers need not be watched.
+        self._has_moved = own.__module__.startswith("tinycnn.")
 
     @property
     def schedule(self) -> LearningRateSchedule | None:
