@@ -148,6 +148,15 @@ class Optimizer(Named):
             value = number(value, "learning_rate", low=0.0)
         self._learning_rate = value
 
+    @property
+    def lr(self) -> float:
+        """An old name, with which nothing would be read or set; AttributeError says so."""
+        raise AttributeError(f"{type(self).__name__} has no `lr`; write learning_rate")
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        raise AttributeError(f"{type(self).__name__} has no `lr`; write learning_rate")
+
     def build(self, parameters: Sequence[Parameter]) -> None:
         """Makes the state for these parameters, unless it is there.
 
