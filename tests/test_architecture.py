@@ -19,6 +19,7 @@ ORDER = [
     "errors",
     "arguments",
     "keywords",
+    "refusals",
     "use",
     "utils",
     "geometry",

@@ -70,6 +70,48 @@ def test_hooks_are_called_as_in_keras(use):
     assert ours == theirs
 
 
+@pytest.mark.parametrize(
+    ("flag", "hook", "at"),
+    [
+        ("stop_training", "on_train_batch_end", 1),
+        ("stop_training", "on_epoch_end", 0),
+        ("stop_evaluating", "on_test_batch_end", 1),
+        ("stop_predicting", "on_predict_batch_end", 1),
+    ],
+)
+def test_a_callback_stops_what_it_stops_in_keras(flag, hook, at):
+    keras, _ = import_keras()
+
+    def outcome(library, callback, layers):
+        model = library.Sequential([layers.Input((3,)), layers.Dense(2, activation="softmax")])
+        model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
+        stopper, calls = recorder(callback)
+        before = getattr(type(stopper), hook)
+
+        def stop(self, number, logs=None):
+            before(self, number, logs)
+            if number == at:
+                setattr(self.model, flag, True)
+
+        setattr(type(stopper), hook, stop)
+        x, y = np.zeros((10, 3), np.float32), np.eye(2)[[0, 1] * 5]
+        use = {"batch_size": 4, "callbacks": [stopper], "verbose": 0}
+        history = model.fit(x, y, epochs=2, validation_data=(x, y), **use).history
+        evaluated = len(model.evaluate(x, y, **use))
+        return (
+            calls,
+            {n: len(v) for n, v in history.items()},
+            evaluated,
+            len(model.predict(x, **use)),
+        )
+
+    ours, theirs = (
+        outcome(tinycnn, tinycnn.Callback, tinycnn),
+        outcome(keras, keras.callbacks.Callback, keras.layers),
+    )
+    assert ours == theirs
+
+
 ROWS = 12
 SCORES = np.random.default_rng(1).random((ROWS, 3)).astype("float32")
 PREDICTIONS = {"(N, 3)": SCORES, "(N, 1)": SCORES[:, :1], "(N, 4, 3)": np.stack([SCORES] * 4, 1)}

@@ -1,5 +1,6 @@
 """A wrong keyword is blamed on what the user wrote, and today's name is told."""
 
+import array
 import copy
 import pickle
 
@@ -67,9 +68,11 @@ WRONG = {
     "fit": (lambda: model().fit(X, Y, steps_per_epoch=3), r"fit has no .*; write fewer samples: x"),
     "fit, old": (lambda: model().fit(X, Y, nb_epoch=3), "fit has no .*`nb_epoch`; write epochs"),
     "evaluate": (lambda: model().evaluate(X, Y, sample_weight=Y), "evaluate has no .*Repeat"),
+    "train_on_batch": (lambda: model().train_on_batch(X, Y, class_weight={}), "train_on_batch has"),
+    "test_on_batch": (lambda: model().test_on_batch(X, Y, return_dict=True), "test_on_batch has"),
     "predict": (
         lambda: model().predict(X, steps=2),
-        "predict has no argument `steps`; it has x, batch",
+        "predict has no argument `steps`; write fewer samples: x",
     ),
 }
 
@@ -134,15 +137,40 @@ def generator():
     yield X, Y
 
 
+class Loader:
+    """As PyTorch's DataLoader: to be iterated."""
+
+    def __iter__(self):
+        return generator()
+
+
+class DataSet:
+    """As Keras's PyDataset: batches by their number."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return [(X, Y)][index]
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: model().fit(generator()), "generators, loaders and data sets .* type generator"),
+        (lambda: model().fit(generator()), "generators, loaders, data sets .* type generator"),
         (lambda: model().fit(iter([(X, Y)]), Y), "np.concatenate.* type list_iterator"),
         (lambda: model().fit(X, generator()), "`y` must be an array"),
         (lambda: model().evaluate(generator()), "`x` must be an array"),
         (lambda: model().predict(generator()), "`x` must be an array"),
-        (lambda: model().fit(X), "`y` must hold numbers"),
+        (lambda: model().fit(X), "`y` is missing"),
+        (lambda: model().evaluate(X), "`y` is missing"),
+        (lambda: model().train_on_batch(X), "`y` is missing"),
+        (lambda: model().fit(generator, Y), "loaders, data sets .* type function"),
+        (lambda: model().fit(Loader()), "loaders, data sets .* type Loader"),
+        (lambda: model().predict(DataSet()), "loaders, data sets .* type DataSet"),
+        (lambda: model().fit({"x": X}, Y), "dicts are not taken.* type dict"),
+        (lambda: model().fit([np.ma.masked_equal(row, 0) for row in X], Y), "masked.*12 masked"),
+        (lambda: model().fit(X, Y, validation_data=(np.ma.masked_equal(X, 0), Y)), "12 masked"),
         (lambda: model().fit(np.ma.masked_equal(X, 0), Y), "`x` must not be masked.*12 masked"),
         (lambda: model().predict(np.full((1, 3), 1e300)), r"`x` must hold numbers that float32"),
     ],
@@ -150,6 +178,15 @@ def generator():
 def test_what_is_no_array_of_plain_numbers(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    "x", [range(3), memoryview(np.zeros(3)), array.array("d", [0, 0, 0]), [0.0, 0, 0], (0, 0, 0)]
+)
+def test_what_is_as_good_as_an_array(x):
+    made = Sequential([Input((1,)), Dense(2)])
+    assert made.predict(np.reshape(np.asarray(x), (3, 1)), verbose=0).shape == (3, 2)
+    assert made.predict(x, verbose=0).shape == (3, 2)
 
 
 def test_a_mask_that_hides_nothing_is_no_mask():

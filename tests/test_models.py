@@ -355,5 +355,11 @@ def test_freezing_is_refused_as_it_would_be_ignored():
         thing.trainable = True
         with pytest.raises(ValueError, match="`trainable` is True for every layer"):
             thing.trainable = False
-    with pytest.raises(TypeError, match=r"Dense has no argument `trainable`\. Layers can't be"):
-        Dense(2, trainable=False)
+    assert Dense(2, trainable=True).trainable is True
+    for value in (False, None, 0, "no", []):
+        with pytest.raises(
+            ValueError, match="can't be frozen: `trainable` is True for every layer"
+        ):
+            Dense(2, trainable=value)
+    with pytest.raises(ValueError, match="can't be frozen"):
+        Sequential().trainable = False  # no layer is there to object

@@ -1,5 +1,6 @@
 """One model and several threads: right results, or an error that says who is at work."""
 
+import contextvars
 import copy
 import pickle
 import threading
@@ -13,12 +14,13 @@ pytestmark = pytest.mark.usefixtures("numpy_rung")
 
 
 def in_another_thread(function):
-    """What it returned or raised."""
+    """What it returned or raised, on the same rung: a new thread starts on the default one."""
     result = []
+    context = contextvars.copy_context()
 
     def target():
         try:
-            result.append(function())
+            result.append(context.run(function))
         except Exception as error:
             result.append(error)
 

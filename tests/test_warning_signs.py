@@ -1,11 +1,13 @@
 """Warnings of what a teacher would see at a glance, and no false alarms."""
 
+import itertools
+import math
 import warnings
 
 import numpy as np
 import pytest
 
-from tinycnn import Conv2D, Dense, Flatten, Input, Sequential
+from tinycnn import Conv2D, Dense, Flatten, Input, Sequential, warning_signs
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 
@@ -40,6 +42,14 @@ def test_a_split_that_is_not_a_random_part_is_warned_of(case):
         fit(rng.random((1000, 3)), y, 0.2, loss)
 
 
+@pytest.mark.parametrize(("n", "k"), [(20, 4), (40, 4), (40, 2), (60, 2), (100, 10)])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_few_sorted_samples_are_warned_of(n, k, direction):
+    y = np.repeat(np.arange(k), n // k)[::direction]
+    with pytest.warns(UserWarning, match=f"the last {n // 4} samples.*lacks class"):
+        fit(rng.random((n, 3)), y, 0.25)
+
+
 @pytest.mark.parametrize("n", [20, 100, 1000])
 @pytest.mark.parametrize("seed", range(20))
 def test_shuffled_data_raise_no_alarm(n, seed):
@@ -54,6 +64,31 @@ def test_a_regression_has_no_classes():
         warnings.simplefilter("error")
         fit(rng.random((1000, 2)), np.linspace(0, 1, 1000)[:, None], 0.2, "mse", units=1)
         fit(rng.random((1000, 2)), np.sort(rng.random((1000, 3)), axis=0), 0.2, "mse", units=3)
+        # Whole numbers are none either, if they are compared by their squares: ages, counts.
+        fit(rng.random((200, 2)), np.repeat(np.arange(20), 10)[:, None], 0.2, "mse", units=1)
+        fit(rng.random((200, 2)), np.arange(200)[:, None], 0.2, "mse", units=1)
+    with pytest.warns(UserWarning, match="lacks class 0"):  # a yes and a no
+        fit(rng.random((200, 2)), np.repeat([0, 1], 100)[:, None], 0.2, "mse", units=1)
+
+
+def test_the_chance_of_a_split_is_that_of_a_draw():
+    # All ways to draw 4 of 9, 3 of which are of the class; the chances add up to 1.
+    draws = list(itertools.combinations([1] * 3 + [0] * 6, 4))
+    chances = [math.exp(warning_signs._log_chance(9, 4, 3, f)) for f in range(4)]
+    counted = np.bincount([sum(draw) for draw in draws]) / len(draws)
+    np.testing.assert_allclose(chances, counted, rtol=1e-12)  # lgamma's rounding
+
+
+def test_rare_draws_are_as_rare_as_promised():
+    """No draw of a million samples is an alarm unless it is some five deviations off."""
+    n, m, N = 1_000_000, 200_000, 100_000
+    deviation = math.sqrt(m * 0.1 * 0.9 * (1 - m / n))
+    alarms = [
+        abs(f - m * 0.1) / deviation
+        for f in range(int(m * 0.1 - 10 * deviation), int(m * 0.1 + 10 * deviation))
+        if warning_signs._log_chance(n, m, N, f) < warning_signs.RARE
+    ]
+    assert 4.5 < min(alarms) < 5.5
 
 
 PIXELS = rng.integers(0, 256, (50, 12, 12))

@@ -6,7 +6,7 @@ array_data_adapter.py (one permutation an epoch, last partial batch kept).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,17 +43,20 @@ def checked_numbers(values: Any, name: str) -> Array:
     Raises:
         ValueError: naming the argument and what was received.
     """
-    if np.ma.is_masked(values):
+    if values is None:
+        raise ValueError(f"`{name}` is missing. Received: {name}=None")
+    parts = values if isinstance(values, list | tuple) else [values]
+    if masked := sum(np.count_nonzero(np.ma.getmaskarray(p)) for p in parts if np.ma.is_masked(p)):
         raise ValueError(
             f"`{name}` must not be masked: a model would train on what lies under the mask. Fill "
             f"the gaps ({name}.filled(0)) or leave those samples out. Received: "
-            f"{np.count_nonzero(values.mask)} masked numbers"
+            f"{masked} masked numbers"
         )
-    if hasattr(values, "__next__") or hasattr(values, "as_numpy_iterator"):
+    if _hands_out(values):
         raise ValueError(
-            f"`{name}` must be an array: generators, loaders and data sets of other libraries are "
-            "not taken. Collect their batches first: x = np.concatenate([x for x, y in batches]), "
-            f"and likewise y. Received: {name} of type {type(values).__name__}"
+            f"`{name}` must be an array: generators, loaders, data sets of other libraries and "
+            "dicts are not taken. Collect their batches first: x = np.concatenate([x for x, y in "
+            f"batches]), and likewise y. Received: {name} of type {type(values).__name__}"
         )
     try:
         array = np.asarray(values)
@@ -71,6 +74,13 @@ def checked_numbers(values: Any, name: str) -> Array:
             f"first in sample {bad}"
         )
     return array
+
+
+def _hands_out(values: Any) -> bool:
+    """Whether `values` is not an array but something to ask for batches."""
+    if isinstance(values, Sequence) or hasattr(values, "__array__"):
+        return False
+    return callable(values) or hasattr(values, "__iter__") or hasattr(values, "__getitem__")
 
 
 def check_range(x: Array, name: str) -> None:

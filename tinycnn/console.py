@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from tinycnn.arguments import shown
 from tinycnn.errors import TinyCNNError
 
 BAR_CELLS = 20
@@ -247,7 +248,10 @@ def _per_step(seconds: float) -> str:
 def _value(value: Any) -> str:
     if not isinstance(value, numbers.Real):  # a callback may log anything
         return "".join(c if c.isprintable() else "?" for c in " ".join(f"{value!s:.40}".split()))
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond 1.8e308
+        return shown(value)
     return f"{number:.4f}" if abs(number) > 1e-3 or number == 0 else f"{number:.4e}"
 
 

@@ -39,12 +39,13 @@ OTHERWISE = {
     "steps_per_epoch": "fewer samples: x[:n], y[:n]",
     "validation_steps": "fewer samples in validation_data",
     "validation_batch_size": "batch_size, which validation uses, too",
+    "steps": "fewer samples: x[:n]",
     "return_dict": "dict(zip(['loss', *model.metrics], result))",
 }
 
 # What Keras has and tinycnn has not: what to do.
 MISSING = {
-    "trainable": "Layers can't be frozen, for now.",
+    "trainable": "Models can't be frozen, for now.",
     "data_format": "Images are always (N, H, W, C), 'channels_last'.",
     "dilation_rate": "Dilated kernels are not there.",
     "groups": "Grouped convolutions are not there.",
@@ -59,6 +60,7 @@ MISSING = {
     "auto_scale_loss": "Losses are float32 or float64 and need no scale.",
     "class_weight": "Repeat the samples of a rare class in x and y.",
     "sample_weight": "Repeat samples in x and y.",
+    "reset_metrics": "Every call begins anew.",
     "validation_freq": "Validation comes after every epoch.",
     "workers": "The data are in memory.",
     "use_multiprocessing": "The data are in memory.",
@@ -98,14 +100,14 @@ class Named:
             TypeError: naming the class and what to write instead.
         """
         if keywords:
-            known = _keywords_of(cls)
+            known = keywords_of(cls)
             if known is not None:
                 unknown = {name: keywords[name] for name in keywords if name not in known}
                 refuse_unknown(cls.__name__, unknown, known)
         return super().__new__(cls)
 
 
-def _keywords_of(cls: type) -> list[str] | None:
+def keywords_of(cls: type) -> list[str] | None:
     """The keywords of `__init__`, those that it hands on to its bases included; None: any."""
     known: list[str] = []
     for base in cls.__mro__[:-1]:  # without `object`

@@ -8,23 +8,25 @@ Source: keras/src/losses/losses.py and keras/src/backend/tensorflow/nn.py (reduc
 """
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinycnn import kernels
 from tinycnn.arguments import one_of
-from tinycnn.keywords import Named
+from tinycnn.refusals import Strict
 from tinycnn.utils import Array
 
 # Keras's epsilon: probabilities are kept within [EPSILON, 1 - EPSILON] before their log is taken.
 EPSILON = 1e-7
 
 
-class Loss(Named):
+class Loss(Strict):
     """Base of all losses: `forward(y_true, y_pred)`, then `backward()`."""
 
     name = "loss"
+    never_called: ClassVar[Mapping[str, str]] = {"call": "forward"}
 
     def __init__(self) -> None:
         self._cache: tuple[Any, ...] | None = None

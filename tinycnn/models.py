@@ -12,10 +12,9 @@ from tinycnn import console, fusion, losses, optimizers, serialization
 from tinycnn.arguments import integer, name_or_none, number
 from tinycnn.arguments import shape as checked_shape
 from tinycnn.errors import ModelFileError
-from tinycnn.keywords import Named
 from tinycnn.layers import LAYERS, Input, Layer
 from tinycnn.layers.activations import is_linear
-from tinycnn.layers.base import Shape, assign
+from tinycnn.layers.base import Shape, assign, check_trainable
 from tinycnn.optimizers import schedules
 from tinycnn.parameter import Parameter
 from tinycnn.training import FOR_WEIGHTS, Trainer
@@ -24,7 +23,7 @@ from tinycnn.utils import Array, next_seed, snake_case
 MAX_LAYERS = 1000  # of a model that can be saved
 
 
-class Sequential(Named, Trainer):
+class Sequential(Trainer):
     """A model whose layers follow each other.
 
     Args:
@@ -134,6 +133,11 @@ class Sequential(Named, Trainer):
                     f"{layer} {what} inputs of shape {layer.input_shape}, and what reaches it here "
                     f"has shape {shape}"
                 )
+            if layer.built and layer.parameters and layer.dtype != self.dtype:
+                raise ValueError(
+                    f"{layer} has weights of {layer.dtype}, and the model is of {self.dtype}; make "
+                    f"a new layer and set its weights, or Sequential(..., dtype={layer.dtype!r})"
+                )
             if layer.built and layer.dtype == self.dtype:
                 shape = layer.output_shape or ()
             else:
@@ -148,8 +152,7 @@ class Sequential(Named, Trainer):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        for layer in self.layers:
-            layer.trainable = value
+        check_trainable(value, self.name)
 
     # --- the two folds ----------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ Source: keras/src/backend/tensorflow/trainer.py; the order in which things happe
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from tinycnn.layers import Layer, Rescaling
 from tinycnn.layers.activations import Activated, is_linear
 from tinycnn.layers.base import Shape
 from tinycnn.parameter import Parameter
+from tinycnn.refusals import Strict
 from tinycnn.use import Use
 from tinycnn.utils import Array
 
@@ -43,15 +44,33 @@ from tinycnn.utils import Array
 FOR_WEIGHTS, FOR_ORDER, FOR_NOISE = range(3)
 
 
-class Trainer:
+class Trainer(Strict):
     """The half of a model that learns; `Sequential` is the other half.
 
     Attributes:
         optimizer: the optimizer that `compile` was given.
         stop_training: set it to True in a callback to end `fit`.
+        stop_evaluating: the same for `evaluate`, or one validation.
+        stop_predicting: the same for `predict`; what is not predicted is left out.
         epochs_trained: epochs over the model's life; each has its own order of the samples.
         steps_trained: training steps over the model's life; each has its own noise.
     """
+
+    not_there = frozenset(
+        "autotune_steps_per_execution class_weight compiled_loss compiled_metrics inputs "
+        "jit_compile learning_rate loss_weights lr metrics_names non_trainable_weights "
+        "outputs predict_function predict_step run_eagerly stateful steps_per_execution "
+        "test_function test_step train_function train_step trainable_variables "
+        "trainable_weights variables weights".split()
+    )
+    fixed = frozenset(("loss", "optimizer", "metrics"))
+    never_called: ClassVar[Mapping[str, str]] = {
+        "call": "forward and backward",
+        "compute_loss": "loss_taken or a Loss",
+        "train_step": "loss_and_gradients in a loop of your own",
+        "test_step": "test_on_batch in a loop of your own",
+        "predict_step": "forward in a loop of your own",
+    }
 
     # What the other half has.
     layers: list[Layer]
@@ -64,7 +83,7 @@ class Trainer:
         self.loss: losses.Loss | None = None
         self.optimizer: optimizers.Optimizer | None = None
         self.metrics: list[str] = []
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.epochs_trained = 0
         self.steps_trained = 0
         self._loss_on_logits: losses.Loss | None = None
@@ -120,7 +139,8 @@ class Trainer:
         if metrics not in (None, [], (), ["accuracy"], ("accuracy",), ["acc"], ("acc",)):
             raise ValueError(f"unknown metrics; known is ['accuracy']. Received: {metrics!r}")
         new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
-        self.optimizer, self.loss, self.metrics = new_optimizer, new_loss, list(metrics or ())
+        # Past `why_fixed`, which sends everybody else here.
+        vars(self).update(optimizer=new_optimizer, loss=new_loss, metrics=list(metrics or ()))
         self._loss_on_logits = new_loss.on_logits()
         if self._softmax() and getattr(new_loss, "from_logits", False):
             warnings.warn(
@@ -128,6 +148,11 @@ class Trainer:
                 "in Keras the loss is taken on the logits below it",
                 stacklevel=2,
             )
+
+    def why_fixed(self, name: str) -> str:
+        """What `compile` chooses, it also prepares."""
+        chosen = name in vars(self)
+        return "call model.compile(optimizer, loss, metrics) again" if chosen else ""
 
     def _compiled(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         if self.loss is None or self.optimizer is None:
@@ -221,14 +246,18 @@ class Trainer:
             value, _ = self._forward_backward(x, y, training)
         return value, [p.grad.copy() for p in self.parameters if p.trainable and p.grad is not None]
 
-    def train_on_batch(self, x: Array, y: Array) -> float | list[float]:
+    def train_on_batch(
+        self, x: Array, y: Array | None = None, **unknown: Any
+    ) -> float | list[float]:
         """One training step. Returns [loss, accuracy] of this batch, from before the update.
 
         Raises:
             ValueError: for data that do not fit the model.
+            TypeError: for an argument of Keras's that is not there, with what to write instead.
             NumericalError: if the loss is finite and a gradient is not. A loss that is not finite
                 is returned. No weight is changed in either case.
         """
+        refuse_unknown("train_on_batch", unknown, ("x", "y"))
         x, y = self._checked(x, y)
         with self._use.by("train_on_batch", self.name):
             value, y_pred, updated = self._train_step(x, y)
@@ -236,8 +265,11 @@ class Trainer:
             raise NumericalError(f"a gradient is not finite. {diagnose(self, x, y)}")
         return self._results(value, y, y_pred)
 
-    def test_on_batch(self, x: Array, y: Array) -> float | list[float]:
+    def test_on_batch(
+        self, x: Array, y: Array | None = None, **unknown: Any
+    ) -> float | list[float]:
         """[loss, accuracy] of one batch; nothing is learned."""
+        refuse_unknown("test_on_batch", unknown, ("x", "y"))
         x, y = self._checked(x, y)
         with self._use.by("test_on_batch", self.name):
             y_pred = self.forward(x)
@@ -317,7 +349,9 @@ class Trainer:
             validation_split = 0.0
         elif number(validation_split, "validation_split", 0.0, 1.0):
             at = batches.split_at(len(x), validation_split)
-            warning_signs.warn_of_uneven_split(y, at)
+            warning_signs.warn_of_uneven_split(
+                y, at, isinstance(self.loss, losses.SparseCategoricalCrossentropy)
+            )
             validation, x, y = (x[at:], y[at:]), x[:at], y[:at]
         self._compiled()[1].build(self.parameters)
 
@@ -427,8 +461,8 @@ class Trainer:
         x, y = self._checked(x, y)
         line = _line(verbose, len(x), batch_size)
         steps = -(-len(x) // batch_size)
-        self._hand_to(hooks, {"epochs": 1, "steps": steps, "verbose": verbose})
         with self._use.by("evaluate", self.name):
+            self._hand_to(hooks, {"epochs": 1, "steps": steps, "verbose": verbose})
             logs = self._evaluate(x, y, batch_size, hooks, line)
             self._forget()
         return (
@@ -445,6 +479,7 @@ class Trainer:
     ) -> Logs:
         means = metrics_.EpochMeans(self.metrics)
         logs: Logs = {}
+        self.stop_evaluating = False
         call(hooks, "on_test_begin")
         for batch, chosen in enumerate(batches.batches(len(x), batch_size)):
             call(hooks, "on_test_batch_begin", batch)
@@ -453,6 +488,8 @@ class Trainer:
             call(hooks, "on_test_batch_end", batch, logs=logs)
             if line:
                 line.update(batch + 1, logs)
+            if self.stop_evaluating:
+                break
         call(hooks, "on_test_end", logs=logs)
         if line:
             line.finish(logs)
@@ -479,21 +516,26 @@ class Trainer:
         x = self._checked_inputs(x)
         line = _line(verbose, len(x), batch_size)
         steps = -(-len(x) // batch_size)
-        self._hand_to(hooks, {"epochs": 1, "steps": steps, "verbose": verbose})
         y = np.empty((len(x), *self.output_shape), self.dtype)
+        done = 0
         with self._use.by("predict", self.name):
+            self._hand_to(hooks, {"epochs": 1, "steps": steps, "verbose": verbose})
+            self.stop_predicting = False
             call(hooks, "on_predict_begin")
             for batch, chosen in enumerate(batches.batches(len(x), batch_size)):
                 call(hooks, "on_predict_batch_begin", batch)
                 y[chosen] = self.forward(x[chosen])
+                done += len(y[chosen])
                 call(hooks, "on_predict_batch_end", batch, logs={"outputs": y[chosen]})
                 if line:
                     line.update(batch + 1, {})
+                if self.stop_predicting:
+                    break
             call(hooks, "on_predict_end")
             if line:
                 line.finish({})
             self._forget()
-        return y
+        return y[:done]
 
     # --- checks -----------------------------------------------------------------------------------
 

@@ -3,15 +3,14 @@
 Legend: n samples.
 """
 
+import math
 import warnings
 
 import numpy as np
 
 from tinycnn.utils import Array
 
-# Standard deviations. Shuffled data are as far apart as this once in a hundred million trainings.
-FAR = 6.0
-RARE = 1e-8  # the chance that shuffled data lack a class
+RARE = math.log(1e-8)  # shuffled data raise a false alarm a few times in a million trainings
 
 
 def warn_of_unscaled(x: Array) -> None:
@@ -35,39 +34,55 @@ def warn_of_unscaled(x: Array) -> None:
     )
 
 
-def warn_of_uneven_split(y: Array, at: int) -> None:
+def warn_of_uneven_split(y: Array, at: int, classes_by_number: bool) -> None:
     """Warns of a validation split whose classes are not those that are trained on.
 
-    A split takes the last samples as they stand. Were they in a random order, the validation part
-    would hold a class of share p m*p times, give or take sqrt(m * p * (1 - p)), m of n samples.
+    A split takes the last samples as they stand. Were n samples in a random order, the chance that
+    the last m of them hold f of the N of a class would be C(N, f) C(n - N, m - f) / C(n, m); the
+    chance that all are sorted by class, 2 / (n! / (N_1! N_2! ...)). (For m up to millions the first
+    is below `RARE` only far from what would be expected.)
 
     Args:
         y: all targets: (n,) or (n, 1) class numbers, or (n, K) one-hot. Others have no classes.
         at: where the validation part begins.
+        classes_by_number: whether numbers are classes, which the loss tells. If they are not, they
+            are values of a regression, unless there are two, a yes and a no.
     """
     labels = _classes(y)
     if labels is None:
         return
     classes, numbers = np.unique(labels, return_inverse=True)
-    if len(classes) > 1000:
-        return  # values of a regression, more likely
-    m = len(y) - at
-    share = np.bincount(numbers, minlength=len(classes)) / len(y)
+    one_hot = y.ndim == 2 and y.shape[1] > 1
+    if len(classes) > (1000 if classes_by_number or one_hot else 2):
+        return
+    n, m = len(y), len(y) - at
+    there = np.bincount(numbers, minlength=len(classes))
     found = np.bincount(numbers[at:], minlength=len(classes))
-    # m of n without replacement: the spread is smaller by the share of what is left.
-    spread = np.sqrt(m * share * (1 - share) * (1 - m / len(y)))
-    odd = np.abs(found - m * share) > FAR * spread + 1
-    odd |= (found == 0) & ((1 - share) ** m < RARE)
+    odd = np.array([_log_chance(n, m, N, f) for N, f in zip(there, found, strict=True)]) < RARE
+    steps = np.diff(numbers)
+    if (steps >= 0).all() or (steps <= 0).all():
+        orders = math.lgamma(n + 1) - sum(math.lgamma(N + 1) for N in there)
+        odd |= math.log(2) - orders < RARE
     if odd.any():
         # The one that is furthest off; first of all those that are not there.
-        c = int(np.argmax(odd * (np.abs(found - m * share) + len(y) * (found == 0))))
+        expected = m * there / n
+        c = int(np.argmax(odd * (np.abs(found - expected) + n * (found == 0))))
         words = "lacks class" if not found[c] else f"holds {found[c]} of class"
         warnings.warn(
             f"validation_split takes the last {m} samples as they stand, and they are not a "
-            f"random part: it {words} {classes[c]:g}, where {m * share[c]:.0f} would be expected. "
+            f"random part: it {words} {classes[c]:g}, where {expected[c]:.0f} would be expected. "
             "Shuffle x and y together before fit",
             stacklevel=3,
         )
+
+
+def _log_chance(n: int, m: int, N: int, f: int) -> float:
+    """log C(N, f) C(n - N, m - f) / C(n, m), which 0 <= m - f <= n - N allows."""
+    return _log_choices(N, f) + _log_choices(n - N, m - f) - _log_choices(n, m)
+
+
+def _log_choices(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _classes(y: Array) -> Array | None:

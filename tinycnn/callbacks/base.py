@@ -10,11 +10,14 @@ lambda_callback.py
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, SupportsFloat, cast
+
+import numpy as np
 
 from tinycnn import console
-from tinycnn.keywords import Named, refuse_unknown
+from tinycnn.keywords import refuse_unknown
 from tinycnn.optimizers import Optimizer
+from tinycnn.refusals import Strict
 
 if TYPE_CHECKING:
     from tinycnn.models import Sequential
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 Logs = dict[str, float]
 
 
-class Callback(Named):
+class Callback(Strict):
     """Base of all callbacks: override the hooks you need.
 
     `self.model` is the model at work, `self.params` a dict with "epochs", "steps" (batches
@@ -35,6 +38,7 @@ class Callback(Named):
     `on_train_begin`; see checkpoint.py.
     """
 
+    not_there = frozenset(("save_weights_only", "save_freq"))
     checkpointed: tuple[str, ...] = ()
     adds_logs = False  # whether it writes into the logs of an epoch
     model: "Sequential"
@@ -172,7 +176,8 @@ class TerminateOnNaN(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Stop, if it is so."""
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
+        loss = number_of((logs or {}).get("loss"))
+        if loss is not None and not math.isfinite(loss):
             console.say_above(f"Batch {batch}: Invalid loss, terminating training")
             self.model.stop_training = True
 
@@ -191,6 +196,7 @@ class LambdaCallback(Callback):
 
     Raises:
         TypeError: for a name that is not a hook.
+        ValueError: for what is not a function.
 
     Example:
         >>> LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs["val_loss"]))
@@ -220,8 +226,20 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
         }
         for hook, function in functions.items():
+            if function is not None and not callable(function):
+                raise ValueError(f"`{hook}` must be a function. Received: {hook}={function!r:.100}")
             if function is not None:
                 setattr(self, hook, function)
+
+
+def number_of(value: Any) -> float | None:
+    """`value` of the logs as a float; None if it is no number: callbacks log what they like."""
+    if not isinstance(value, SupportsFloat) or (isinstance(value, np.ndarray) and value.ndim):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):  # 10**400; an array that holds a text
+        return None
 
 
 def optimizer_of(model: "Sequential") -> Optimizer:

@@ -29,7 +29,7 @@ import numpy as np
 
 from tinycnn import console, kernels, serialization
 from tinycnn.arguments import integer, number, printable
-from tinycnn.callbacks.base import Callback, History, Logs
+from tinycnn.callbacks.base import Callback, History, Logs, number_of
 from tinycnn.errors import ModelFileError
 from tinycnn.interrupt import Interrupt
 from tinycnn.metrics import EpochMeans
@@ -220,7 +220,8 @@ class Checkpoint(Callback):
 
     def _save(self, logs: Logs) -> None:
         self._due = time.monotonic() + self.every_seconds
-        finite = math.isfinite(logs.get("loss", 0.0))
+        loss = number_of(logs.get("loss"))
+        finite = loss is None or math.isfinite(loss)
         if not (finite and all(np.isfinite(p.value).all() for p in self.model.parameters)):
             return  # nobody wants to go on from here: the last good state stays
         try:

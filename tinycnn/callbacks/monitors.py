@@ -19,7 +19,7 @@ import numpy as np
 
 from tinycnn import console, serialization
 from tinycnn.arguments import integer, number, one_of, shown
-from tinycnn.callbacks.base import Callback, Logs
+from tinycnn.callbacks.base import Callback, Logs, number_of
 from tinycnn.metrics import ACCURACY
 from tinycnn.utils import Array
 
@@ -41,6 +41,7 @@ class Monitor(Callback):
     """
 
     checkpointed: tuple[str, ...] = ("best",)
+    fixed = frozenset(("mode",))
 
     def __init__(self, monitor: str, mode: str, min_delta: float, verbose: int) -> None:
         if not isinstance(monitor, str):
@@ -63,6 +64,10 @@ class Monitor(Callback):
         self.verbose = verbose
         self.best: float | None = None
 
+    def why_fixed(self, name: str) -> str:
+        """Once the callback is made, its direction is."""
+        return "make a new one" if "_sign" in vars(self) else ""
+
     def accepts(self, name: str, value: Any) -> bool:
         """Numbers; of the best weights arrays that fit the model."""
         if name == "best_weights" and value is not None:
@@ -80,8 +85,15 @@ class Monitor(Callback):
 
     def value_in(self, logs: Logs | None) -> float | None:
         """The monitored number; None, and a warning as in Keras, if there is none."""
-        value = (logs or {}).get(self.monitor)
-        if value is None:
+        logged = (logs or {}).get(self.monitor)
+        value = number_of(logged)
+        if value is None and logged is not None:
+            warnings.warn(
+                f"{type(self).__name__} monitors {self.monitor!r}, which is not a number. "
+                f"Received: {shown(logged)}",
+                stacklevel=2,
+            )
+        elif value is None:
             warnings.warn(
                 f"{type(self).__name__} monitors {self.monitor!r}, which is not available; "
                 f"available are: {', '.join(logs or ())}",
@@ -233,7 +245,7 @@ class ModelCheckpoint(Monitor):
             self._not_saved(f"`filepath`={self.filepath!r}, {type(error).__name__}: {error}")
             return
         title = f"Epoch {epoch + 1}: {self.monitor}"
-        value = self.value_in(logs) if self.save_best_only else logs.get(self.monitor)
+        value = self.value_in(logs) if self.save_best_only else number_of(logs.get(self.monitor))
         if value is not None and math.isnan(value) and path.exists():
             self.say(f"{title} is nan, {path} stays as it is")
             return

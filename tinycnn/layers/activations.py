@@ -63,6 +63,10 @@ class Activated(Layer):
 
     activation: str
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # It takes effect at once, so it is checked at once.
+        super().__setattr__(name, checked(value) if name == "activation" else value)
+
     def _activate(self, x: Array, logits: Array) -> Array:
         """The output for `logits`; a relu has ridden along inside the kernel that made them."""
         y = logits

@@ -16,31 +16,58 @@ Shapes in `build`, `input_shape` and `output_shape` come without the batch axis 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinycnn.arguments import name_or_none, shape
 from tinycnn.initializers import Initializer
 from tinycnn.initializers import get as get_initializer
-from tinycnn.keywords import Named
 from tinycnn.parameter import Parameter
+from tinycnn.refusals import Strict
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]
 
 
-class Layer(Named):
+class Layer(Strict):
     """Base of all layers; by itself the identity.
 
     Args:
         name: unique in a model; None lets the model choose one, as Keras would.
         input_shape: of one sample, for the first layer of a model.
+        trainable: True; see the property.
     """
+
+    not_there = frozenset(
+        "filters kernel_size strides padding units activation use_bias pool_size rate "
+        "momentum epsilon negative_slope factor height_factor width_factor offset "
+        "kernel_initializer bias_initializer kernel_regularizer "  # of other layers
+        "activity_regularizer alpha autocast axis bias_constraint bias_regularizer "
+        "compute_dtype data_format dilation_rate dtype_policy gamma_initializer "
+        "gamma_regularizer groups input_spec kernel_constraint lora_enabled lora_rank "
+        "losses moving_mean_initializer noise_shape non_trainable_weights p "
+        "quantization_mode renorm seed seed_generator stateful supports_masking "
+        "synchronized trainable_variables trainable_weights variables weights".split()
+    )
+    fixed = frozenset(
+        "filters kernel_size strides padding units use_bias pool_size center "
+        "kernel_initializer bias_initializer kernel_regularizer".split()
+    )
+    never_called: ClassVar[Mapping[str, str]] = {
+        "call": "forward and backward",
+        "compute_output_shape": "build",
+    }
 
     # A stochastic layer (dropout) declares:  rng: np.random.Generator | None = None
 
-    def __init__(self, *, name: str | None = None, input_shape: Sequence[int] | None = None):
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        input_shape: Sequence[int] | None = None,
+        trainable: bool = True,
+    ) -> None:
         self.name = name_or_none(name)
         self.input_shape: Shape | None = None
         if input_shape is not None:
@@ -49,6 +76,7 @@ class Layer(Named):
         self.dtype = "float32"
         self.built = False
         self.parameters: list[Parameter] = []
+        self.trainable = trainable
         self.needs_input_gradient = True  # False: `backward` may return None instead of dx
         # A function makes up for a forward that ran fused with another layer's: see fusion.py.
         self._cache: tuple[Any, ...] | Callable[[], object] | None = None
@@ -185,12 +213,14 @@ class Layer(Named):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        if not value:
-            raise ValueError(
-                f"{self} can't be frozen: `trainable` is True for every layer, for now. To train a "
-                "part of a model only, hand those parameters to optimizer.update in a loop of your "
-                f"own. Received: trainable={value!r}"
-            )
+        check_trainable(value, self)
+
+    def why_fixed(self, name: str) -> str:
+        """A layer that is built has weights and shapes that follow from its settings."""
+        built = vars(self).get("built", False)
+        return (
+            "the layer is built, and was built with it as it is; make a new layer" if built else ""
+        )
 
     # --- for everybody ----------------------------------------------------------------------------
 
@@ -212,6 +242,16 @@ class Layer(Named):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name})" if self.name else type(self).__name__
+
+
+def check_trainable(value: Any, owner: object) -> None:
+    """Raises ValueError for a `trainable` of the layer or model `owner` that is not True."""
+    if not (isinstance(value, bool | np.bool_) and value):
+        raise ValueError(
+            f"{owner} can't be frozen: `trainable` is True for every layer, for now. To train a "
+            "part of a model only, hand those parameters to optimizer.update in a loop of your "
+            f"own. Received: trainable={value!r:.100}"
+        )
 
 
 def assign(parameters: Sequence[Parameter], weights: Sequence[Array], owner: str) -> None:

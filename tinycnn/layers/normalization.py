@@ -41,6 +41,8 @@ class BatchNormalization(Layer):
                [ 1.]])
     """
 
+    fixed = Layer.fixed | {"scale"}
+
     def __init__(
         self,
         *,

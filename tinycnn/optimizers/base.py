@@ -12,15 +12,15 @@ import copy
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, Self, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
 
 from tinycnn.arguments import number, positive
-from tinycnn.keywords import Named
 from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from tinycnn.parameter import Parameter
+from tinycnn.refusals import Strict
 from tinycnn.utils import Array
 
 
@@ -38,7 +38,7 @@ class Common(Clipping, total=False):
     weight_decay: float | None
 
 
-class Optimizer(Named):
+class Optimizer(Strict):
     """Base of all optimizers.
 
     Args:
@@ -77,6 +77,16 @@ class Optimizer(Named):
 
     # The arrays an optimizer keeps for each parameter, by name, all 0 at first.
     slots: tuple[str, ...] = ()
+    not_there = frozenset(
+        "momentum nesterov beta_1 beta_2 rho epsilon centered "  # of other optimizers
+        "amsgrad beta1 beta2 clip_norm decay ema_momentum ema_overwrite_frequency eps "
+        "gradient_accumulation_steps loss_scale_factor use_ema variables".split()
+    )
+    fixed = frozenset(("momentum", "nesterov", "centered"))
+    never_called: ClassVar[Mapping[str, str]] = {
+        "apply_gradients": "update_step",
+        "get_updates": "update_step",
+    }
 
     def __init__(
         self,
@@ -156,6 +166,12 @@ class Optimizer(Named):
     @lr.setter
     def lr(self, value: float) -> None:
         raise AttributeError(f"{type(self).__name__} has no `lr`; write learning_rate")
+
+    def why_fixed(self, name: str) -> str:
+        """Without the slots of the momentum, or of the mean gradient, neither has an effect."""
+        if "slots" not in vars(self) or (name != "centered" and "velocity" in self.slots):
+            return ""  # it is being made, or has a momentum
+        return "the optimizer was made without what it needs for that; make a new one"
 
     def build(self, parameters: Sequence[Parameter]) -> None:
         """Makes the state for these parameters, unless it is there.
