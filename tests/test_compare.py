@@ -15,6 +15,7 @@ import competitors
 import machine
 import numpy as np
 import pytest
+from without_numba import needs_numba
 
 from tinycnn import kernels
 from tinycnn.datasets import synthetic
@@ -162,6 +163,7 @@ def test_unequal_losses_are_refused_and_named(other):
     compare.prove_equal({**losses, "pytorch": [2.3, 2.0 + compare.TOLERANCE / 2]})
 
 
+@needs_numba
 def test_a_worker_that_lies_is_caught_before_any_time_is_told(digits, tmp_path):
     # Its learning rate is a tenth too large.
     shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks")
@@ -267,6 +269,7 @@ def checked(ended, output, names, close):
     return record
 
 
+@needs_numba
 def test_a_run_of_the_two_rungs(digits, tmp_path):
     ended = run(digits, tmp_path, "--only", "numpy", "numba", "--quick")
     # The same numbers in the same order, summed in float64.
