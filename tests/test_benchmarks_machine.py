@@ -20,7 +20,7 @@ BENCHMARKS = Path(machine.__file__).parent
 SCRIPTS = sorted(
     path.name
     for path in BENCHMARKS.glob("*.py")
-    if 'if __name__ == "__main__":' in path.read_text() and path.name != "competitors.py"
+    if 'if __name__ == "__main__":' in path.read_text("utf-8") and path.name != "competitors.py"
 )
 
 
@@ -34,7 +34,7 @@ def git(folder, *arguments):
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_benchmark_opens_and_closes_a_measurement(script):
-    tree = ast.parse((BENCHMARKS / script).read_text())
+    tree = ast.parse((BENCHMARKS / script).read_text("utf-8"))
     calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
     assert calls.count("Measurement") == calls.count("measurement.end") == 1
 

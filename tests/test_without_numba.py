@@ -41,7 +41,7 @@ def test_it_trains_on_numpy_and_says_so_once():
 
 
 def test_every_file_is_collected_or_skipped_by_name():
-    files = [path.name for path in HERE.glob("test_*.py") if "numba" in path.read_text()]
+    files = [path.name for path in HERE.glob("test_*.py") if "numba" in path.read_text("utf-8")]
     assert len(files) > 8
     arguments = ["--collect-only", "-q", "-rs", "-p", "no:cacheprovider", "-m", "", *files]
     status, out, _ = run(
