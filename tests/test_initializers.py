@@ -139,3 +139,41 @@ def test_an_unseeded_layer_is_unpredictable():
         layer.build((4,))
         weights.append(layer.get_weights()[0])
     assert not np.array_equal(*weights)
+
+
+def of_keras(shape, dtype=None):
+    return np.full(shape, 0.5, dtype)
+
+
+class LikeKeras:
+    def __call__(self, shape, dtype=None):
+        return np.full(shape, 0.25, dtype)
+
+
+def with_names_of_its_own(size, generator, kind):
+    return generator.standard_normal(size).astype(kind)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_initializers_of_ones_own_in_both_forms(dtype):
+    for function, value in ((of_keras, 0.5), (LikeKeras(), 0.25)):
+        layer = Dense(2, kernel_initializer=function)
+        layer.build((3,), np.random.default_rng(0), dtype)
+        np.testing.assert_array_equal(layer.kernel.value, np.full((3, 2), value, dtype))
+        assert layer.kernel.value.dtype == dtype
+    layer = Dense(2, kernel_initializer=with_names_of_its_own)
+    layer.build((3,), np.random.default_rng(0), dtype)
+    expected = np.random.default_rng(0).standard_normal((3, 2)).astype(dtype)
+    np.testing.assert_array_equal(layer.kernel.value, expected)
+
+
+@pytest.mark.parametrize("function", [lambda: 0, lambda shape: 0, lambda a, b, c, d: 0])
+def test_an_initializer_of_another_form_is_told_the_right_one(function):
+    with pytest.raises(TypeError, match=r"f\(shape, rng, dtype\), or f\(shape, dtype\).*<lambda>"):
+        Dense(2, kernel_initializer=function).build((3,))
+
+
+@pytest.mark.parametrize("name", ["lecun_normal", "orthogonal", "random_normal", 5, None])
+def test_an_initializer_that_is_not_there_is_told_the_known_ones(name):
+    with pytest.raises(ValueError, match=r"known are glorot_uniform, .*ones"):
+        Dense(2, kernel_initializer=name).build((3,))

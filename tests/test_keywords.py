@@ -67,7 +67,10 @@ WRONG = {
     "fit": (lambda: model().fit(X, Y, steps_per_epoch=3), r"fit has no .*; write fewer samples: x"),
     "fit, old": (lambda: model().fit(X, Y, nb_epoch=3), "fit has no .*`nb_epoch`; write epochs"),
     "evaluate": (lambda: model().evaluate(X, Y, sample_weight=Y), "evaluate has no .*Repeat"),
-    "predict": (lambda: model().predict(X, steps=2), "predict has no argument `steps`; write"),
+    "predict": (
+        lambda: model().predict(X, steps=2),
+        "predict has no argument `steps`; it has x, batch",
+    ),
 }
 
 
@@ -111,6 +114,14 @@ EVERY_CLASS = [
 def test_every_class_is_named(cls):
     with pytest.raises(TypeError, match=rf"^{cls.__name__} has no argument `no_such_thing`"):
         cls(no_such_thing=1)
+
+
+def test_an_old_name_can_t_be_assigned_without_effect():
+    for make in (SGD, Adam):
+        optimizer = make()
+        with pytest.raises(AttributeError, match="has no `lr`; write learning_rate"):
+            optimizer.lr = 0.5
+        assert not hasattr(optimizer, "lr")
 
 
 def test_what_is_made_can_be_copied_and_pickled():

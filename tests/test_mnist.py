@@ -20,7 +20,7 @@ import pytest
 from fault_server import BEHAVIOURS, CERTIFICATE, FaultServer, reply
 from mutations import wounded
 
-from tinycnn.datasets import download, mnist
+from tinycnn.datasets import download, idx, mnist, synthetic
 from tinycnn.datasets.idx import format_idx, write_idx
 from tinycnn.errors import DownloadError, IdxFormatError
 
@@ -165,7 +165,7 @@ def test_a_file_missing_in_a_folder_is_an_error_not_a_download(monkeypatch, tmp_
     put_cached(cache)
     folder = put(tmp_path / "digits", drawn(4))
     (folder / f"{NAMES[2]}.gz").unlink()
-    (folder / f"{NAMES[3]}.gz").rename(folder / "t10k-labels.idx1-ubyte")
+    (folder / f"{NAMES[3]}.gz").rename(folder / "t10k-labels.old")
     with pytest.raises(FileNotFoundError) as error:
         mnist.load_data(folder)
     assert f"the folder {folder} lacks these files:" in str(error.value)
@@ -617,3 +617,54 @@ def test_the_real_mnist(monkeypatch, tmp_path, capsys):
         for path in packed:
             (tmp_path / "home" / "mnist" / path.name).symlink_to(path.resolve())
         assert_loaded(mnist.load_data(offline=True), (x_train, y_train, x_test, y_test))
+
+
+# --- as unzip tools, Kaggle and Keras leave the files ---------------------------------------------
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("dot", [True, False])
+@pytest.mark.parametrize("nested", ["", "dash", "dot"])
+def test_the_files_by_any_of_their_names(tmp_path, packed, dot, nested):
+    source, folder = tmp_path / "source", tmp_path / "folder"
+    synthetic.write(source, train=30, test=20, seed=1)
+    expected = mnist.load_data(source)
+    for file in mnist.FILES:
+        array = idx.read_idx(source / file.name)
+        dotted = file.name.replace("-idx", ".idx")
+        own = {"": ".", "dash": file.name, "dot": dotted}[nested]
+        (folder / own).mkdir(parents=True, exist_ok=True)
+        name = (dotted if dot else file.name) + ".gz" * packed
+        idx.write_idx(folder / own / name, array)
+    for one, other in zip(mnist.load_data(folder), expected, strict=True):
+        for ours, theirs in zip(one, other, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_keras_s_own_archive_is_read(tmp_path):
+    source = tmp_path / "source"
+    synthetic.write(source, train=30, test=20, seed=1)
+    (x_train, y_train), (x_test, y_test) = mnist.load_data(source)
+    arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    (x, y), (x2, y2) = mnist.load_data(tmp_path)
+    for ours, theirs in zip((x, y, x2, y2), arrays.values(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    arrays.pop("y_test")
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    with pytest.raises(IdxFormatError, match=r"lacks y_test: not Keras's mnist\.npz"):
+        mnist.load_data(tmp_path)
+    (tmp_path / "mnist.npz").write_bytes(b"PK\x03\x04nonsense")
+    with pytest.raises(IdxFormatError, match=r"mnist\.npz is damaged"):
+        mnist.load_data(tmp_path)
+    np.savez(tmp_path / "mnist.npz", **{**arrays, "y_test": np.array([{}], object)})
+    with pytest.raises(IdxFormatError, match=r"mnist\.npz is damaged"):
+        mnist.load_data(tmp_path)
+
+
+def test_labels_of_emnist_point_to_read_idx(tmp_path):
+    synthetic.write(tmp_path, train=30, test=20, seed=1)
+    letters = np.arange(1, 27, dtype=np.uint8)
+    idx.write_idx(tmp_path / "train-labels-idx1-ubyte", np.resize(letters, 30))
+    with pytest.raises(IdxFormatError, match=r"It holds 26 .*EMNIST .*read_idx"):
+        mnist.load_data(tmp_path)

@@ -9,21 +9,43 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 
-def integer(value: Any, name: str, least: int = 1) -> int:
-    """`value` as an int of at least `least`; NumPy's integers count, truth values do not.
+LARGEST_SIZE = 2**31 - 1  # of an axis, a window, a stride: what the kernels can count
+
+
+def integer(value: Any, name: str, least: int = 1, most: float = math.inf) -> int:
+    """`value` as an int from `least` to `most`; NumPy's integers count, truth values do not.
 
     Raises:
         ValueError: for anything else.
     """
     try:
-        number = least - 1 if isinstance(value, bool) else operator.index(value)
+        number = least - 1 if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         number = least - 1
-    if number < least:
+    if not least <= number <= most:
         kind = "a positive integer" if least == 1 else f"an integer >= {least}"
-        raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}")
+        limit = f" up to {most:,}" if number > most else ""
+        raise ValueError(f"`{name}` must be {kind}{limit}. Received: {name}={shown(value)}")
     return number
+
+
+def size(value: Any, name: str) -> int:
+    """`value` as an int from 1 to LARGEST_SIZE.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    return integer(value, name, most=LARGEST_SIZE)
+
+
+def shown(value: Any) -> str:
+    """A value as an error shows it: its `repr`, cut short where it is long."""
+    if isinstance(value, int) and abs(value) > 10**30:
+        return f"an integer of {value.bit_length() * 302 // 1000 + 1} digits or so"
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
@@ -34,10 +56,11 @@ def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
     """
     try:
         height, width = value if hasattr(value, "__len__") else (value, value)  # type: ignore[misc]
-        return integer(height, name), integer(width, name)
+        return size(height, name), size(width, name)
     except (TypeError, ValueError):
         raise ValueError(
-            f"`{name}` must be a positive integer or a pair of them. Received: {name}={value!r}"
+            f"`{name}` must be a positive integer or a pair of them, up to {LARGEST_SIZE:,}. "
+            f"Received: {name}={shown(value)}"
         ) from None
 
 
@@ -49,12 +72,12 @@ def shape(value: Sequence[int | None], name: str) -> tuple[int, ...]:
     """
     try:
         if len(value) < 64:  # NumPy has up to 64 axes, and one is the batch's
-            return tuple(integer(size, name) for size in value)
+            return tuple(size(length, name) for length in value)
     except (TypeError, ValueError):
         pass
     raise ValueError(
         f"`{name}` must be a tuple of positive integers, the shape of one sample without the "
-        f"batch axis. Received: {name}={value!r:.100}"
+        f"batch axis. Received: {name}={shown(value)}"
     )
 
 
@@ -65,14 +88,14 @@ def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf
         ValueError: for anything else.
     """
     try:
-        result = math.nan if isinstance(value, str) else float(value)
-    except (TypeError, ValueError):
+        result = math.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):
         result = math.nan
     if not (low <= result < high and math.isfinite(result)):
         limits = "a finite number" + (f" >= {low:g}" if low > -math.inf else "")
         if high < math.inf:
             limits = f"in [{low:g}, {high:g})"
-        raise ValueError(f"`{name}` must be {limits}. Received: {name}={value!r}")
+        raise ValueError(f"`{name}` must be {limits}. Received: {name}={shown(value)}")
     return result
 
 
@@ -87,7 +110,7 @@ def positive(value: Any, name: str) -> float:
     except ValueError:
         result = 0.0
     if result <= 0:
-        raise ValueError(f"`{name}` must be a finite number > 0. Received: {name}={value!r}")
+        raise ValueError(f"`{name}` must be a finite number > 0. Received: {name}={shown(value)}")
     return result
 
 
@@ -122,5 +145,5 @@ def one_of(value: Any, known: Sequence[str], what: str) -> str:
         ValueError: "unknown `what`; known are ...".
     """
     if not isinstance(value, str) or value not in known:
-        raise ValueError(f"unknown {what}; known are {', '.join(known)}. Received: {value!r}")
+        raise ValueError(f"unknown {what}; known are {', '.join(known)}. Received: {shown(value)}")
     return value

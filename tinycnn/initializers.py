@@ -8,6 +8,7 @@ Sources: Glorot and Bengio 2010, equation 16; He et al. 2015, equation 10;
 keras/src/initializers/random_initializers.py (the fans, the limits, the truncation).
 """
 
+import inspect
 import math
 from collections.abc import Callable
 
@@ -85,9 +86,37 @@ INITIALIZERS: dict[str, Initializer] = {
 def get(identifier: str | Initializer) -> Initializer:
     """The initializer of that name; a function is returned as it is.
 
+    A function of Keras's form, `f(shape, dtype=None)`, will do: it is called without the generator,
+    and so draws from one of its own.
+
     Raises:
         ValueError: for an unknown name, listing the known ones.
+        TypeError: for a function that takes neither (shape, rng, dtype) nor (shape, dtype).
     """
     if callable(identifier):
-        return identifier
+        return _of_our_form(identifier)
     return INITIALIZERS[one_of(identifier, [*INITIALIZERS], "initializer")]
+
+
+def _of_our_form(function: Callable[..., Array]) -> Initializer:
+    """The function, called as it wants to be."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some that are written in C tell nothing
+        return function
+    for names in (("shape", "rng", "dtype"), ("shape", "dtype")):
+        try:
+            signature.bind(**dict.fromkeys(names))
+        except TypeError:
+            continue
+        if len(names) == 3:
+            return function
+        return lambda shape, rng, dtype: function(shape, dtype=dtype)
+    try:
+        signature.bind(None, None, None)  # our form with names of its own
+    except TypeError:
+        raise TypeError(
+            "an initializer must be f(shape, rng, dtype), or f(shape, dtype) as in Keras. "
+            f"Received: {getattr(function, '__name__', function)}{signature}"
+        ) from None
+    return function

@@ -5,8 +5,9 @@ import inspect
 from collections.abc import Collection, Mapping
 from typing import Any, Self
 
+from tinycnn.arguments import printable
+
 # What earlier Keras versions, other libraries and habit call an argument: what to write instead.
-# A name that ends in "." is a whole sentence.
 OTHERWISE = {
     "lr": "learning_rate",
     "alpha": "negative_slope",
@@ -31,35 +32,37 @@ OTHERWISE = {
     "batch_shape": "shape, without the batch axis",
     "nb_epoch": "epochs",
     "show_accuracy": "metrics=['accuracy'] in compile",
-    "trainable": "nothing. Layers can't be frozen, for now.",
-    "data_format": "nothing. Images are always (N, H, W, C), 'channels_last'.",
-    "dilation_rate": "nothing. Dilated kernels are not there.",
-    "groups": "nothing. Grouped convolutions are not there.",
     "activity_regularizer": "kernel_regularizer, which penalizes weights",
     "bias_regularizer": "kernel_regularizer, which leaves biases alone",
-    "kernel_constraint": "nothing. Constraints are not there.",
-    "bias_constraint": "nothing. Constraints are not there.",
     "gradient_accumulation_steps": "a larger batch_size in fit",
-    "use_ema": "nothing. Averages of weights are not there.",
-    "loss_scale_factor": "nothing. Losses are float32 or float64 and need no scale.",
-    # of compile, fit, evaluate and predict
-    "loss_weights": "nothing. A model has one output.",
     "weighted_metrics": "metrics",
-    "run_eagerly": "nothing. Every step is plain Python already.",
-    "steps_per_execution": "nothing. Every step is run by itself.",
-    "jit_compile": "nothing. kernels.use('numpy') turns the compiled kernels off.",
-    "auto_scale_loss": "nothing. Losses are float32 or float64 and need no scale.",
-    "class_weight": "nothing. Repeat the samples of a rare class in x and y.",
-    "sample_weight": "nothing. Repeat samples in x and y.",
     "steps_per_epoch": "fewer samples: x[:n], y[:n]",
     "validation_steps": "fewer samples in validation_data",
-    "steps": "fewer samples: x[:n]",
     "validation_batch_size": "batch_size, which validation uses, too",
-    "validation_freq": "nothing. Validation comes after every epoch.",
     "return_dict": "dict(zip(['loss', *model.metrics], result))",
-    "workers": "nothing. The data are in memory.",
-    "use_multiprocessing": "nothing. The data are in memory.",
-    "max_queue_size": "nothing. The data are in memory.",
+}
+
+# What Keras has and tinycnn has not: what to do.
+MISSING = {
+    "trainable": "Layers can't be frozen, for now.",
+    "data_format": "Images are always (N, H, W, C), 'channels_last'.",
+    "dilation_rate": "Dilated kernels are not there.",
+    "groups": "Grouped convolutions are not there.",
+    "kernel_constraint": "Constraints are not there.",
+    "bias_constraint": "Constraints are not there.",
+    "use_ema": "Averages of weights are not there.",
+    "loss_scale_factor": "Losses are float32 or float64 and need no scale.",
+    "loss_weights": "A model has one output.",
+    "run_eagerly": "Every step is plain Python already.",
+    "steps_per_execution": "Every step is run by itself.",
+    "jit_compile": "kernels.use('numpy') turns the compiled kernels off.",
+    "auto_scale_loss": "Losses are float32 or float64 and need no scale.",
+    "class_weight": "Repeat the samples of a rare class in x and y.",
+    "sample_weight": "Repeat samples in x and y.",
+    "validation_freq": "Validation comes after every epoch.",
+    "workers": "The data are in memory.",
+    "use_multiprocessing": "The data are in memory.",
+    "max_queue_size": "The data are in memory.",
 }
 
 
@@ -72,13 +75,17 @@ def refuse_unknown(owner: str, unknown: Mapping[str, Any], known: Collection[str
         known: those that it has.
     """
     for name in unknown:
-        words = f"{owner} has no argument `{name}`"
+        words = f"{owner} has no argument `{printable(name)}`"
+        if name in MISSING:
+            raise TypeError(f"{words}. {MISSING[name]}")
         instead = OTHERWISE.get(name)
         if instead is None or (instead.isidentifier() and instead not in known):
             instead = next(iter(difflib.get_close_matches(name, known, 1, 0.75)), None)
-        if instead is None:
-            raise TypeError(f"{words}; it has {', '.join(known) or 'none'}")
-        raise TypeError(f"{words}; write {instead}".replace("; write nothing. ", ". "))
+        raise TypeError(
+            f"{words}; write {instead}"
+            if instead
+            else f"{words}; it has {', '.join(known) or 'none'}"
+        )
 
 
 class Named:

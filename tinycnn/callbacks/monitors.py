@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn import console, serialization
-from tinycnn.arguments import integer, number, one_of
+from tinycnn.arguments import integer, number, one_of, shown
 from tinycnn.callbacks.base import Callback, Logs
 from tinycnn.metrics import ACCURACY
 from tinycnn.utils import Array
@@ -43,6 +43,11 @@ class Monitor(Callback):
     checkpointed: tuple[str, ...] = ("best",)
 
     def __init__(self, monitor: str, mode: str, min_delta: float, verbose: int) -> None:
+        if not isinstance(monitor, str):
+            raise ValueError(
+                f"`monitor` must be a name in the logs, such as 'val_loss'. "
+                f"Received: monitor={shown(monitor)}"
+            )
         self.monitor = monitor
         self.mode = one_of(mode, ("auto", "min", "max"), "mode")
         metric = monitor.removeprefix("val_")

@@ -21,7 +21,7 @@ import numpy as np
 
 from tinycnn import console
 from tinycnn.datasets.download import Mirrors, fault
-from tinycnn.datasets.idx import format_idx, parse_idx, read_idx
+from tinycnn.datasets.idx import MAX_BYTES, format_idx, parse_idx, read_idx
 from tinycnn.errors import DownloadError, IdxFormatError
 from tinycnn.files import atomic_write, cache_folder, expanded
 from tinycnn.utils import Array
@@ -67,7 +67,9 @@ def load_data(
 
     Args:
         data_dir: folder with the four files, each packed (`train-images-idx3-ubyte.gz`) or not
-            (`train-images-idx3-ubyte`). If None, TINYCNN_DATA_DIR, else the cache, else a download.
+            (`train-images-idx3-ubyte`), also with a dot (`train-images.idx3-ubyte`) or in a folder
+            of its own name, as unzip tools and Kaggle leave them; or with Keras's `mnist.npz`. If
+            None, TINYCNN_DATA_DIR, else the cache, else a download.
         offline: True opens no connection.
 
     Returns:
@@ -136,16 +138,17 @@ def _check_form(folder: Path, part: str, images: Array, labels: Array) -> None:
     if labels.max() > 9:
         raise IdxFormatError(
             f"{digits} must hold labels from 0 to 9. It holds {labels.max()} "
-            f"at index {labels.argmax()}"
+            f"at index {labels.argmax()}. Other data sets in this format, such as EMNIST (letters "
+            "from 1 to 26, images transposed), are read file by file: tinycnn.datasets.idx.read_idx"
         )
 
 
 def _from_folder(folder: Path) -> list[Array]:
     """The four arrays from a user's own folder."""
-    found = {
-        file: [path for path in (folder / f"{file.name}.gz", folder / file.name) if path.is_file()]
-        for file in FILES
-    }
+    found = {file: [p for p in _spellings(folder, file.name) if p.is_file()] for file in FILES}
+    archive = folder / "mnist.npz"
+    if not any(found.values()) and archive.is_file():
+        return _told_of(folder, _from_archive(archive))
     missing = [f"\n  {file.name}.gz or {file.name}" for file, paths in found.items() if not paths]
     if missing:
         state = "lacks" if folder.is_dir() else "does not exist; it should hold"
@@ -154,10 +157,39 @@ def _from_folder(folder: Path) -> list[Array]:
             "Nothing is downloaded into a folder given by data_dir= or TINYCNN_DATA_DIR; "
             "without one, MNIST is downloaded into the cache."
         )
-    arrays = [read_idx(paths[0]) for paths in found.values()]
+    return _told_of(folder, [read_idx(paths[0]) for paths in found.values()])
+
+
+def _spellings(folder: Path, name: str) -> list[Path]:
+    """Where a file may lie: packed or not, with a dash or a dot, in a folder of its own name."""
+    spelled = (name, name.replace("-idx", ".idx"))
+    names = [f"{s}{end}" for s in spelled for end in (".gz", "")]
+    inner = {n.removesuffix(".gz"): None for n in names}
+    return [folder / n for n in names] + [folder / own / n for own in inner for n in names]
+
+
+def _told_of(folder: Path, arrays: list[Array]) -> list[Array]:
+    """The arrays; that they are not the official ones is said."""
     if others := _not_official(arrays):
         console.notice(f"{folder}: not the official MNIST: {', '.join(others)}", once=True)
     return arrays
+
+
+def _from_archive(path: Path) -> list[Array]:
+    """The four arrays of Keras's mnist.npz."""
+    names = ("x_train", "y_train", "x_test", "y_test")
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            if missing := [name for name in names if name not in archive.files]:
+                raise IdxFormatError(f"{path} lacks {', '.join(missing)}: not Keras's mnist.npz")
+            sizes = [info.file_size for info in archive.zip.infolist()]
+            if sum(sizes) > MAX_BYTES:
+                raise IdxFormatError(f"{path} holds more than {MAX_BYTES} bytes")
+            return [np.ascontiguousarray(archive[name]) for name in names]
+    except IdxFormatError:
+        raise
+    except Exception as error:  # zipfile and NumPy raise half a dozen kinds on damaged bytes
+        raise IdxFormatError(f"{path} is damaged ({type(error).__name__})") from error
 
 
 def _from_cache(folder: Path, offline: bool) -> list[Array]:

@@ -114,7 +114,8 @@ def _softmax(x: Array, targets: Array | None = None) -> tuple[Array, Array, Arra
     losses = np.empty(0 if targets is None else len(x), x.dtype)
     flat_targets = losses if targets is None else targets.reshape(-1)
     arrays = (x.reshape(-1), log_p.reshape(-1), p.reshape(-1), flat_targets, losses)
-    _log_softmax(*arrays, x.shape[-1], np.finfo(x.dtype).min)
+    with np.errstate(all="ignore"):  # NumPy's numbers, with the JIT off, would warn
+        _log_softmax(*arrays, x.shape[-1], np.finfo(x.dtype).min)
     return log_p, p, losses
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels, regularizers
-from tinycnn.arguments import integer, pair
+from tinycnn.arguments import pair, size
 from tinycnn.geometry import checked_padding, output_size
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import Activated, checked
@@ -61,7 +61,7 @@ class Conv2D(Activated):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.filters = integer(filters, "filters")
+        self.filters = size(filters, "filters")
         self.kernel_size = pair(kernel_size, "kernel_size")
         self.strides = pair(strides, "strides")
         self.padding = checked_padding(padding)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels, regularizers
-from tinycnn.arguments import integer
 from tinycnn.arguments import shape as checked_shape
+from tinycnn.arguments import size
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import Activated, checked
 from tinycnn.layers.base import Layer, Shape
@@ -100,7 +100,7 @@ class Dense(Activated):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units = integer(units, "units")
+        self.units = size(units, "units")
         self.activation = checked(activation)
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer

@@ -116,7 +116,8 @@ class Optimizer(Named):
         self.iterations = 0  # steps made
         self.state: list[dict[str, Array]] = []  # one entry a trainable parameter, in their order
         self._parameters: list[Parameter] | None = None  # whose state it is
-        self._has_moved = False  # whether a value has ever changed
+        # Whether a value has ever changed; tinycnn's own optimizers need not be watched.
+        self._has_moved = own.__module__.startswith("tinycnn.")
 
     @property
     def schedule(self) -> LearningRateSchedule | None:
@@ -146,6 +147,15 @@ class Optimizer(Named):
                 )
             value = number(value, "learning_rate", low=0.0)
         self._learning_rate = value
+
+    @property
+    def lr(self) -> float:
+        """An old name, with which nothing would be read or set; AttributeError says so."""
+        raise AttributeError(f"{type(self).__name__} has no `lr`; write learning_rate")
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        raise AttributeError(f"{type(self).__name__} has no `lr`; write learning_rate")
 
     def build(self, parameters: Sequence[Parameter]) -> None:
         """Makes the state for these parameters, unless it is there.
