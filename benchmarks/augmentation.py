@@ -11,6 +11,7 @@ import argparse
 import time
 
 import numpy as np
+from machine import Measurement
 
 from tinycnn import Input, RandomRotation, RandomTranslation, Sequential
 from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=natural_number, nargs="+", default=[0, 1])
     options = parser.parse_args()
 
+    measurement = Measurement()
     (x_train, y_train), (x_test, y_test) = mnist.load_data(options.data_dir)
     x_train, x_test = (x[..., None] / np.float32(255) for x in (x_train, x_test))
     copy = moved(x_test, seed=2)
@@ -66,6 +68,7 @@ def main() -> None:
             seconds = (time.perf_counter() - start) / options.epochs
             test, shifted = (with_interval(model, x, y_test) for x in (x_test, copy))
             say(f"{title:13}{seed:4}{test:>24}{shifted:>24}{seconds:12.1f}")
+    measurement.end()
 
 
 if __name__ == "__main__":

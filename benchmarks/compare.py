@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from compare_report import NAMES, against_the_faster, dense_flops, picture, summarize, table
-from machine import available_cores, description, in_words
+from machine import Measurement, available_cores, in_words
 from workers import set_threads
 
 from tinycnn.console import Progress, end_errors_in_one_line, notice, positive_integer, say
@@ -247,7 +247,9 @@ def main():
     options = parse()
     options.output.mkdir(parents=True, exist_ok=True)
     set_threads(options.threads)
-    machine = description()
+    peers = {package for name in options.names for package in NAMES[name][1]}
+    measurement = Measurement(*sorted(peers))
+    machine = measurement.record
     dataset, training, test = load(options.data_dir, options.images)
     samples = len(training[0]) * 4 // 5
     validation = len(training[0]) - samples
@@ -257,7 +259,7 @@ def main():
     )
     if options.quick:
         what += "; QUICK: rough figures"
-    say(f"{in_words(machine)}\n{what}\n")
+    say(f"{what}\n")
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), training, test, options.seed)
         settings = {
@@ -284,6 +286,8 @@ def main():
         f"an epoch's dense work is {flops / 1e9:.0f} GFLOP, sgemm's peak {max(peaks):.0f} GFLOP/s "
         f"(in the worst round {min(peaks):.0f}): done densely, an epoch takes {floor:.2f} s or more"
     )
+    if busy := measurement.end():
+        what += f"; {busy.upper()}"
     record = {
         "schema": "tinycnn compare 1",
         "machine": machine,

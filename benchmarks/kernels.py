@@ -11,7 +11,9 @@ usual; kernels may leave some out. GB/s counts each array that is read or writte
 what must be moved, not what is. "same" is TensorFlow's; where its zeros differ on the two sides,
 PyTorch is given images with the zeros already around them.
 
-Every first result is proved equal to that of the reference rung before anything is timed. The
+Every first result is proved equal to that of the reference rung before anything is timed. A group
+(the network, the fused pairs, each other shape) that fails is left out and named at the end, and
+the exit code is 1. The
 contestants take turns, each in a process of its own; figures are medians over the turns, and a
 ratio is the median of the ratios of one turn. PyTorch's convolution runs channels_last, in float32,
 on as many threads; it needs the `reference` extra.
@@ -28,11 +30,13 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-from machine import available_cores, description, in_words
+from machine import Measurement, available_cores
 from workers import Calls, Worker, prove_equal, set_threads
 
 from tinycnn.console import Progress, end_errors_in_one_line, positive_integer, say
+from tinycnn.errors import NumericalError
 from tinycnn.geometry import output_length, window_padding
+from tinycnn.kernels import reference
 from tinycnn.utils import Array
 
 # Sums of n products of random numbers in float32 differ by about 6e-8 * sqrt(n) of themselves when
@@ -89,7 +93,7 @@ class Conv(NamedTuple):
             # The public function computes dkernel in any case.
             alone = getattr(inspect.getmodule(kernels.conv2d_backward), "input_gradient", None)
             if alone:
-                return (alone(dy, dy, kernel, x.shape, how[0], (top, left)),)
+                return (alone(dy, None, kernel, x.shape, how[0], (top, left)),)
             return (kernels.conv2d_backward(dy, x, kernel, *how)[0],)
 
         return {
@@ -128,9 +132,14 @@ class Block(NamedTuple):
             if self.fused:
                 return kernels.conv2d_relu_pool_forward(x, kernel, bias, padding)
             y = kernels.conv2d_forward(x, kernel, bias, (1, 1), padding, relu=True)
-            return (*kernels.max_pool_forward(y, *window), y)
+            return kernels.max_pool_forward(y, *window)
 
-        y, winners, *rest = forward()
+        # A sum close to 0 or to its neighbour may fall on either side, as its rounding has it: what
+        # the backward gets as the output of the forward is drawn instead, the same for all.
+        mask = np.maximum(random(5, *full.shape), 0)
+        y, winners = reference.max_pool_forward(mask, *window)
+        if self.fused:
+            winners = np.where(y > 0, winners, 4).astype(np.uint8)
         dy = random(4, *y.shape)
 
         def backward() -> tuple[Array, ...]:
@@ -141,7 +150,7 @@ class Block(NamedTuple):
             else:
                 dfull = kernels.max_pool_backward(dy, winners, full.shape, *window)
                 results = kernels.conv2d_backward(
-                    dfull, x, kernel, (1, 1), padding, rest[0], self.needs_dx
+                    dfull, x, kernel, (1, 1), padding, mask, self.needs_dx
                 )
             return tuple(array for array in results if array is not None)
 
@@ -196,7 +205,8 @@ class Dense(NamedTuple):
     def calls(self, kernels: ModuleType) -> Calls:
         """Forward with relu, and the whole backward."""
         x, kernel, bias = random(0, self.N, self.D), random(1, self.D, self.U), random(2, self.U)
-        y, dy = kernels.dense_forward(x, kernel, bias, True), random(3, self.N, self.U)
+        # Drawn, as in a Block: where relu lets the gradient through is the same for all.
+        y, dy = np.maximum(random(4, self.N, self.U), 0), random(3, self.N, self.U)
         return {
             "forward": (lambda: (kernels.dense_forward(x, kernel, bias, True),), (x, kernel, bias)),
             "backward": (lambda: kernels.dense_backward(dy, x, kernel, y), (dy, x, kernel, y)),
@@ -341,8 +351,6 @@ QUICK_SHAPES = [Conv(16, 7, 32, 32, 3), Conv(8, 14, 16, 10, 5, 2, "valid")]
 
 def with_numpy(job: Job) -> Calls:
     """The reference rung: what is right."""
-    from tinycnn.kernels import reference
-
     return job.calls(reference)
 
 
@@ -498,6 +506,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("kernels.json"))
     options = parser.parse_args()
     set_threads(options.threads)
+    measurement = Measurement("torch")
+    found = measurement.record | {"threads": options.threads}
+    say(f"{options.threads} threads")
 
     shapes = QUICK_SHAPES if options.quick else SHAPES
     groups: dict[str, list[dict[str, Job]]] = {
@@ -506,7 +517,8 @@ def main() -> None:
         "shapes": [{str(shape): shape} for shape in shapes],  # one by one: they are large
     }
     if options.only_network:
-        groups["shapes"] = []
+        network = {name: block for name, block in BLOCKS.items() if name in NETWORK}
+        groups |= {"fused": [network], "shapes": []}
     sgemm = Sgemm(1024 if options.quick else 2048)
     how = (sgemm, options.rounds, 0.002 if options.quick else 0.01)
     contestants = {"numpy": with_numpy, "tinycnn": with_tinycnn}
@@ -516,6 +528,7 @@ def main() -> None:
         say("PyTorch is not installed; to compare with it: pip install -e '.[reference]'")
 
     rows: dict[str, list[Row]] = {title: [] for title in groups}
+    failures = []
     with ExitStack() as stack:
         workers = {
             name: stack.enter_context(Worker(contestant, keep=len(NETWORK) + 1))
@@ -525,11 +538,12 @@ def main() -> None:
         progress = stack.enter_context(Progress("measuring", total, "groups"))
         for title, parts in groups.items():
             for part in parts:
-                rows[title] += measure(part, workers, *how, one_thread=title == "this network")
+                try:
+                    rows[title] += measure(part, workers, *how, one_thread=title == "this network")
+                except Exception as error:  # of any kind: what is measured shall not be lost
+                    failures.append(f"{', '.join(part)}: {type(error).__name__}: {error}")
                 progress.update(progress.done + 1)
 
-    found = description("torch") | {"threads": options.threads}
-    say(f"{in_words(found)}, {options.threads} threads")
     say("All results were proved equal before. Columns: GB/s of the arrays read and written once,")
     say("share of sgemm's FLOP/s, speed against one thread, unfused and PyTorch's; medians.")
     for title in ("this network", "fused"):
@@ -538,8 +552,9 @@ def main() -> None:
     for label in ("forward", "dkernel", "dx"):
         table(label, [row for row in rows["shapes"] if row["label"] == label])
 
-    peak = statistics.median(rows["this network"][0]["sgemm"])
-    say(f"\nsgemm {sgemm.size}: {peak / 1e9:.0f} GFLOP/s")
+    peaks = [row["sgemm"] for group in rows.values() for row in group]
+    if peaks:
+        say(f"\nsgemm {sgemm.size}: {statistics.median(peaks[0]) / 1e9:.0f} GFLOP/s")
     for row in rows["this network"]:
         if row["name"] == "conv2" and row["label"] != "dx":
             share_of_it = f"{share(row):.0%} of sgemm, median of {options.rounds} alternations"
@@ -551,8 +566,12 @@ def main() -> None:
     beside_torch("dx, stride 1", [row for row in dx if row["name"] not in strided], 0.5)
     beside_torch("dx, stride 2", [row for row in dx if row["name"] in strided], 1 / 3)
 
-    options.output.write_text(json.dumps({"machine": found, "rows": rows}, indent=1))
+    measurement.end()
+    record = {"machine": found | measurement.record, "rows": rows, "failures": failures}
+    options.output.write_text(json.dumps(record, indent=1))
     say(f"wrote {options.output}")
+    if failures:
+        raise NumericalError("not measured: " + "; ".join(failures))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from loops import Loops, as_numba, as_python
-from machine import available_cores, description, in_words
+from machine import Measurement, available_cores
 from workers import Calls, Worker, prove_equal, set_threads
 
 from tinycnn.console import Progress, end_errors_in_one_line, positive_integer, say
@@ -241,6 +241,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(), help="folder for table and picture")
     options = parser.parse_args()
     set_threads(options.threads)
+    measurement = Measurement()
+    say(f"{options.threads} threads")
     os.environ.update(OPENBLAS_NUM_THREADS="1", VECLIB_MAXIMUM_THREADS="1")
     rounds, at_least = (1, 0.01) if options.quick else (options.rounds, 0.3)
 
@@ -256,8 +258,6 @@ def main() -> None:
                         times[rung].append(milliseconds(rung, worker, at_least))
                 progress.update(done)
 
-    found = description() | {"threads": options.threads}
-    say(f"{in_words(found)}, {options.threads} threads")
     say(f"one training step of the reference network, {BATCH} images; one thread but for the last")
     say("loss and gradients of each rung are equal to those of the rung before it\n")
     say(f"{'':<36}{'ms a step':>10}{'factor':>9}{'in all':>10}")
@@ -269,10 +269,14 @@ def main() -> None:
         numba = rung.kernels in ("numba loops", "compiled")
         steps.append({**rung._asdict(), "ms": ms, "rounds": times[rung], "numba": numba})
 
+    busy = measurement.end()
+    found = measurement.record | {"threads": options.threads}
     options.output.mkdir(parents=True, exist_ok=True)
     table = options.output / "ladder.json"
     table.write_text(json.dumps({"machine": found, "steps": steps}, indent=1))
     title = f"One training step, {BATCH} images: {found['cpu']}, {options.threads} threads"
+    if busy:
+        title += f" ({busy})"
     picture(steps, title).savefig(table.with_suffix(".png"), dpi=100)
     say(f"\nwrote {table} and {table.with_suffix('.png')}")
 

@@ -16,7 +16,7 @@ import statistics
 from typing import Any
 
 import numpy as np
-from machine import available_cores, description, in_words
+from machine import Measurement, available_cores
 from workers import Calls, Worker, prove_equal, set_threads
 
 from tinycnn import (
@@ -233,6 +233,9 @@ if __name__ == "__main__":
     parser.add_argument("--only", choices=VARIANTS, action="append", help="these variants alone")
     args = parser.parse_args()
     set_threads(available_cores())
-    say(f"{in_words(description('torch'))}\n")
+    measurement = Measurement("torch")
+    say()
     turns, seconds = (2, 0.2) if args.quick else (7, 0.5)
     say("\n".join(compare(args.only or list(VARIANTS), turns, seconds)))
+    say()
+    measurement.end()

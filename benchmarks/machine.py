@@ -1,26 +1,102 @@
-"""What a benchmark ran on: the machine, the versions, sgemm's peak, the peak of the memory."""
+"""What a benchmark measured, and on what: tinycnn, the machine, the versions, who else was at work.
 
+Every benchmark opens with a `Measurement` and closes it below its figures.
+"""
+
+import importlib.util
 import os
 import platform
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+# The share of the cores' time above which figures are not to be published: repeated runs on a quiet
+# machine differ by a few percent, and a program that takes a tenth of it may slow one turn more.
+BUSY = 0.1
+
+
+class Measurement:
+    """Says at once what is measured and where; `end` says whether other programs were at work.
+
+    Sees to it that OpenBLAS chooses its kernels for this processor, and starts the program anew
+    where it does not. So it comes first, before any work.
+
+    Args:
+        packages: whose versions belong to it, beside those of NumPy and Numba.
+
+    Attributes:
+        record: `description`'s answer, for a file; after `end` with "others", the share of the
+            cores' time that other programs took, or None where the system does not tell.
+    """
+
+    def __init__(self, *packages: str) -> None:
+        from tinycnn.console import say
+
+        let_openblas_choose()
+        self.record = description(*packages)
+        say(in_words(self.record))
+        self._start, self._busy, self._own = time.perf_counter(), busy_seconds(), own_seconds()
+
+    def end(self) -> str:
+        """Prints the line on other programs.
+
+        Processes that were started must have ended, or they count as others.
+
+        Returns:
+            "busy: do not publish" if others took more than BUSY of the cores' time, else "".
+        """
+        from tinycnn.console import say
+
+        others = None
+        if self._busy is not None:
+            others = busy_seconds() - self._busy - (own_seconds() - self._own)
+            others /= (time.perf_counter() - self._start) * available_cores()
+            others = min(1.0, max(0.0, others))
+        self.record["others"] = others
+        if others is None:
+            say("how much other programs took of the machine is unknown here")
+            return ""
+        words = "busy: do not publish" if others > BUSY else ""
+        said = f"other programs took {others:.0%} of the time of {available_cores()} cores"
+        say(f"{words}; {said}" if words else said)
+        return words
+
+
+def let_openblas_choose() -> None:
+    """Starts this program anew without the variables that choose OpenBLAS's kernels, if set.
+
+    Where they are set to get the same bits on any machine, sgemm may have half of its speed; and
+    OpenBLAS has read them when it was loaded.
+    """
+    names = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+    if not any(name in os.environ for name in names):
+        return
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    command = [sys.executable, *sys.orig_argv[1:]]
+    sys.stdout.flush()
+    if os.name == "posix":
+        os.execve(sys.executable, command, environment)
+    sys.exit(subprocess.run(command, env=environment).returncode)  # Windows's exec does not wait
+
 
 def description(*packages: str) -> dict[str, Any]:
-    """The machine, Python, the versions of NumPy, Numba and those of `packages` installed."""
+    """What is measured, the machine, Python, the versions of NumPy, Numba and `packages`.
+
+    Packages that are not installed are left out.
+    """
     versions = {}
     for package in ("numpy", "numba", *packages):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
+        for distribution in (package, f"{package}-cpu"):  # as TensorFlow's
+            with suppress(metadata.PackageNotFoundError):
+                versions[package] = metadata.version(distribution)
     return {
+        "tinycnn": measured(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "os": f"{platform.system()} {platform.machine()}",
@@ -30,11 +106,53 @@ def description(*packages: str) -> dict[str, Any]:
     }
 
 
+def measured() -> dict[str, Any]:
+    """The tinycnn that Python imports: version, folder, lanes; commit and changes, if it has any.
+
+    "commit" is None outside of a git checkout; "changed" is whether the package or the benchmarks
+    differ from it. "lanes" is None without Numba.
+    """
+    import tinycnn  # not above: a competitor's process needs the rest of this file only
+
+    folder = Path(tinycnn.__file__).parent
+    commit, changed = None, False
+    if _git(folder, "ls-files", "__init__.py"):  # not what merely lies inside of a checkout
+        commit = (_git(folder, "rev-parse", "--short=10", "HEAD") or "").strip() or None
+        changed = bool(_git(folder, "status", "--porcelain", "--", ".", ":/benchmarks"))
+    here = Path.cwd()
+    lanes = None
+    if importlib.util.find_spec("numba"):
+        from tinycnn.kernels.simd import LANES
+
+        lanes = LANES
+    return {
+        "version": tinycnn.__version__,
+        "folder": str(folder.relative_to(here) if folder.is_relative_to(here) else folder),
+        "commit": commit,
+        "changed": changed,
+        "lanes": lanes,
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints; None if it fails, or is not there."""
+    try:
+        answer = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True)
+    except OSError:
+        return None
+    return answer.stdout if answer.returncode == 0 else None
+
+
 def in_words(machine: dict[str, Any]) -> str:
-    """One line of `description`'s answer, for a heading."""
+    """Two lines of `description`'s answer, for a heading: what is measured, and on what."""
+    ours = machine["tinycnn"]
+    parts = [f"tinycnn {ours['version']} in {ours['folder']}"]
+    if ours["commit"]:
+        parts.append(f"commit {ours['commit']}{', changed' if ours['changed'] else ''}")
+    parts.append(f"{ours['lanes']} lanes" if ours["lanes"] else "without Numba")
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['os']}, "
+        f"{', '.join(parts)}\n{machine['cpu']}, {machine['cores']} cores, {machine['os']}, "
         f"Python {machine['python']}, {versions}, {machine['date']}"
     )
 
@@ -58,13 +176,26 @@ def _cpu() -> str:
 
 
 def busy_seconds() -> float | None:
-    """Seconds that the cores have worked, for any process, since the start; None if not told."""
+    """Seconds that the cores of this process have worked, for anybody, since the start.
+
+    Also what a hypervisor took for its other guests. None if the system does not tell.
+    """
     statistics = Path("/proc/stat")
     if not statistics.exists():
         return None
-    user, nice, system, _idle, _wait, *interrupts = statistics.read_text().split()[1:8]
-    ticks = sum(map(int, (user, nice, system, *interrupts)))
-    return ticks / os.sysconf("SC_CLK_TCK")
+    cores = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    ticks = 0
+    for line in statistics.read_text().splitlines():
+        name, *numbers = line.split()
+        if name in cores:
+            user, nice, system, _idle, _wait, *others = map(int, numbers[:8])
+            ticks += user + nice + system + sum(others)
+    return ticks / os.sysconf("SC_CLK_TCK") or None  # sandboxes exist that count nothing
+
+
+def own_seconds() -> float:
+    """Seconds that cores have worked for this process and those of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def sgemm_peak(size: int = 2048, repeats: int = 10) -> float:

@@ -13,8 +13,6 @@ a file and goes on from there. Needs the `reference` extra.
 import argparse
 import json
 import math
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from competitors import keras_model
+from machine import Measurement
 
 import tinycnn
 from tinycnn.console import end_errors_in_one_line, positive_integer, say
@@ -167,8 +166,9 @@ if __name__ == "__main__":
     if args.what == "one":
         say(str(one_run(args.which, args.seed, args.data_dir)))
         sys.exit()
-    say(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    measurement = Measurement("keras", "tensorflow")
     if args.what == "losses":
         losses(args.data_dir, args.output)
     else:
         accuracy(args.data_dir, args.seeds, args.keras_runs, args.results)
+    measurement.end()

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 import numpy as np
-from machine import description, in_words, peak_memory
+from machine import Measurement, peak_memory
 
 from tinycnn.console import end_errors_in_one_line, positive_integer, say
 
@@ -96,7 +96,8 @@ if __name__ == "__main__":
         measure(args.measure, args.data_dir, args.epochs, args.seed, args.nudge)
         sys.exit()
 
-    say(f"{in_words(description())}\n")
+    measurement = Measurement()
+    say()
 
     with tempfile.TemporaryDirectory() as cache:
         cold, _ = run("-c", FIRST_BATCH, NUMBA_CACHE_DIR=cache)
@@ -136,3 +137,4 @@ if __name__ == "__main__":
         results["numba"]["seconds"]
     )
     say(f"numpy takes {ratio:.1f} times as long as numba")
+    measurement.end()

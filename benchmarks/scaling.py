@@ -14,7 +14,7 @@ import time
 
 import numba
 import numpy as np
-from machine import description, in_words, peak_memory
+from machine import Measurement, peak_memory
 
 from tinycnn import Rescaling, Sequential
 from tinycnn.console import end_errors_in_one_line, say
@@ -54,8 +54,8 @@ if __name__ == "__main__":
     parser.add_argument("--data-dir", help="folder with the four MNIST files")
     parser.add_argument("--memory", choices=["uint8", "float32"], help=argparse.SUPPRESS)
     args = parser.parse_args()
-    x, y = images(args.data_dir)
     if args.memory:
+        x, y = images(args.data_dir)
         if args.memory == "float32":
             x = x.astype("float32")
             x /= 255
@@ -65,13 +65,14 @@ if __name__ == "__main__":
         say(f"{peak_memory():.0f}")
         sys.exit()
 
-    say(in_words(description()))
+    measurement = Measurement()
     options = ["--data-dir", args.data_dir] if args.data_dir else []
     for kind in ("uint8", "float32"):
         command = [sys.executable, __file__, "--memory", kind, *options]
         peak = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
         say(f"peak memory, {kind} images: {peak} MB")
 
+    x, y = images(args.data_dir)
     x, y = x[:8192].astype("float32") / 255, y[:8192]
     model = compiled_network()
     seconds(model, x, y, 64)
@@ -96,3 +97,4 @@ if __name__ == "__main__":
     least = min(cost.values())
     for batch, microseconds in cost.items():
         say(f"batch {batch:5}: {microseconds:6.1f} us an image, {microseconds / least:.2f} of best")
+    measurement.end()

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from machine import Measurement
 
 from tinycnn import kernels, load_model
 from tinycnn.console import end_errors_in_one_line, positive_integer, say
@@ -56,6 +57,7 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=positive_integer, default=3)
     args = parser.parse_args()
 
+    measurement = Measurement()
     (x, y), _ = mnist.load_data(args.data_dir)
     x, y = x.astype("float32")[..., np.newaxis], to_categorical(y, 10)
     x /= 255
@@ -79,4 +81,5 @@ if __name__ == "__main__":
     growth = [last - first for first, last in zip(reports[0], reports[-1], strict=True)]
     grew = growth[0] >= ALLOWED_GROWTH or growth[1:] != [0, 0]
     say(f"growth after the first run: {growth[0]:+.1f} MB, {growth[1]} threads, {growth[2]} files")
+    measurement.end()
     sys.exit("something grew" if grew else 0)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from machine import Measurement
 
 from tinycnn import Sequential
 from tinycnn.console import end_errors_in_one_line, positive_integer, say
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the network")
     options = parser.parse_args()
 
+    measurement = Measurement()
     start = time.perf_counter()
     (x, y), _ = synthetic.load_data(train=options.train, test=10000, seed=0)
     seconds = time.perf_counter() - start
@@ -63,6 +65,7 @@ def main() -> None:
             for name in ("images-idx3", "labels-idx1")
         )
         report(f"MNIST's {title}", model, x, y)
+    measurement.end()
 
 
 if __name__ == "__main__":

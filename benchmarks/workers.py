@@ -22,12 +22,9 @@ Calls = dict[str, tuple[Callable[[], tuple[Array, ...]], tuple[Array, ...]]]
 
 
 def set_threads(threads: int) -> None:
-    """Every library that a worker loads from now on has this many threads, and chooses freely."""
+    """Every library that a worker loads from now on has this many threads."""
     for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         os.environ[f"{name}_NUM_THREADS"] = str(threads)
-    # Where these are set to get the same bits on any machine, sgemm may have half of its speed.
-    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-        os.environ.pop(name, None)
 
 
 class Worker:

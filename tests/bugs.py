@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from without_numba import need
+
 
 class Edit(NamedTuple):
     """In the source of `target` ("module:function" below tinycnn), `new` stands for `old`."""
@@ -51,6 +53,7 @@ class Bug(NamedTuple):
 @contextmanager
 def active(bug: Bug) -> Iterator[None]:
     """tinycnn with this bug in it; it shows on the rung `bug.rung`."""
+    need(bug.rung)
     healthy = [(function, function.__code__) for function in map(_function, _targets(bug))]
     try:
         for function, code in zip(map(_function, _targets(bug)), _patched(bug), strict=True):

@@ -4,12 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import other_sums
 import pytest
+from without_numba import NUMBA, need
 
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
+from tinycnn.utils import set_random_seed
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,6 +21,14 @@ ROOT = Path(__file__).parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+
+# Without Numba each process would say that it runs on NumPy, into what the tests read of it.
+if not NUMBA:
+    os.environ.setdefault("TINYCNN_KERNELS", "numpy")
+
+for setting in filter(None, os.environ.get("OTHER_SUMS", "").split(",")):
+    name, _, seed = setting.partition(":")
+    other_sums.replace(import_module(f"tinycnn.kernels.{name}"), int(seed))
 
 
 def pytest_sessionstart(session):
@@ -27,7 +39,8 @@ def pytest_sessionstart(session):
     """
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(kernels.__file__).parent)
     whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    if whole and not any(folder.rglob("*.nbc")):
+    whole = whole and not session.config.option.collectonly
+    if NUMBA and whole and not any(folder.rglob("*.nbc")):
         print("compiling the kernels, once on this machine: about 30 s", flush=True)
         command = [sys.executable, "-m", "pytest", "-q", "tests/test_adjoint.py", "-k"]
         halves = [
@@ -36,6 +49,18 @@ def pytest_sessionstart(session):
         ]
         for half in halves:
             half.wait()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup():
+    """Models that are given no seed have the same ones in every run, whatever ran before."""
+    set_random_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call():
+    """As for the fixtures."""
+    set_random_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,6 +74,7 @@ def ctrl_c():
 @pytest.fixture(params=["numpy", "numba"])
 def rung(request):
     """Runs the test once on each rung; an unusable compiled rung is a failure, not a fallback."""
+    need(request.param)
     with kernels.use(request.param):
         assert kernels.active() == request.param, "the compiled rung cannot be set up here"
         yield request.param

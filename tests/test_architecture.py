@@ -103,7 +103,7 @@ def name_of(file):
     return ".".join(part for part in parts if part != "__init__")
 
 
-MODULES = {name_of(file): ast.parse(file.read_text()) for file in FILES}
+MODULES = {name_of(file): ast.parse(file.read_text("utf-8")) for file in FILES}
 
 
 def walk(tree):
@@ -185,7 +185,7 @@ def test_imports_are_the_runtime_packages_or_the_standard_library(file):
 
 
 def test_runtime_packages_are_four():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     names = [dependency.split(">")[0].strip() for dependency in project["dependencies"]]
     assert sorted(names) == ["matplotlib", "numba", "numpy", "requests"]
 
@@ -314,7 +314,7 @@ def test_no_kernel_knows_the_network(name):
 )
 def test_texts_that_must_not_be(name, text):
     file = PACKAGE / f"{name.replace('.', '/')}.py"
-    assert text not in file.read_text()
+    assert text not in file.read_text("utf-8")
 
 
 def test_the_top_level_holds_what_it_should():

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from resumable import Decay, Memory, all_bits, data, network
+from without_numba import needs_numba
 
 from tinycnn import (
     SGD,
@@ -268,6 +269,7 @@ def test_resuming_another_training_is_an_error_that_names_it(train, path, change
     assert path.read_bytes() == file
 
 
+@needs_numba
 def test_the_rung_must_be_the_same(train, path, monkeypatch):
     train(epochs=1)
     from tinycnn import kernels

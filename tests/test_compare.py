@@ -15,6 +15,7 @@ import competitors
 import machine
 import numpy as np
 import pytest
+from without_numba import needs_numba
 
 from tinycnn import kernels
 from tinycnn.datasets import synthetic
@@ -162,6 +163,7 @@ def test_unequal_losses_are_refused_and_named(other):
     compare.prove_equal({**losses, "pytorch": [2.3, 2.0 + compare.TOLERANCE / 2]})
 
 
+@needs_numba
 def test_a_worker_that_lies_is_caught_before_any_time_is_told(digits, tmp_path):
     # Its learning rate is a tenth too large.
     shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks")
@@ -172,8 +174,8 @@ def test_a_worker_that_lies_is_caught_before_any_time_is_told(digits, tmp_path):
         self.model.optimizer.learning_rate *= 1.1
 """
     honest = '    rung = "numpy"\n'
-    assert honest in script.read_text()
-    script.write_text(script.read_text().replace(honest, honest + lie))
+    assert honest in script.read_text("utf-8")
+    script.write_text(script.read_text("utf-8").replace(honest, honest + lie), "utf-8")
     compare_script = script.with_name("compare.py")
     ended = run(digits, tmp_path, "--only", "numba", "numpy", script=compare_script)
     assert ended.returncode == 1
@@ -214,7 +216,7 @@ def test_without_peers_the_rungs_are_compared_and_the_way_to_the_peers_is_told(m
     printed = capsys.readouterr().out
     assert "\n  pip install -e '.[reference]'\n" in printed
     assert "Keras, TensorFlow, PyTorch" not in compare.INSTALL and "PyTorch" in printed
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
         "optional-dependencies"
     ]
     assert any(line.startswith("torch") for line in extras["reference"])
@@ -267,6 +269,7 @@ def checked(ended, output, names, close):
     return record
 
 
+@needs_numba
 def test_a_run_of_the_two_rungs(digits, tmp_path):
     ended = run(digits, tmp_path, "--only", "numpy", "numba", "--quick")
     # The same numbers in the same order, summed in float64.

@@ -5,12 +5,12 @@ import os
 import threading
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 from processes import ROOT, finish, finish_tests, start, start_tests
+from without_numba import compiled, numba, simd
 
-from tinycnn.kernels import compiled, reference, reference_layers, simd
+from tinycnn.kernels import reference, reference_layers
 
 jit_on = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing compiles")
 

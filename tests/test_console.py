@@ -78,7 +78,8 @@ def test_long_names_are_cut_not_wrapped(capsys, monkeypatch):
     assert "nnn…" in lines[4]
 
 
-def test_summary_of_a_model_without_a_shape(capsys):
+def test_summary_of_a_model_without_a_shape(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
     Sequential([Dense(2)]).summary()
     out = capsys.readouterr().out
     assert "?" in out

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from without_numba import needs_numba
+
+pytestmark = needs_numba
 
 HERE = Path(__file__).parent
 

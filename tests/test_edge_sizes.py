@@ -24,11 +24,11 @@ import numpy as np
 import pytest
 from covering import covering, everything
 from processes import finish_tests, start_tests
+from without_numba import compiled, simd
 
-from tinycnn.kernels import compiled, reference
-from tinycnn.kernels.simd import LANES
+from tinycnn.kernels import reference
 
-L = LANES
+L = LANES = simd.LANES
 P = 8  # rows of a tile; at 8 lanes the wide one has 4
 
 

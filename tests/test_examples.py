@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from without_numba import needs_numba
 
 from tinycnn import Conv2D, Dense, Flatten, ModelFileError, Sequential, kernels, load_model
 from tinycnn.console import end_errors_in_one_line
@@ -62,7 +63,7 @@ def test_every_example_is_tested():
     ]
 
 
-@pytest.mark.parametrize("kernels", ["numba", "numpy"])
+@pytest.mark.parametrize("kernels", [pytest.param("numba", marks=needs_numba), "numpy"])
 def test_the_main_example_leaves_a_picture_a_history_and_a_model(small, tmp_path, kernels):
     process = run(
         "mnist_cnn_classifier.py",

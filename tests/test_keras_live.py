@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras_live as live
-import numba
 import numpy as np
 import pytest
 from test_keras_trace import ACCURACY, ADAM, EXACT, FORWARD, GRADIENT, RUNGS, SGD, Row, shown
 from test_keras_trace import difference as absolute
+from without_numba import NUMBA, numba
 
 from tinycnn import Callback, Sequential, keras_weights, kernels, layers, losses, optimizers
 
@@ -76,12 +76,14 @@ def side_by_side():
     cores its threads and TensorFlow's would wait for each other in turns, 7 ms a kernel.
     """
     keras, _ = import_keras()
-    threads = numba.get_num_threads()
-    numba.set_num_threads(1)
+    threads = numba.get_num_threads() if NUMBA else 0
+    if NUMBA:
+        numba.set_num_threads(1)
     try:
         yield
     finally:
-        numba.set_num_threads(threads)
+        if NUMBA:
+            numba.set_num_threads(threads)
         start("float32")
         keras.utils.clear_session()
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from without_numba import compiled
 
-from tinycnn.kernels import compiled, reference
+from tinycnn.kernels import reference
 
 RUNGS = [reference, compiled]
 # Sums of up to a few hundred terms of size 1: rounding leaves about sqrt(terms) * eps * max|sum|,

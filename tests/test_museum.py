@@ -27,6 +27,7 @@ import test_keras_optimizers
 import test_keras_trace
 import test_layers
 import wrong_layers
+from without_numba import need
 
 from tinycnn import (
     SGD,
@@ -344,6 +345,7 @@ def test_the_museum_is_as_large_as_it_says():
 
 @pytest.mark.parametrize("bug", bugs.BUGS.values(), **by_name)
 def test_every_patch_applies_and_is_undone(bug):
+    need(bug.rung)
     functions = [bugs._function(edit.target) for edit in bug.edits]
     before = [function.__code__ for function in functions]
     with bugs.active(bug):

@@ -22,7 +22,7 @@ def test_it_opens_with_a_sentence_a_picture_and_the_two_commands():
 
 def test_ci_runs_exactly_the_readmes_test_command():
     command = [text.strip() for language, text in BLOCKS if language == "sh"][1]
-    assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+    assert command in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
 
 
 def test_the_snippet_has_fifteen_lines_and_runs(monkeypatch, capsys):

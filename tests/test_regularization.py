@@ -207,6 +207,8 @@ def test_the_network_learns(rung):
         ]
     )
     network.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
-    network.optimizer.learning_rate = 0.01
-    network.fit(x, labels, batch_size=20, epochs=15, verbose=0)
+    # Each processor's rounding is another training. With these numbers 60 seeds of 60 had all 200
+    # right; with twice the rate and 15 epochs one of 60 had 191.
+    network.optimizer.learning_rate = 0.005
+    network.fit(x, labels, batch_size=20, epochs=20, verbose=0)
     assert network.evaluate(x, labels, verbose=0)[1] > 0.95

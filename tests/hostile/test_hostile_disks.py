@@ -142,7 +142,7 @@ def test_a_folder_is_for_one_training_at_a_time(tmp_path):
 
 def test_every_example_that_trains_claims_its_folder():
     for example in (ROOT / "examples").glob("*.py"):
-        text = example.read_text()
+        text = example.read_text("utf-8")
         trains = ".fit(" in text or "optimizer.update" in text
         if "--output-dir" in text and trains:
             assert "claim_folder(args.output_dir)" in text, example.name

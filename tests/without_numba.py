@@ -1,0 +1,40 @@
+"""Where Numba is not installed, tests of the compiled rung are skipped by name: "needs numba".
+
+pyproject.toml asks for Numba only where it has builds; elsewhere tinycnn runs on the reference
+rung, and so does its suite. Tests import `numba`, `compiled` and `simd` from here. Without Numba
+these are stand-ins, and the first use of one skips the test, or the whole file if it is at its top.
+That Numba is installed and the compiled rung can't be set up remains a failure.
+"""
+
+import importlib.util
+
+import pytest
+
+NUMBA = importlib.util.find_spec("numba") is not None
+REASON = "needs numba"
+needs_numba = pytest.mark.skipif(not NUMBA, reason=REASON)
+
+
+class Absent:
+    """A module that is not there."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):  # pytest and Python look for these in everything
+            raise AttributeError(name)
+        pytest.skip(REASON, allow_module_level=True)
+
+
+def need(rung):
+    """Skips the test if it is about the compiled rung and there is none."""
+    if rung == "numba" and not NUMBA:
+        pytest.skip(REASON)
+
+
+if NUMBA:
+    import numba
+
+    from tinycnn.kernels import compiled, simd
+else:
+    numba = compiled = simd = Absent()
+
+__all__ = ["NUMBA", "compiled", "need", "needs_numba", "numba", "simd"]
