@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from tinycnn.arguments import shown
+from tinycnn.arguments import printable, shown
 from tinycnn.errors import TinyCNNError
 
 BAR_CELLS = 20
@@ -63,14 +63,15 @@ def _write(stream: str, text: str) -> None:
     if file is None:
         return
     try:
-        file.write(_encodable(text, getattr(file, "encoding", None)))
+        file.write(_encodable(text, _encoding(file)))
         flush = getattr(file, "flush", None)
         if flush is not None:
             flush()
     except BrokenPipeError:
         _send_to_nowhere(file)
-    except (OSError, ValueError, AttributeError, TypeError):
-        # A full disk, a closed file, an object that is not quite one.
+    except Exception:
+        # A full disk, a closed file, a console that was deleted: an object of anybody's may raise
+        # anything here, and none of it is worth the work that is going on.
         return
 
 
@@ -101,13 +102,21 @@ def is_terminal() -> bool:
     """Whether stdout is a terminal, so that a line can be redrawn."""
     try:
         return bool(sys.stdout.isatty())
-    except (AttributeError, ValueError, OSError):  # there is none, or it is closed
+    except Exception:  # there is none, or it is closed, or it is not quite a stream: see `_write`
         return False
 
 
 def _draws(text: str) -> bool:
     """Whether stdout's encoding can carry the text."""
-    return _encodable(text, getattr(sys.stdout, "encoding", None)) == text
+    return _encodable(text, _encoding(sys.stdout)) == text
+
+
+def _encoding(file: Any) -> Any:
+    """What a stream says that its encoding is; None if it says nothing."""
+    try:
+        return getattr(file, "encoding", None)
+    except Exception:  # a property of an object of anybody's
+        return None
 
 
 def is_live(verbose: str | int) -> bool:
@@ -224,7 +233,7 @@ class EpochLine:
 
     def _rest(self, step: int, now: float, values: Mapping[str, Any]) -> str:
         parts = [_per_step(self._seconds_per_step(step, now))]
-        parts += [f"{name}: {_value(value)}" for name, value in values.items()]
+        parts += [f"{printable(name)}: {_value(value)}" for name, value in values.items()]
         return " - ".join(parts)
 
 
@@ -247,7 +256,10 @@ def _per_step(seconds: float) -> str:
 
 def _value(value: Any) -> str:
     if not isinstance(value, numbers.Real):  # a callback may log anything
-        return "".join(c if c.isprintable() else "?" for c in " ".join(f"{value!s:.40}".split()))
+        try:
+            return printable(" ".join(str(value).split()), 40)
+        except Exception:  # of a class of the user's
+            return f"a {type(value).__name__}"
     try:
         number = float(value)
     except OverflowError:  # an integer beyond 1.8e308

@@ -100,7 +100,21 @@ STREAMS = {
     "value error": lambda: Raises(ValueError("I/O operation on closed file")),
     "an encoding that nobody knows": lambda: type("Odd", (OnlyWrite,), {"encoding": "klingon"})(),
     "no encoding": lambda: type("Odd", (OnlyWrite,), {"encoding": None})(),
+    "a console that was deleted": lambda: Raises(RuntimeError("Internal C++ object deleted")),
+    "nothing that is expected": lambda: Raises(KeyError("stdout")),
+    "not implemented": lambda: Raises(NotImplementedError()),
+    "an encoding that raises": lambda: OddEncoding(),
+    "isatty is no method": lambda: type("Odd", (OnlyWrite,), {"isatty": True})(),
 }
+
+
+class OddEncoding(OnlyWrite):
+    @property
+    def encoding(self):
+        raise RuntimeError("gone")
+
+    def isatty(self):
+        return True
 
 
 @pytest.mark.parametrize("kind", STREAMS)
@@ -136,6 +150,26 @@ def test_anything_may_be_in_the_logs(value, verbose, capsys):
     out = capsys.readouterr().out
     assert out.count("mine: ") == 2
     assert "\x1b[2J" not in out
+
+
+class Unspeakable:
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+def test_nor_do_names_and_things_without_words_end_it(verbose, capsys):
+    class Logs(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["\x1b[31mname\x1b]0;x\x07"] = 1.0
+            logs["thing"] = Unspeakable()
+
+    model = Sequential([Input((2,)), Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+    model.fit(np.ones((2, 2)), np.ones((2, 1)), verbose=verbose, callbacks=[Logs()])
+    out = capsys.readouterr().out
+    assert "?[31mname?]0;x?: 1.0000" in out
+    assert "thing: a Unspeakable" in out
 
 
 def test_a_reader_that_leaves_does_not_end_the_work(tmp_path):
