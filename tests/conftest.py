@@ -41,7 +41,7 @@ def pytest_sessionstart(session):
     whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
     whole = whole and not session.config.option.collectonly
     if NUMBA and whole and not any(folder.rglob("*.nbc")):
-        print("compiling the kernels, once on this machine: about 30 s", flush=True)
+        print("compiling the kernels, once on this machine", flush=True)
         command = [sys.executable, "-m", "pytest", "-q", "tests/test_adjoint.py", "-k"]
         halves = [
             subprocess.Popen([*command, f"numba and {dtype}"], cwd=ROOT, stdout=subprocess.DEVNULL)

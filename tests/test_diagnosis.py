@@ -144,7 +144,10 @@ def test_a_layer_whose_gradient_is_not_finite_is_located(place, rung):
     model = network(place)
     said = message(model, AtStep(plant))
     assert "a gradient is not finite in epoch 2, batch 3, " in said
-    assert f": the gradient by the input of layer {place + 1} of 8, Spoil(spoil), " in said
+    assert (
+        f": the gradient with respect to the input of layer {place + 1} of 8, Spoil(spoil), "
+        in said
+    )
     assert HIGH not in said
     # It was found before the update.
     assert model.fingerprint() == weights_after(BAD_STEP, place)
@@ -174,7 +177,7 @@ def test_the_gradient_by_the_first_weights_is_checked_itself(rung):
     model.compile("adam", "categorical_crossentropy")
     model.layers[0].now = "gradient"
     before = model.fingerprint()
-    said = "a gradient is not finite. .*: the gradient by the kernel of layer 1 of 1, Spoiled"
+    said = "a gradient is not finite. .*: the gradient with respect to the kernel of layer 1 of 1"
     with pytest.raises(NumericalError, match=said):
         model.train_on_batch(X[:4, 0, :4, 0], Y[:4])
     assert (model.fingerprint(), model.steps_trained) == (before, 0)

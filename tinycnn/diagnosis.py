@@ -85,9 +85,9 @@ def _tensors(model: "Trainer", x: Array, y: Array) -> Iterator[tuple[str, str, A
         dx, from_logits = backward(dy), False
         for parameter in layer.parameters:
             if parameter.trainable and parameter.grad is not None:
-                name = f"the gradient by the {parameter.name} of {names[layer]}"
+                name = f"the gradient with respect to the {parameter.name} of {names[layer]}"
                 yield "gradient", name, parameter.grad
         if dx is None:
             return
-        yield "gradient", f"the gradient by the input of {names[layer]}", dx
+        yield "gradient", f"the gradient with respect to the input of {names[layer]}", dx
         dy = dx

@@ -233,7 +233,7 @@ class LambdaCallback(Callback):
 
 
 def number_of(value: Any) -> float | None:
-    """`value` of the logs as a float; None if it is no number: callbacks log what they like."""
+    """`value` of the logs as a float; None if it is not a number, as callbacks log anything."""
     if not isinstance(value, SupportsFloat) or (isinstance(value, np.ndarray) and value.ndim):
         return None
     try:

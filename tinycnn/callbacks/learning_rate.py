@@ -71,7 +71,7 @@ class ReduceLROnPlateau(Monitor):
         cooldown: epochs after a reduction in which nothing is counted.
         min_lr: the learning rate is never reduced below this.
 
-    The logs get the epoch's "learning_rate". A NaN is no improvement, unlike in Keras.
+    The logs get the epoch's "learning_rate". A NaN is not an improvement, unlike in Keras.
 
     Raises:
         ValueError: for an argument out of range.

@@ -121,7 +121,7 @@ class EarlyStopping(Monitor):
             it ends. The optimizer's state is left as it is.
         start_from_epoch: epochs to let pass before watching.
 
-    A NaN is no improvement, unlike in Keras; if nothing else came, no weights are restored.
+    A NaN is not an improvement, unlike in Keras; if nothing else came, no weights are restored.
 
     Attributes:
         wait: epochs since the last improvement.
