@@ -384,7 +384,7 @@ ROWS = {
         "`x` finite NaN sample 0",
     ),
     "objects": (lambda: fit(X.astype(object)), ValueError, "`x` numbers object"),
-    "nothing": (lambda: fit(None), ValueError, "`x` numbers object"),
+    "nothing": (lambda: fit(None), ValueError, "`x` missing x=None"),
     "text": (lambda: fit(["a", "b"]), ValueError, "`x` numbers <U1"),
     "targets as text": (lambda: fit(y=["a"] * 6), ValueError, "`y` numbers <U1"),
     "ragged": (lambda: fit([[1], [1, 2]]), ValueError, "`x` regular array"),
