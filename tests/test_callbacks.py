@@ -274,6 +274,24 @@ def test_an_error_in_the_function_is_not_swallowed(small_model, small_data):
 # --- CSVLogger ------------------------------------------------------------------------------------
 
 
+def test_a_training_without_an_epoch_leaves_the_old_log(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("epoch,loss\n0,1.5\n")
+    logger = CSVLogger(path)
+    logger.on_train_begin()
+    logger.on_train_end()
+    assert path.read_text() == "epoch,loss\n0,1.5\n"
+    logger.on_train_begin()
+    logger.on_epoch_end(0, {"loss": 2.0})
+    assert path.read_text().splitlines() == ["epoch,loss,val_loss", "0,2.0,NA"]
+
+
+@pytest.mark.parametrize("separator", ["", "ab", 3, "\n", ".", "1", '"'])
+def test_a_separator_that_no_reader_could_tell_is_refused(separator):
+    with pytest.raises(ValueError, match="one character that can't stand in a number"):
+        CSVLogger("log.csv", separator=separator)
+
+
 def test_a_csv_file_is_keras_s(tmp_path):
     path = tmp_path / "log.csv"
     logger = CSVLogger(path, separator=";")

@@ -191,3 +191,24 @@ def test_what_is_as_good_as_an_array(x):
 
 def test_a_mask_that_hides_nothing_is_no_mask():
     model().fit(np.ma.masked_equal(X, 5), Y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda v: tinycnn.layers.Dense(2, use_bias=v), "use_bias"),
+        (lambda v: tinycnn.layers.Conv2D(2, 3, use_bias=v), "use_bias"),
+        (lambda v: tinycnn.layers.BatchNormalization(center=v), "center"),
+        (lambda v: tinycnn.layers.BatchNormalization(scale=v), "scale"),
+        (lambda v: tinycnn.optimizers.SGD(momentum=0.9, nesterov=v), "nesterov"),
+        (lambda v: tinycnn.optimizers.RMSprop(centered=v), "centered"),
+        (lambda v: tinycnn.callbacks.EarlyStopping(restore_best_weights=v), "restore_best_weights"),
+        (lambda v: tinycnn.callbacks.ModelCheckpoint("a.npz", save_best_only=v), "save_best_only"),
+        (lambda v: tinycnn.callbacks.Checkpoint("c.npz", resume=v), "resume"),
+        (lambda v: tinycnn.callbacks.CSVLogger("a.csv", append=v), "append"),
+    ],
+)
+@pytest.mark.parametrize("value", ["False", "no", None, 0])
+def test_a_text_is_no_truth_value(make, name, value):
+    with pytest.raises(ValueError, match=rf"`{name}` must be True or False\. Received: {name}="):
+        make(value)

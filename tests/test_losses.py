@@ -276,3 +276,9 @@ def test_a_foreign_layer_may_have_an_activation_of_its_own(numpy_rung):
         model.compile("sgd", "categorical_crossentropy")
         # Four equal scores, or four probabilities of 1/4: ln 4 either way, to float32's rounding.
         assert model.evaluate(x, y, verbose=0) == pytest.approx(1.3862944, rel=1e-6)
+
+
+@pytest.mark.parametrize("value", ["False", None, 0, []])
+def test_from_logits_is_true_or_false(value):
+    with pytest.raises(ValueError, match=r"`from_logits` must be True or False. Received"):
+        SparseCategoricalCrossentropy(from_logits=value)

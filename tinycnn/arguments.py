@@ -88,7 +88,9 @@ def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf
         ValueError: for anything else.
     """
     try:
-        result = math.nan if isinstance(value, str | bytes) else float(value)
+        # An array of one number is refused by NumPy's newer versions, and taken by the older.
+        odd = isinstance(value, str | bytes) or np.ndim(value) > 0
+        result = math.nan if odd else float(value)
     except (TypeError, ValueError, OverflowError):
         result = math.nan
     if not (low <= result < high and math.isfinite(result)):
@@ -97,6 +99,17 @@ def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf
             limits = f"in [{low:g}, {high:g})"
         raise ValueError(f"`{name}` must be {limits}. Received: {name}={shown(value)}")
     return result
+
+
+def truth(value: Any, name: str) -> bool:
+    """`value` as True or False; no other value is taken, as "False" would count as True.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={shown(value)}")
+    return bool(value)
 
 
 def positive(value: Any, name: str) -> float:

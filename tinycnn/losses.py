@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import one_of
+from tinycnn.arguments import one_of, truth
 from tinycnn.refusals import Strict
 from tinycnn.utils import Array
 
@@ -75,7 +75,7 @@ class _Crossentropy(Loss):
 
     def __init__(self, from_logits: bool = False) -> None:
         super().__init__()
-        self.from_logits = from_logits
+        self.from_logits = truth(from_logits, "from_logits")
 
     def on_logits(self) -> Loss:
         """This loss with `from_logits=True`."""

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn import console, kernels, serialization
-from tinycnn.arguments import integer, number, printable
+from tinycnn.arguments import integer, number, printable, truth
 from tinycnn.callbacks.base import Callback, History, Logs, number_of
 from tinycnn.errors import ModelFileError
 from tinycnn.interrupt import Interrupt
@@ -111,7 +111,7 @@ class Checkpoint(Callback):
         if self.path.suffix != ".npz":
             raise ValueError(f"`path` must end in .npz. Received: path={str(path)!r}")
         self.every_seconds = number(every_seconds, "every_seconds", low=0.0)
-        self.resume = bool(resume)
+        self.resume = truth(resume, "resume")
         self.last_good: str | None = None  # the newest state that is on the disk, in words
 
     def open(self, run: Run, settings: dict[str, Any], data: Mapping[str, Array]) -> None:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tinycnn import console
+from tinycnn.arguments import truth
 from tinycnn.callbacks.base import Callback, Logs
+
+FORBIDDEN = '0123456789+-.eEnaifNA"\r\n\0'  # parts of numbers, of nan, inf and NA; CSV's own
 
 
 class CSVLogger(Callback):
@@ -18,13 +21,15 @@ class CSVLogger(Callback):
     Args:
         filename: of the file.
         separator: between two values.
-        append: go on with the file, in its columns, if it is there; otherwise it is replaced.
+        append: go on with the file, in its columns, if it is there; otherwise the first epoch's
+            line replaces it, so that a training without an epoch leaves it as it was.
 
     The columns are the epoch, from 0, and the names in the first epoch's logs, sorted; a value that
     is missing later is NA. As in Keras there are val_ columns without a validation too, all NA.
 
     Raises:
-        ValueError: when training begins, for a file to append to that is no such log.
+        ValueError: for a separator that is not one character, or could stand in a number; when
+            training begins, for a file to append to that is no such log.
         OSError: when training begins, if it can't be written. Later, on a full disk, a notice says
             so and the training goes on.
     """
@@ -33,12 +38,17 @@ class CSVLogger(Callback):
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
         self.filename = Path(filename)
+        if not isinstance(separator, str) or len(separator) != 1 or separator in FORBIDDEN:
+            raise ValueError(
+                "`separator` must be one character that can't stand in a number, such as ',' or "
+                f"';'. Received: separator={separator!r}"
+            )
         self.separator = separator
-        self.append = bool(append)
+        self.append = truth(append, "append")
         self._names: list[str] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Empty the file, or read its columns."""
+        """Read the columns of a file to append to; check that it can be written."""
         self._names = []
         if self.append and self.filename.exists():
             with open(self.filename, newline="", encoding="utf-8") as file:
@@ -50,20 +60,22 @@ class CSVLogger(Callback):
                 )
             self._names = header[1:]
         else:
-            self.filename.write_bytes(b"")
+            open(self.filename, "ab").close()  # whether it can be written shows now
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Add a line."""
         logs = logs or {}
         rows: list[list[Any]] = []
+        mode = "a"
         if not self._names:
             self._names = sorted(logs)
             if not any(name.startswith("val_") for name in logs):
                 self._names += [f"val_{name}" for name in sorted(logs)]
             rows.append(["epoch", *self._names])
+            mode = "w" if not self.append else "a"
         rows.append([epoch, *(logs.get(name, "NA") for name in self._names)])
         try:
-            with open(self.filename, "a", newline="", encoding="utf-8") as file:
+            with open(self.filename, mode, newline="", encoding="utf-8") as file:
                 csv.writer(file, delimiter=self.separator).writerows(rows)
         except OSError as error:
             console.notice(

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn import console, serialization
-from tinycnn.arguments import integer, number, one_of, shown
+from tinycnn.arguments import integer, number, one_of, shown, truth
 from tinycnn.callbacks.base import Callback, Logs, number_of
 from tinycnn.metrics import ACCURACY
 from tinycnn.utils import Array
@@ -147,7 +147,7 @@ class EarlyStopping(Monitor):
         super().__init__(monitor, mode, min_delta, verbose)
         self.patience = integer(patience, "patience", least=0)
         self.baseline = None if baseline is None else number(baseline, "baseline")
-        self.restore_best_weights = bool(restore_best_weights)
+        self.restore_best_weights = truth(restore_best_weights, "restore_best_weights")
         self.start_from_epoch = integer(start_from_epoch, "start_from_epoch", least=0)
         self.on_train_begin()
 
@@ -221,7 +221,7 @@ class ModelCheckpoint(Monitor):
         if not self.filepath.endswith(".npz"):
             raise ValueError(f"`filepath` must end in .npz. Received: filepath={filepath!r}")
         self._fields = _fields(self.filepath)
-        self.save_best_only = bool(save_best_only)
+        self.save_best_only = truth(save_best_only, "save_best_only")
         if initial_value_threshold is not None:
             self.best = number(initial_value_threshold, "initial_value_threshold")
 

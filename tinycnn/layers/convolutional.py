@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels, regularizers
-from tinycnn.arguments import pair, size
+from tinycnn.arguments import pair, size, truth
 from tinycnn.geometry import checked_padding, output_size
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import Activated, checked
@@ -66,7 +66,7 @@ class Conv2D(Activated):
         self.strides = pair(strides, "strides")
         self.padding = checked_padding(padding)
         self.activation = checked(activation)
-        self.use_bias = use_bias
+        self.use_bias = truth(use_bias, "use_bias")
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = regularizers.get(kernel_regularizer)

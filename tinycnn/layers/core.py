@@ -11,7 +11,7 @@ import numpy as np
 
 from tinycnn import kernels, regularizers
 from tinycnn.arguments import shape as checked_shape
-from tinycnn.arguments import size
+from tinycnn.arguments import size, truth
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import Activated, checked
 from tinycnn.layers.base import Layer, Shape
@@ -102,7 +102,7 @@ class Dense(Activated):
         super().__init__(**kwargs)
         self.units = size(units, "units")
         self.activation = checked(activation)
-        self.use_bias = use_bias
+        self.use_bias = truth(use_bias, "use_bias")
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = regularizers.get(kernel_regularizer)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import number
+from tinycnn.arguments import number, truth
 from tinycnn.layers.base import Layer, Shape
 from tinycnn.utils import Array
 
@@ -55,8 +55,8 @@ class BatchNormalization(Layer):
         super().__init__(**kwargs)
         self.momentum = number(momentum, "momentum", 0.0, 1.0)
         self.epsilon = number(epsilon, "epsilon", low=0.0)
-        self.center = center
-        self.scale = scale
+        self.center = truth(center, "center")
+        self.scale = truth(scale, "scale")
 
     def build(
         self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"

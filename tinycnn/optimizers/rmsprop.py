@@ -6,7 +6,7 @@ The arithmetic is `rmsprop_update` in kernels/reference.py. Source: keras/src/op
 from typing import Any, Unpack
 
 from tinycnn import kernels
-from tinycnn.arguments import number
+from tinycnn.arguments import number, truth
 from tinycnn.optimizers.base import Common, Optimizer
 from tinycnn.optimizers.schedules import LearningRateSchedule
 from tinycnn.utils import Array
@@ -40,7 +40,7 @@ class RMSprop(Optimizer):
         self.rho = number(rho, "rho", 0.0, 1.0)
         self.momentum = number(momentum, "momentum", 0.0, 1.0)
         self.epsilon = number(epsilon, "epsilon", low=0.0)
-        self.centered = bool(centered)
+        self.centered = truth(centered, "centered")
         self.slots = (
             "mean_square",
             *(("velocity",) if momentum else ()),

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from tinycnn.arguments import integer, number, positive
+from tinycnn.arguments import integer, number, positive, truth
 from tinycnn.keywords import Named
 
 
@@ -71,7 +71,7 @@ class ExponentialDecay(LearningRateSchedule):
         self.initial_learning_rate = number(initial_learning_rate, "initial_learning_rate", low=0.0)
         self.decay_steps = positive(decay_steps, "decay_steps")
         self.decay_rate = number(decay_rate, "decay_rate", low=0.0)
-        self.staircase = bool(staircase)
+        self.staircase = truth(staircase, "staircase")
 
     def __call__(self, step: int) -> float:
         """The learning rate of step number `step`, counted from 0."""
@@ -231,7 +231,7 @@ class PolynomialDecay(LearningRateSchedule):
         self.decay_steps = positive(decay_steps, "decay_steps")
         self.end_learning_rate = number(end_learning_rate, "end_learning_rate", low=0.0)
         self.power = number(power, "power", low=0.0)
-        self.cycle = bool(cycle)
+        self.cycle = truth(cycle, "cycle")
 
     def __call__(self, step: int) -> float:
         """The learning rate of step number `step`, counted from 0."""

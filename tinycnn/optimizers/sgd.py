@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import number
+from tinycnn.arguments import number, truth
 from tinycnn.optimizers.base import Common, Optimizer
 from tinycnn.optimizers.schedules import LearningRateSchedule
 from tinycnn.utils import Array
@@ -39,7 +39,7 @@ class SGD(Optimizer):
     ) -> None:
         super().__init__(learning_rate, **common)
         self.momentum = number(momentum, "momentum", 0.0, 1.0)
-        self.nesterov = bool(nesterov)
+        self.nesterov = truth(nesterov, "nesterov")
         self.slots = ("velocity",) if momentum else ()
 
     def update_step(  # type: ignore[override]
