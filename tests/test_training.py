@@ -5,6 +5,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
+import tinycnn
 from tinycnn import (
     SGD,
     Adam,
@@ -689,3 +690,17 @@ def test_same_seed_same_bits_other_seed_other_bits(rung):
     for weight, same, other in zip(weights, weights_again, others, strict=True):
         np.testing.assert_array_equal(weight, same)
         assert not np.array_equal(weight, other)
+
+
+@pytest.mark.parametrize("cut", [lambda dy: dy[:1], lambda dy: dy[0], lambda dy: None])
+def test_a_loss_whose_gradient_has_another_shape_is_refused(cut):
+    class Cut(tinycnn.losses.MeanSquaredError):
+        def backward(self):
+            return cut(super().backward())
+
+    model = tinycnn.Sequential([tinycnn.layers.Dense(3, activation="softmax", input_shape=(4,))])
+    model.compile("sgd", Cut())
+    weights = model.get_weights()
+    with pytest.raises(ValueError, match=r"Cut\.backward must return the gradient .* \(6, 3\)"):
+        model.train_on_batch(np.ones((6, 4), np.float32), np.ones((6, 3), np.float32))
+    assert all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights(), strict=True))

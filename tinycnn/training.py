@@ -207,7 +207,13 @@ class Trainer(Strict):
             self.seed_noise()
         y_pred = self.forward(x, training)
         loss, value, from_logits = self.loss_taken(y, y_pred)
-        self.backward(loss.backward(), from_logits, needs_dx=False)
+        dy = loss.backward()
+        if np.shape(dy) != y_pred.shape:  # one row would be broadcast to all samples
+            raise ValueError(
+                f"{type(loss).__name__}.backward must return the gradient with respect to y_pred, "
+                f"of shape {y_pred.shape}. Received: an array of shape {np.shape(dy)}"
+            )
+        self.backward(dy, from_logits, needs_dx=False)
         for p in self.parameters:
             if p.regularizer and p.grad is not None:
                 p.grad = p.grad + p.regularizer.gradient(p.value)
