@@ -462,3 +462,15 @@ def test_the_checkpointed_attributes_are_all_that_a_resumed_one_needs(make, stop
         assert getattr(second, name) == getattr(whole, name)
     assert model.optimizer.learning_rate == rates[-1]
     assert model.events == [e for e in events if e[0] == "restored" or e[1] >= stop]
+
+
+def test_a_log_that_could_not_be_begun_is_begun_by_the_next_epoch(tmp_path):
+    path = tmp_path / "log.csv"
+    logger = CSVLogger(path)
+    logger.on_train_begin()
+    path.unlink()
+    path.mkdir()  # nothing can be written here
+    logger.on_epoch_end(0, {"loss": 2.0})
+    path.rmdir()
+    logger.on_epoch_end(1, {"loss": 1.0})
+    assert path.read_text().splitlines() == ["epoch,loss,val_loss", "1,1.0,NA"]

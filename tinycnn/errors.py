@@ -18,7 +18,7 @@ class ModelFileError(TinyCNNError, ValueError):
 
 
 class PictureError(TinyCNNError, ValueError):
-    """A file is no picture that can be read, or no digit is to be seen in the picture."""
+    """A file is not a picture that can be read, or shows no digit."""
 
 
 class DownloadError(TinyCNNError, OSError):

@@ -78,6 +78,8 @@ class CSVLogger(Callback):
             with open(self.filename, mode, newline="", encoding="utf-8") as file:
                 csv.writer(file, delimiter=self.separator).writerows(rows)
         except OSError as error:
+            if len(rows) == 2:
+                self._names = []  # the columns are not in the file: the next epoch writes them
             console.notice(
                 f"*** EPOCH {epoch} NOT LOGGED in {self.filename} ({error}). "
                 "The training goes on. ***"

@@ -436,7 +436,7 @@ def conv2d_backward(
 def input_gradient(
     dy: Array, y: Array | None, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
 ) -> Array:
-    """The gradient by x; `before` are the rows and columns of padding above and left of x.
+    """The gradient with respect to x; `before` is the padding (rows, columns) above and left of x.
 
     Along one axis, padded pixel h = i*S + u was multiplied by kernel row u for output i. Write
     u = r + S*a and h = r + S*q with r < S: then i = q - a. So the pixels of phase r see only the
@@ -555,7 +555,7 @@ def kernel_gradients(
 ) -> tuple[Array, Array]:
     """dkernel (flat) and dbias, from a padded x; with relu's output `y`, dy counts where y > 0.
 
-    With `winners`, dy is the gradient by the pool's outputs.
+    With `winners`, dy is the gradient with respect to the pool's outputs.
     """
     pooled = winners is not None  # it may be empty: an image too small for a single pool
     winners = NO_WINNERS if winners is None else winners
