@@ -37,8 +37,9 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 pytestmark = [
     pytest.mark.reference,
-    # Both are right: a softmax over one channel is drawn now and then, and images of normal noise.
+    # All are right: a softmax over one channel is drawn now and then, and images of normal noise.
     pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*a softmax over one unit is always 1:UserWarning"),
     pytest.mark.filterwarnings("ignore:the images hold values up to:UserWarning"),
     # Keras 3.15's variables under NumPy 2, when it saves them.
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning"),
