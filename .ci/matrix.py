@@ -130,9 +130,10 @@ def has_avx512() -> bool:
 
 
 def newest_python() -> str:
-    """The highest python3.x on the PATH."""
+    """The highest python3.x on the PATH that runs: a version manager's shim may refuse to."""
     for minor in range(20, 10, -1):
-        if found := shutil.which(f"python3.{minor}"):
+        found = shutil.which(f"python3.{minor}")
+        if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
             return found
     return sys.executable
 

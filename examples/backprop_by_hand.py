@@ -6,12 +6,15 @@ product, relu stops what was not positive, the pool sends its gradient to the on
 (there is a tie to see it by), and col2im adds up what several windows say about the same pixel.
 """
 
+import argparse
+
 import numpy as np
 
 from tinycnn import Conv2D, MaxPooling2D, kernels
 from tinycnn.console import say
 from tinycnn.kernels.reference import col2im, im2col
 
+argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
 kernels.use("numpy")  # the reference rung: plain NumPy, the one to read
 
 

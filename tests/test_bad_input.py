@@ -197,12 +197,12 @@ ROWS = {
     "scale as text": (lambda: Rescaling("1/255"), ValueError, "`scale` scale='1/255'"),
     "unknown argument": (lambda: Conv2D(8, 3, dilation_rate=2), TypeError, "dilation_rate"),
     "initializer": (
-        lambda: Sequential([Input((2,)), Dense(2, kernel_initializer="glorot")]),
+        lambda: Dense(2, kernel_initializer="glorot"),
         ValueError,
         "unknown initializer glorot_uniform he_normal 'glorot'",
     ),
     "initializer list": (
-        lambda: Sequential([Input((2,)), Dense(2, kernel_initializer=["zeros"])]),
+        lambda: Conv2D(2, 2, kernel_initializer=["zeros"]),
         ValueError,
         "unknown initializer ['zeros']",
     ),
@@ -247,6 +247,11 @@ ROWS = {
     "no layers": (lambda: Sequential().build((2,)), ValueError, "no layers"),
     "no layers to predict": (lambda: Sequential().predict(X), ValueError, "no layers"),
     "not a layer": (lambda: Sequential([Dense]), ValueError, "layers Received Dense"),
+    "a layer for a list": (
+        lambda: Sequential(Dense(2)),
+        ValueError,
+        "list of layers Received Dense",
+    ),
     "text for a layer": (lambda: Sequential(["dense"]), ValueError, "layers 'dense'"),
     "layer used twice": (used_twice, ValueError, "already in this model Dense(dense)"),
     "name used twice": (

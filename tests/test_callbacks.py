@@ -10,6 +10,7 @@ from callback_driver import NAN, drive
 
 from tinycnn import SGD, ModelFileError, callbacks, load_model
 from tinycnn.callbacks import (
+    Checkpoint,
     CSVLogger,
     EarlyStopping,
     LambdaCallback,
@@ -271,6 +272,12 @@ def test_an_error_in_the_function_is_not_swallowed(small_model, small_data):
         small_model().fit(*small_data(4), callbacks=[LearningRateScheduler(schedule)], verbose=0)
 
 
+@pytest.mark.parametrize("schedule", [3, None, "cosine"])
+def test_a_schedule_is_a_function(schedule):
+    with pytest.raises(TypeError, match="`schedule` must be a function"):
+        LearningRateScheduler(schedule)
+
+
 # --- CSVLogger ------------------------------------------------------------------------------------
 
 
@@ -331,6 +338,32 @@ def test_a_csv_file_grows_with_the_training(small_model, small_data, tmp_path):
     for epoch, row in enumerate(rows):
         values = [history.history[name][epoch] for name in header[1:]]
         assert [float(cell) for cell in row] == [epoch, *values]  # to the last bit
+
+
+def test_a_log_goes_on_where_a_resumed_training_does(small_model, small_data, tmp_path):
+    """It was replaced by the first epoch after the resume."""
+    path, checkpoint = tmp_path / "log.csv", tmp_path / "checkpoint.npz"
+    whole, data = tmp_path / "whole.csv", small_data(8)
+    small_model().fit(*data, epochs=4, verbose=0, callbacks=[CSVLogger(whole)])
+    for epochs in (2, 4):
+        hooks = [CSVLogger(path), Checkpoint(checkpoint, resume=True)]
+        small_model().fit(*data, epochs=epochs, verbose=0, callbacks=hooks)
+    assert path.read_text() == whole.read_text()
+    # An epoch that was logged, but not saved any more, is logged once.
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[-1]]))
+    small_model().fit(*data, epochs=4, initial_epoch=3, verbose=0, callbacks=[CSVLogger(path)])
+    assert [line[:1] for line in path.read_text().splitlines()] == ["e", "0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("left", ["", "epoch,acc\n0,1\n", "epoch,loss,val_loss\n1,2,NA\n", "\0"])
+def test_a_log_of_something_else_is_replaced(left, small_model, small_data, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(left)
+    arguments = {"epochs": 2, "initial_epoch": 1, "verbose": 0}
+    small_model().fit(*small_data(8), callbacks=[CSVLogger(path)], **arguments)
+    header, line = path.read_text().splitlines()
+    assert header.startswith("epoch,") and line.startswith("1,")
 
 
 # --- the small ones -------------------------------------------------------------------------------

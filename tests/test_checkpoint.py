@@ -314,6 +314,8 @@ def test_a_new_run_where_one_was_to_be_resumed_is_said(train, path, capsys):
     assert f"{path}, of an earlier run, will be replaced" in capsys.readouterr().err
     train(verbose=2, epochs=4)
     assert f"resumed from {path} (epoch 3)\nEpoch 4/4 - " in capsys.readouterr().out
+    train(verbose=2, epochs=4)
+    assert "nothing is left to train: of epochs=4 all are done\n" in capsys.readouterr().out
 
 
 def test_the_time_of_a_batch_is_right_in_a_resumed_epoch(train, capsys):

@@ -63,6 +63,11 @@ def test_nor_a_folder_that_is_named(tmp_path):
         digits.load_data(data_dir=tmp_path)
 
 
+def test_drawn_digits_come_from_no_folder(folder):
+    with pytest.raises(ValueError, match=r"read from no folder.*dataset='synthetic', data_dir="):
+        digits.load_data("synthetic", folder)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -180,6 +180,16 @@ def test_other_shapes_are_refused(case, numpy_rung):
 
 
 @every_layer
+def test_a_gradient_of_another_number_of_samples_is_refused(case, numpy_rung):
+    """One row was used for all of them, or an error came from deep inside NumPy."""
+    layer = make(case)
+    y = layer.forward(draw(case[2]))
+    for wrong in (y[:1], y[:2], np.concatenate([y, y])):
+        with pytest.raises(ValueError, match=r"expects dy of shape \(3, .*Received: \("):
+            layer.backward(wrong)
+
+
+@every_layer
 def test_config_makes_an_equal_layer(case):
     layer = make(case)
     layer.name = "a_name"

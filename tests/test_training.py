@@ -704,3 +704,21 @@ def test_a_loss_whose_gradient_has_another_shape_is_refused(cut):
     with pytest.raises(ValueError, match=r"Cut\.backward must return the gradient .* \(6, 3\)"):
         model.train_on_batch(np.ones((6, 4), np.float32), np.ones((6, 3), np.float32))
     assert all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [(np.ones(6), "an array of shape (6,)"), (None, "None"), ("0.5", "'0.5'"), (1j, "1j")],
+)
+def test_a_loss_that_is_no_number_is_refused(value, received):
+    class Wrong(tinycnn.losses.MeanSquaredError):
+        def forward(self, y_true, y_pred):
+            super().forward(y_true, y_pred)
+            return value
+
+    model = tinycnn.Sequential([tinycnn.layers.Dense(3, input_shape=(4,))])
+    model.compile("sgd", Wrong())
+    with pytest.raises(TypeError) as caught:
+        model.train_on_batch(np.ones((6, 4), np.float32), np.ones((6, 3), np.float32))
+    assert "Wrong.forward must return the mean loss of the batch, one number" in str(caught.value)
+    assert str(caught.value).endswith(f"Received: {received}")

@@ -131,6 +131,13 @@ def test_a_numpy_integer_is_an_integer():
     assert type(arguments.integer(np.int64(3), "n")) is int
 
 
+def test_masked_labels_are_not_labels():
+    labels = np.ma.array([0, 7, 1], mask=[False, True, False])
+    with pytest.raises(ValueError, match=r"must not be masked.*Received: 1 masked labels"):
+        to_categorical(labels)
+    np.testing.assert_array_equal(to_categorical(labels[~labels.mask]), np.eye(2))
+
+
 @pytest.mark.parametrize("labels", [[10**12], [0, 2**62], np.array([2**63 - 1])])
 def test_to_categorical_does_not_allocate_terabytes(labels):
     with pytest.raises(ValueError, match=r"would take .* GB: are these class numbers"):

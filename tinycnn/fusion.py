@@ -46,6 +46,7 @@ class ConvPool(Layer):
         """The pool's output; the two layers can be asked for their own backward nevertheless."""
         convolution = self.convolution
         x = convolution._receive(x)
+        self.pool._samples = len(x)
         bias = convolution.bias.value if convolution.use_bias else None
         y, winners = kernels.conv2d_relu_pool_forward(
             x, convolution.kernel.value, bias, convolution.padding

@@ -61,6 +61,8 @@ class Sequential(Trainer):
         self.input_shape: Shape | None = None
         self.built = False
         self._steps: list[Layer] = []  # the layers as `forward` ran them last: see fusion.py
+        if isinstance(layers, Layer):
+            raise ValueError(f"a model is made of a list of layers. Received: {layers!r}")
         for layer in layers:
             self.add(layer)
 

@@ -7,6 +7,7 @@ Source: keras/src/backend/tensorflow/trainer.py; the order in which things happe
 """
 
 import math
+import numbers
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -16,7 +17,7 @@ import numpy as np
 
 from tinycnn import batches, console, losses, optimizers, warning_signs
 from tinycnn import metrics as metrics_
-from tinycnn.arguments import integer, number
+from tinycnn.arguments import integer, number, truth
 from tinycnn.callbacks import (
     Callback,
     Checkpoint,
@@ -136,7 +137,9 @@ class Trainer(Strict):
             TypeError: for any other argument.
         """
         refuse_unknown("compile", unknown, ("optimizer", "loss", "metrics"))
-        if metrics not in (None, [], (), ["accuracy"], ("accuracy",), ["acc"], ("acc",)):
+        if not (metrics is None or isinstance(metrics, list | tuple)) or metrics not in (
+            *(None, [], (), ["accuracy"], ("accuracy",), ["acc"], ("acc",)),
+        ):
             raise ValueError(f"unknown metrics; known is ['accuracy']. Received: {metrics!r}")
         new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
         # Past `why_fixed`, which sends everybody else here.
@@ -184,7 +187,7 @@ class Trainer(Strict):
         loss, _ = self._compiled()
         last = self._softmax()
         if self._loss_on_logits is None or last is None:
-            return loss, loss.forward(y_true, y_pred), False
+            return loss, _one_number(loss, loss.forward(y_true, y_pred)), False
         return self._loss_on_logits, self._loss_on_logits.forward(y_true, last.logits), True
 
     def penalty(self) -> float:
@@ -333,8 +336,7 @@ class Trainer(Strict):
         epochs, batch_size = integer(epochs, "epochs"), integer(batch_size, "batch_size")
         initial_epoch = integer(initial_epoch, "initial_epoch", least=0)
         live = console.is_live(verbose)
-        if not isinstance(shuffle, bool):
-            raise ValueError(f"`shuffle` must be True or False. Received: shuffle={shuffle!r}")
+        shuffle = truth(shuffle, "shuffle")
         history = History()
         hooks = [*checked_callbacks(callbacks), history]
         if verbose != 0:
@@ -570,6 +572,17 @@ _FIT = (
     *("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split"),
     *("validation_data", "shuffle", "initial_epoch"),
 )
+
+
+def _one_number(loss: losses.Loss, value: Any) -> float:
+    """What the `forward` of a loss has returned, which somebody else may have written."""
+    if np.ndim(value) or not isinstance(value, numbers.Real | np.ndarray):
+        received = f"an array of shape {value.shape}" if np.ndim(value) else repr(value)
+        raise TypeError(
+            f"{type(loss).__name__}.forward must return the mean loss of the batch, one number. "
+            f"Received: {received:.100}"
+        )
+    return float(value)
 
 
 def _line(verbose: str | int, n: int, batch_size: int) -> console.EpochLine | None:

@@ -62,11 +62,17 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
         dropped first, so labels of shape (N, 1) give (N, num_classes).
 
     Raises:
-        ValueError: if `x` is empty, not of integers, or holds a number outside the range; if the
-            result would exceed 16 GiB.
+        ValueError: if `x` is empty, masked, not of integers, or holds a number outside the range;
+            if the result would exceed 16 GiB.
 
     Source: keras/src/utils/numerical_utils.py
     """
+    if np.ma.is_masked(x):
+        raise ValueError(
+            "`x` must not be masked: what lies under the mask would be taken for labels. Choose "
+            "the others, x[~x.mask]. "
+            f"Received: {np.count_nonzero(np.ma.getmaskarray(x))} masked labels"
+        )
     labels = np.asarray(x)
     if labels.size == 0:
         raise ValueError("`x` must hold at least one label. Received: an empty array")

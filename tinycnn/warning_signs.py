@@ -58,7 +58,8 @@ def warn_of_uneven_split(y: Array, at: int, classes_by_number: bool) -> None:
     n, m = len(y), len(y) - at
     there = np.bincount(numbers, minlength=len(classes))
     found = np.bincount(numbers[at:], minlength=len(classes))
-    odd = np.array([_log_chance(n, m, N, f) for N, f in zip(there, found, strict=True)]) < RARE
+    counts = zip(there.tolist(), found.tolist(), strict=True)
+    odd = np.array([_log_chance(n, m, N, f) for N, f in counts]) < RARE
     steps = np.diff(numbers)
     if (steps >= 0).all() or (steps <= 0).all():
         orders = math.lgamma(n + 1) - sum(math.lgamma(N + 1) for N in there)

@@ -187,6 +187,10 @@ class Checkpoint(Callback):
             self.last_good = f"{self.path} ({self._run.position})"
             if self.params["verbose"]:
                 console.say(f"resumed from {self.last_good}")
+                if self._run.epoch >= self.params["epochs"]:
+                    console.say(
+                        f"nothing is left to train: of epochs={self.params['epochs']} all are done"
+                    )
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """In an epoch that had begun: take back what its second beginning may have changed."""

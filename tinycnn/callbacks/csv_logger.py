@@ -22,7 +22,9 @@ class CSVLogger(Callback):
         filename: of the file.
         separator: between two values.
         append: go on with the file, in its columns, if it is there; otherwise the first epoch's
-            line replaces it, so that a training without an epoch leaves it as it was.
+            line replaces it, so that a training without an epoch leaves it as it was. A training
+            that goes on at a later epoch (`Checkpoint` with resume, `initial_epoch`) keeps the
+            lines of all epochs before, if the file has them in the same columns.
 
     The columns are the epoch, from 0, and the names in the first epoch's logs, sorted; a value that
     is missing later is NA. As in Keras there are val_ columns without a validation too, all NA.
@@ -72,15 +74,30 @@ class CSVLogger(Callback):
             if not any(name.startswith("val_") for name in logs):
                 self._names += [f"val_{name}" for name in sorted(logs)]
             rows.append(["epoch", *self._names])
-            mode = "w" if not self.append else "a"
+            if not self.append:
+                mode = "w"
+                rows += self._lines_before(epoch)
         rows.append([epoch, *(logs.get(name, "NA") for name in self._names)])
         try:
             with open(self.filename, mode, newline="", encoding="utf-8") as file:
                 csv.writer(file, delimiter=self.separator).writerows(rows)
         except OSError as error:
-            if len(rows) == 2:
+            if len(rows) > 1:
                 self._names = []  # the columns are not in the file: the next epoch writes them
             console.notice(
                 f"*** EPOCH {epoch} NOT LOGGED in {self.filename} ({error}). "
                 "The training goes on. ***"
             )
+
+    def _lines_before(self, epoch: int) -> list[list[str]]:
+        """The lines of epochs 0 to `epoch` - 1, if the file is the log of just this training."""
+        try:
+            with open(self.filename, newline="", encoding="utf-8") as file:
+                header, *lines = csv.reader(file, delimiter=self.separator)
+        except (OSError, ValueError, csv.Error):  # not there, or no such log
+            return []
+        epochs = [str(n) for n in range(epoch)]
+        same = header == ["epoch", *self._names] and [line[:1] for line in lines[:epoch]] == [
+            [n] for n in epochs
+        ]
+        return lines[:epoch] if same else []

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 
 from tinycnn import console
-from tinycnn.arguments import integer, number
+from tinycnn.arguments import integer, number, shown
 from tinycnn.callbacks.base import Callback, Logs, optimizer_of
 from tinycnn.callbacks.monitors import Monitor
 
@@ -26,7 +26,8 @@ class LearningRateScheduler(Callback):
 
     Raises:
         ValueError: in training, if the function returns no finite number >= 0.
-        TypeError: in training, if the learning rate follows a schedule of its own.
+        TypeError: if `schedule` is not a function; in training, if the learning rate follows a
+            schedule of its own.
 
     Example:
         >>> LearningRateScheduler(lambda epoch, learning_rate: learning_rate * 0.9)
@@ -35,6 +36,11 @@ class LearningRateScheduler(Callback):
     adds_logs = True
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise TypeError(
+                "`schedule` must be a function (epoch, learning_rate) -> learning_rate. "
+                f"Received: schedule={shown(schedule)}"
+            )
         self.schedule = schedule
         self.verbose = verbose
 

@@ -29,7 +29,8 @@ def load_data(
         call them in a title: "MNIST", "drawn digits (not MNIST)", or as `mnist.name_of` has it.
 
     Raises:
-        ValueError: an unknown `dataset`; `train` or `test` is not a positive integer.
+        ValueError: an unknown `dataset`; "synthetic" with a `data_dir`; `train` or `test` is not a
+            positive integer.
         DownloadError: "mnist" was asked for and can't be had.
         FileNotFoundError: as in `mnist.load_data`; drawn digits never replace data that is named.
         IdxFormatError: likewise.
@@ -41,6 +42,11 @@ def load_data(
         ((200, 28, 28), 'drawn digits (not MNIST)')
     """
     one_of(dataset, ("auto", "mnist", "synthetic"), "dataset")
+    if dataset == "synthetic" and data_dir is not None:
+        raise ValueError(
+            "drawn digits are read from no folder: leave `data_dir` out, or ask for 'mnist'. "
+            f"Received: dataset='synthetic', data_dir={os.fspath(data_dir)!r}"
+        )
     train = train if train is None else integer(train, "train")
     test = test if test is None else integer(test, "test")
     if dataset != "synthetic":

@@ -80,6 +80,7 @@ class Layer(Strict):
         self.needs_input_gradient = True  # False: `backward` may return None instead of dx
         # A function makes up for a forward that ran fused with another layer's: see fusion.py.
         self._cache: tuple[Any, ...] | Callable[[], object] | None = None
+        self._samples: int | None = None  # N of the last forward
         # The arrays of a model file, which `build` takes instead of making initial values.
         self._saved: Mapping[str, Array] | None = None
 
@@ -182,13 +183,16 @@ class Layer(Strict):
         if x.shape[1:] != self.input_shape:
             expected = ", ".join(map(str, ("N", *(self.input_shape or ()))))
             raise ValueError(f"{self} expects input of shape ({expected}). Received: {x.shape}")
+        self._samples = len(x)
         return self._cast(x) if cast else x
 
     def _receive_gradient(self, dy: Array) -> Array:
         """`dy` as this layer takes it: checked, in its dtype."""
         dy = np.asarray(dy)
-        if dy.shape[1:] != self.output_shape:
-            expected = ", ".join(map(str, ("N", *(self.output_shape or ()))))
+        N = self._samples
+        if dy.shape[1:] != self.output_shape or (N is not None and len(dy) != N):
+            N_known = "N" if N is None or dy.shape[1:] != self.output_shape else N
+            expected = ", ".join(map(str, (N_known, *(self.output_shape or ()))))
             raise ValueError(f"{self} expects dy of shape ({expected}). Received: {dy.shape}")
         return self._cast(dy)
 

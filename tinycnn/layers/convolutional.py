@@ -16,6 +16,7 @@ from tinycnn import kernels, regularizers
 from tinycnn.arguments import pair, size, truth
 from tinycnn.geometry import checked_padding, output_size
 from tinycnn.initializers import Initializer
+from tinycnn.initializers import get as get_initializer
 from tinycnn.layers.activations import Activated, checked
 from tinycnn.layers.base import Shape
 from tinycnn.regularizers import L2
@@ -67,6 +68,7 @@ class Conv2D(Activated):
         self.padding = checked_padding(padding)
         self.activation = checked(activation)
         self.use_bias = truth(use_bias, "use_bias")
+        get_initializer(kernel_initializer)  # an unknown one is refused here, not in `build`
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = regularizers.get(kernel_regularizer)

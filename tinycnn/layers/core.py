@@ -13,6 +13,7 @@ from tinycnn import kernels, regularizers
 from tinycnn.arguments import shape as checked_shape
 from tinycnn.arguments import size, truth
 from tinycnn.initializers import Initializer
+from tinycnn.initializers import get as get_initializer
 from tinycnn.layers.activations import Activated, checked
 from tinycnn.layers.base import Layer, Shape
 from tinycnn.regularizers import L2
@@ -103,6 +104,7 @@ class Dense(Activated):
         self.units = size(units, "units")
         self.activation = checked(activation)
         self.use_bias = truth(use_bias, "use_bias")
+        get_initializer(kernel_initializer)  # an unknown one is refused here, not in `build`
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
