@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from tinycnn.arguments import integer
-from tinycnn.kernels.reference import Pair, col2im, im2col
+from tinycnn.geometry import Pair
+from tinycnn.kernels.reference import col2im, im2col
 from tinycnn.layers import Layer
 from tinycnn.layers.activations import is_linear
 from tinycnn.models import Sequential

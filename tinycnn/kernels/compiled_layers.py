@@ -18,7 +18,7 @@ from tinycnn.geometry import Pair
 from tinycnn.kernels.checks import pool_shape, ready, same_dtype, same_shape
 
 # NumPy's tanh is already vectorized, unlike the system's that Numba would call.
-from tinycnn.kernels.reference_layers import tanh_forward
+from tinycnn.kernels.reference.activations import tanh_forward
 from tinycnn.kernels.simd import jit
 from tinycnn.utils import Array
 

@@ -2,8 +2,8 @@
 
 Legend: N images of H x W pixels and C channels, F filters of KH x KW, output OH x OW.
 
-The readable arithmetic is `kernels/reference.py`: there im2col writes every window as a row of a
-matrix and the convolution is one product. The compiled rung walks the same product without
+The readable arithmetic is `kernels/reference/convolution.py`: there im2col writes every window as a
+row of a matrix and the convolution is one product. The compiled rung walks the same product without
 writing that matrix down.
 """
 

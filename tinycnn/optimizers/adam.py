@@ -1,7 +1,7 @@
 """Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019).
 
-The arithmetic is `adam_update` in kernels/reference.py. Source: keras/src/optimizers/adam.py,
-adamw.py
+The arithmetic is `adam_update` in kernels/reference/optimizers.py. Source:
+keras/src/optimizers/adam.py, adamw.py
 """
 
 from typing import Any, Unpack

@@ -1,6 +1,7 @@
 """RMSprop (Tieleman and Hinton 2012, lecture 6e of their course).
 
-The arithmetic is `rmsprop_update` in kernels/reference.py. Source: keras/src/optimizers/rmsprop.py
+The arithmetic is `rmsprop_update` in kernels/reference/optimizers.py. Source:
+keras/src/optimizers/rmsprop.py
 """
 
 from typing import Any, Unpack

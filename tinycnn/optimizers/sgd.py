@@ -1,6 +1,7 @@
 """SGD: gradient descent, with momentum (Sutskever et al. 2013).
 
-The arithmetic is `sgd_update` in kernels/reference.py. Source: keras/src/optimizers/sgd.py
+The arithmetic is `sgd_update` in kernels/reference/optimizers.py. Source:
+keras/src/optimizers/sgd.py
 """
 
 from typing import Any, Unpack

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinycnn.geometry import output_length
+from tinycnn.geometry import Pair, output_length
 from tinycnn.inspection import window_counts, window_sources
-from tinycnn.kernels.reference import Pair, im2col
+from tinycnn.kernels.reference import im2col
 from tinycnn.plotting.figures import (
     AMOUNT,
     BLUE,
