@@ -20,7 +20,7 @@ from tinycnn import (
     NumericalError,
     Rescaling,
     Sequential,
-    batches,
+    data,
 )
 
 
@@ -96,13 +96,13 @@ pytestmark = pytest.mark.usefixtures("numpy_rung")
     ],
 )
 def test_split_is_keras_s_to_the_rounding(n, split, at):
-    assert batches.split_at(n, split) == at
+    assert data.split_at(n, split) == at
 
 
 @pytest.mark.parametrize(("n", "split"), [(10, 0.9), (1, 0.5), (3, 1e-20)])
 def test_split_that_leaves_a_part_empty_is_an_error(n, split):
     with pytest.raises(ValueError, match=f"both need at least one.*of {n} samples"):
-        batches.split_at(n, split)
+        data.split_at(n, split)
 
 
 def test_the_last_part_is_for_validation_before_any_shuffling():

@@ -30,7 +30,7 @@ def warn_of_unscaled(x: Array) -> None:
     warnings.warn(
         f"the images hold values up to {highest:g}, but a network trains best on values in "
         "[0, 1]: divide them by 255, or put Rescaling(1 / 255) first",
-        stacklevel=3,
+        stacklevel=4,
     )
 
 
@@ -73,7 +73,7 @@ def warn_of_uneven_split(y: Array, at: int, classes_by_number: bool) -> None:
             f"validation_split takes the last {m} samples as they stand, and they are not a "
             f"random part: it {words} {classes[c]:g}, where {expected[c]:.0f} would be expected. "
             "Shuffle x and y together before fit",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -1,5 +1,7 @@
 """From the user's arrays to batches: the checks at the door, the validation split, the order.
 
+`Data` is what has passed the checks. Nothing behind the door checks again.
+
 Legend: n samples.
 Source: keras/src/trainers/data_adapters/array_slicing.py (split),
 array_data_adapter.py (one permutation an epoch, last partial batch kept).
@@ -7,6 +9,7 @@ array_data_adapter.py (one permutation an epoch, last partial batch kept).
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,44 @@ import numpy as np
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Samples and their targets, checked.
+
+    Args:
+        x: samples (n, *input_shape).
+        y: targets, one for each sample.
+    """
+
+    x: Array
+    y: Array
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def split(self, validation_split: float) -> "tuple[Data, Data]":
+        """The samples to train on and, the last ones as they stand, those to validate on.
+
+        Raises:
+            ValueError: if the split leaves either part empty.
+        """
+        at = split_at(len(self), validation_split)
+        return Data(self.x[:at], self.y[:at]), Data(self.x[at:], self.y[at:])
+
+    def batches(
+        self, batch_size: int, order: Array | None = None, done: int = 0
+    ) -> "Iterator[Data]":
+        """One batch after the other; the last may be smaller.
+
+        Args:
+            batch_size: samples in a batch.
+            order: a permutation of the samples, or None for the order they are in.
+            done: how many batches to leave out at the beginning.
+        """
+        for chosen in batches(len(self), batch_size, order, done):
+            yield Data(self.x[chosen], self.y[chosen])
 
 
 def checked_inputs(x: Any, input_shape: Shape | None, name: str = "x") -> Array:
@@ -120,14 +161,10 @@ def split_at(n: int, validation_split: float) -> int:
     return at
 
 
-def batches(n: int, batch_size: int, order: Array | None = None) -> Iterator[slice | Array]:
-    """Indices of one batch after the other; the last may be smaller.
-
-    Args:
-        n: number of samples.
-        batch_size: samples in a batch.
-        order: a permutation of the n samples, or None for the order they are in.
-    """
-    for start in range(0, n, batch_size):
+def batches(
+    n: int, batch_size: int, order: Array | None = None, done: int = 0
+) -> Iterator[slice | Array]:
+    """Indices of one batch after the other, of n samples; see `Data.batches`."""
+    for start in range(done * batch_size, n, batch_size):
         piece = slice(start, min(n, start + batch_size))
         yield piece if order is None else order[piece]
