@@ -45,7 +45,6 @@ OTHERWISE = {
 
 # What Keras has and tinycnn has not: what to do.
 MISSING = {
-    "trainable": "Models can't be frozen, for now.",
     "data_format": "Images are always (N, H, W, C), 'channels_last'.",
     "dilation_rate": "Dilated kernels are not there.",
     "groups": "Grouped convolutions are not there.",

@@ -75,11 +75,11 @@ class Learner(Stateful):
         last = self.last_softmax()
         if self._loss_on_logits is None or last is None:
             return loss, _one_number(loss, loss.forward(y_true, y_pred)), False
-        return self._loss_on_logits, self._loss_on_logits.forward(y_true, last.logits), True
+        return self._loss_on_logits, self._loss_on_logits.forward(y_true, last.z), True
 
     def penalty(self) -> float:
         """What the regularizers add to the loss."""
-        return sum((p.regularizer(p.value) for p in self.parameters if p.regularizer), 0.0)
+        return sum((p.regularizer(p.value) for p in self.learning if p.regularizer), 0.0)
 
     def loss_of(self, y_true: Array, y_pred: Array) -> float:
         """The loss of the last `forward`, whose output `y_pred` is; penalties included."""
@@ -104,7 +104,7 @@ class Learner(Stateful):
                 f"of shape {y_pred.shape}. Received: an array of shape {np.shape(dy)}"
             )
         self.backward(dy, from_logits, needs_dx=False)
-        for p in self.parameters:
+        for p in self.learning:
             if p.regularizer and p.grad is not None:
                 p.grad = p.grad + p.regularizer.gradient(p.value)
         return value + self.penalty(), y_pred
@@ -117,8 +117,8 @@ class Learner(Stateful):
         """
         _, optimizer = self.compiled_with()
         value, y_pred = self._forward_backward(batch, training=True)
-        parameters = self.parameters
-        last = next((p.grad for p in parameters if p.trainable), None)
+        parameters = self.learning
+        last = parameters[0].grad if parameters else None
         finite = math.isfinite(value) and (last is None or bool(np.isfinite(last).all()))
         if finite:
             optimizer.update(parameters)
@@ -130,17 +130,17 @@ class Learner(Stateful):
     def loss_and_gradients(
         self, x: Array, y: Array, training: bool = True
     ) -> tuple[float, list[Array]]:
-        """The loss of a batch and its gradient with respect to every trainable parameter.
+        """The loss of a batch and its gradient with respect to every parameter that learns.
 
         Nothing is updated, and no statistic moves.
 
         Returns:
-            The loss, and the gradients in the order of the trainable entries of `get_weights()`.
+            The loss, and the gradients, in the order in which `get_weights()` has those parameters.
         """
         batch = self.checked(x, y)
         with self._use.by("loss_and_gradients", self.name):
             value, _ = self._forward_backward(batch, training)
-        return value, [p.grad.copy() for p in self.parameters if p.trainable and p.grad is not None]
+        return value, [p.grad.copy() for p in self.learning if p.grad is not None]
 
     def train_on_batch(
         self, x: Array, y: Array | None = None, **unknown: Any

@@ -9,6 +9,7 @@ validation comes after the epoch's last one.
 
 import math
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -103,7 +104,9 @@ class Sequential(Learner):
         history = History()
         hooks = _in_order(callbacks, history, verbose)
         given, data, validation = self._data(x, y, validation_split, validation_data)
-        self.compiled_with()[1].build(self.parameters)
+        self.compiled_with()[1].build(self.learning)
+        if self.parameters and not self.learning:
+            warnings.warn("no parameter of the model learns: fit changes nothing", stacklevel=2)
         params = {"epochs": epochs, "steps": -(-len(data) // batch_size), "verbose": verbose}
         with self._use.by("fit", self.name), Interrupt() as interrupt:
             means = EpochMeans(self.metrics)
@@ -246,7 +249,7 @@ def _model(
 ) -> Sequential:
     if len(content["layers"]) > MAX_LAYERS:
         raise ValueError(f"it has more than {MAX_LAYERS} layers")
-    layers = []
+    model = Sequential(seed=content["seed"], dtype=content["dtype"], name=content["name"])
     for description in content["layers"]:
         if description["class"] not in classes:
             raise ModelFileError(
@@ -254,10 +257,17 @@ def _model(
                 "over: load_model(path, custom_layers={...})"
             )
         layer = classes[description["class"]](**description["config"])
-        layer._saved = arrays  # for `build`: no array is made by what a file says of its size
-        layers.append(layer)
-    model = Sequential(layers, seed=content["seed"], dtype=content["dtype"], name=content["name"])
-    model.build(content["input_shape"])
+        layer.trainable = description.get("trainable", True)
+        model.place(layer)
+    # Built from the arrays that the file holds: none is made by what it says of their sizes.
+    saved: dict[str, dict[str, Array]] = {}
+    for place, array in arrays.items():
+        kind, *names = place.split("/")
+        if kind == "weights" and len(names) == 2:
+            saved.setdefault(names[0], {})[names[1]] = array
+    model.build(content["input_shape"], saved)
+    if not content.get("trainable", True):
+        model.trainable = False
     if compiled := content["compile"]:
         optimizer = optimizers.OPTIMIZERS[compiled["optimizer"]["class"]].from_config(
             compiled["optimizer"]["config"]
@@ -265,6 +275,4 @@ def _model(
         loss = losses.LOSSES[compiled["loss"]["class"]](**compiled["loss"]["config"])
         model.compile(optimizer, loss, compiled["metrics"])
     model.set_state(content, arrays)
-    for layer in layers:
-        layer._saved = None
     return model

@@ -11,11 +11,12 @@ from typing import ClassVar
 import numpy as np
 
 from tinycnn import console, fusion
-from tinycnn.arguments import integer, name_or_none
+from tinycnn.arguments import integer, name_or_none, truth
 from tinycnn.arguments import shape as checked_shape
+from tinycnn.initializers import SavedValues
 from tinycnn.layers import Input, Layer
 from tinycnn.layers.activations import Activated, is_linear
-from tinycnn.layers.base import Shape, assign, check_trainable
+from tinycnn.layers.base import Shape, assign
 from tinycnn.parameter import Parameter
 from tinycnn.refusals import Strict
 from tinycnn.utils import Array, next_seed, snake_case
@@ -63,6 +64,7 @@ class Network(Strict):
         self.dtype = dtype
         self.name = name_or_none(name) or snake_case(type(self).__name__)
         self.layers: list[Layer] = []
+        self._trainable = True
         self.input_shape: Shape | None = None
         self.built = False
         self._steps: list[Layer] = []  # the layers as `forward` ran them last: see fusion.py
@@ -75,16 +77,27 @@ class Network(Strict):
         """Appends a layer, and names it as Keras would ("conv2d_1") if it has no name.
 
         Raises:
-            ValueError: if it is no layer, is already used, or does not fit the ones before it.
+            ValueError: if it is not a layer, is already used, or does not fit the ones before it.
         """
+        shape_before, count_before = self.input_shape, len(self.layers)
+        self.place(layer)
+        if self.input_shape is not None and len(self.layers) > count_before:
+            try:
+                self.build()
+            except ValueError:
+                self.layers.pop()
+                self.input_shape = shape_before
+                raise
+
+    def place(self, layer: Layer) -> None:
+        """`add` without building: the shapes are compared, and the parameters made, in `build`."""
         if not isinstance(layer, Layer):
             raise ValueError(f"a model is made of layers. Received: {layer!r}")
         if isinstance(layer, Input) and (self.layers or self.input_shape is not None):
             raise ValueError("Input can only be the first layer, and there can be only one")
         if layer in self.layers:
             raise ValueError(f"{layer} is already in this model; make a new one for each place")
-        shape_before = self.input_shape
-        if shape_before is None and not self.layers:
+        if self.input_shape is None and not self.layers:
             self.input_shape = layer.input_shape
         if isinstance(layer, Input):
             return
@@ -98,20 +111,19 @@ class Network(Strict):
             raise ValueError(f"a layer's name must be unique. Received: name={layer.name!r}")
         self.layers.append(layer)
         self.built = False
-        if self.input_shape is not None:
-            try:
-                self.build()
-            except ValueError:
-                self.layers.pop()
-                self.input_shape = shape_before
-                raise
 
-    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+    def build(
+        self,
+        input_shape: Sequence[int | None] | None = None,
+        saved: Mapping[str, Mapping[str, Array]] | None = None,
+    ) -> None:
         """Makes the parameters of all layers that have none yet.
 
         Args:
             input_shape: shape of one sample; a leading None, Keras's batch axis, is dropped. Not
                 needed if the first layer told it.
+            saved: values of the parameters by the names of layer and parameter, instead of initial
+                ones; a parameter that has none there is a KeyError.
 
         Raises:
             ValueError: if a layer cannot take the shape that reaches it, or none is known.
@@ -149,17 +161,24 @@ class Network(Strict):
                 shape = layer.output_shape or ()
             else:
                 rng = np.random.default_rng([self.seed, FOR_WEIGHTS, index])
+                if saved is not None:
+                    rng = SavedValues(saved.get(str(layer.name), {}))
                 shape = layer.build(shape, rng, self.dtype)
         self.built = True
 
     @property
     def trainable(self) -> bool:
-        """True: freezing is not there yet, and setting it to False is an error."""
-        return True
+        """Whether the network learns; setting it sets it for every layer, as in Keras.
+
+        While it is False nothing learns, whatever the layers say.
+        """
+        return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        check_trainable(value, self.name)
+        self._trainable = truth(value, "trainable")
+        for layer in self.layers:
+            layer.trainable = self._trainable
 
     # --- the two folds ----------------------------------------------------------------------------
 
@@ -177,7 +196,7 @@ class Network(Strict):
             dy: (N, *output_shape).
             from_logits: `dy` is with respect to what the softmax at the network's end was applied
                 to.
-            needs_dx: False stops at the first layer that learns, and spares it its dx: in training
+            needs_dx: False stops at the lowest layer that learns, and spares it its dx: in training
                 nobody reads the gradient with respect to the images.
 
         Returns:
@@ -187,8 +206,10 @@ class Network(Strict):
             RuntimeError: before any forward.
             ValueError: for `from_logits` of a network that does not end in a softmax.
         """
-        *_, (_, dx) = self.backward_steps(dy, from_logits, needs_dx)
-        return dx if needs_dx else None
+        dx: Array | None = None
+        for step in self.backward_steps(dy, from_logits, needs_dx):
+            dx = step[1]
+        return dx
 
     def backward_steps(
         self, dy: Array, from_logits: bool = False, needs_dx: bool = True
@@ -199,15 +220,20 @@ class Network(Strict):
         softmax = self.last_softmax() if from_logits else None
         if from_logits and softmax is None:
             raise ValueError(f"{self.name} does not end in a softmax, and so has no logits")
-        learning = [step for step in self._steps if step.parameters]
-        last = None if needs_dx or not learning else learning[0]
+        learning = {id(parameter) for parameter in self.learning}
+        last = None
+        if not needs_dx:
+            below = (s for s in self._steps if any(id(p) in learning for p in s.parameters))
+            last = next(below, None)
+            if last is None:
+                return  # nothing learns
         gradient: Array | None = dy
         for step in reversed(self._steps):
             step.needs_input_gradient = step is not last
             if softmax is None:
                 gradient = step.backward(gradient)  # type: ignore[arg-type]
             elif step is softmax:
-                gradient, softmax = softmax.backward_from_logits(dy), None
+                gradient, softmax = softmax.backward_from_z(dy), None
             yield step, gradient
             if step is last:
                 return
@@ -227,7 +253,7 @@ class Network(Strict):
     def forget(self) -> None:
         """Frees what the layers keep for a backward."""
         for layer in self.layers:
-            layer._cache = None
+            layer.cache = layer.forward_apart = None
         self._steps = []
 
     # --- parameters -------------------------------------------------------------------------------
@@ -236,6 +262,11 @@ class Network(Strict):
     def parameters(self) -> list[Parameter]:
         """All parameters, layer by layer."""
         return [parameter for layer in self.layers for parameter in layer.parameters]
+
+    @property
+    def learning(self) -> list[Parameter]:
+        """The parameters that training changes: trainable ones of layers that are not frozen."""
+        return [p for p in self.parameters if p.learns] if self.trainable else []
 
     @property
     def output_shape(self) -> Shape:
@@ -285,8 +316,9 @@ class Network(Strict):
 
     def sizes(self) -> list[tuple[str, int, int]]:
         """(title, numbers, bytes) of what `summary` counts."""
+        learning = {id(parameter) for parameter in self.learning}
         sizes = []
-        for title, trainable in (("Trainable params", True), ("Non-trainable params", False)):
-            values = [p.value for p in self.parameters if p.trainable == trainable]
+        for title, learns in (("Trainable params", True), ("Non-trainable params", False)):
+            values = [p.value for p in self.parameters if (id(p) in learning) == learns]
             sizes.append((title, sum(v.size for v in values), sum(v.nbytes for v in values)))
         return sizes

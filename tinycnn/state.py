@@ -170,15 +170,19 @@ class Stateful(Network):
                 "loss": _described(self.loss),
                 "metrics": [metric.name for metric in self.metrics],
             }
-            for i, slots in enumerate(self.optimizer.state):
+            for i, slots in enumerate(self.optimizer.state_of(self.learning)):
                 arrays |= {f"optimizer/{i}/{slot}": array for slot, array in slots.items()}
         content = {
             "name": self.name,
             "seed": self.seed,
             "dtype": self.dtype,
             "input_shape": self.input_shape,
-            "layers": [_described(layer) for layer in self.layers],
+            "layers": [
+                {**_described(layer), **({} if layer.trainable else {"trainable": False})}
+                for layer in self.layers
+            ],
             "compile": compiled,
+            **({} if self.trainable else {"trainable": False}),
             "epochs_trained": self.epochs_trained,
             "steps_trained": self.steps_trained,
         }
@@ -224,7 +228,7 @@ class Stateful(Network):
         if optimizer is not None and compiled and optimizer.schedule is None:
             rate = number(compiled["optimizer"]["config"]["learning_rate"], "learning_rate", 0.0)
         if optimizer is not None and any(name.startswith("optimizer/") for name in arrays):
-            optimizer.build(self.parameters)
+            optimizer.build(self.learning)
         _, ours = self.state()
         theirs = {name: array for name, array in arrays.items() if not name.startswith("fit/")}
         if differing := sorted(theirs.keys() ^ ours.keys()):
