@@ -78,10 +78,9 @@ class Activated(Layer):
 
     def dz_of(self, dy: Array) -> Array:
         """dz from dy; a relu's is taken inside the kernel that takes dz."""
+        y = self.recall()[2]
         dy = self.receive_gradient(dy)
-        if self.activation == "relu":
-            return dy
-        return ACTIVATIONS[self.activation].backward(dy, self.recall()[2])
+        return dy if self.activation == "relu" else ACTIVATIONS[self.activation].backward(dy, y)
 
     def backward_from_z(self, dz: Array) -> Array | None:
         """The part of `backward` below the activation: from dz instead of dy."""
