@@ -46,7 +46,7 @@ class Competitor:
         return x
 
     def order(self, epoch, samples):
-        """The order of the training images in an epoch: tinycnn's (training.py, FOR_ORDER)."""
+        """The order of the training images in an epoch: tinycnn's (network.py, FOR_ORDER)."""
         return np.random.default_rng([self.seed, 1, epoch]).permutation(samples)
 
     # --- commands ---------------------------------------------------------------------------------

@@ -43,29 +43,28 @@ class PReLU(Layer):
 
     def build(self, input_shape, rng=None, dtype="float32"):
         """One slope for each channel; the output has the shape of the input."""
-        self.slope = self._parameter(
+        self.slope = self.add_parameter(
             "slope", input_shape[-1:], lambda shape, *_: np.full(shape, self.initial), rng, dtype
         )
-        self.parameters = [self.slope]
-        return self._built(input_shape, input_shape, dtype)
+        return self.finish_build(input_shape, input_shape, dtype)
 
     def forward(self, x, training=False):
         """(N, ..., C) -> (N, ..., C)."""
-        x = self._receive(x)
-        self._cache = (x,)
+        x = self.receive(x)
+        self.cache = (x,)
         return np.where(x > 0, x, self.slope.value * x)
 
     def backward(self, dy):
         """dx = dy where x > 0, else slope * dy; dslope = sum of dy * x where x <= 0."""
-        (x,) = self._recall()
-        dy = self._receive_gradient(dy)
+        (x,) = self.recall()
+        dy = self.receive_gradient(dy)
         below = np.where(x > 0, 0, dy)
         self.slope.grad = (below * x).sum(axis=tuple(range(x.ndim - 1)))
         return np.where(x > 0, dy, self.slope.value * dy)
 
     def branches(self):
         """Where it is positive: a gradient check has to know on which side of the kink it is."""
-        return [self._recall()[0] > 0]
+        return [self.recall()[0] > 0]
 
     def get_config(self):
         """What the model file keeps, to call the constructor with."""
@@ -78,7 +77,7 @@ class WrongPReLU(PReLU):
     def backward(self, dy):
         """As above, but for the slip."""
         dx = super().backward(dy)
-        (x,) = self._recall()
+        (x,) = self.recall()
         self.slope.grad = (dy * x).sum(axis=tuple(range(x.ndim - 1)))
         return dx
 

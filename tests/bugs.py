@@ -131,8 +131,8 @@ def _to_every(tied: str, share: str) -> tuple[Edit, ...]:
         Edit(POOL_LAYER + "forward", "(x.shape, winners)", "(x.shape, winners, x, y)"),
         Edit(
             POOL_LAYER + "backward",
-            "x_shape, winners = self._recall()",
-            "x_shape, winners, x, y = self._recall()\n"
+            "x_shape, winners = self.recall()",
+            "x_shape, winners, x, y = self.recall()\n"
             "    how = (self.pool_size, self.strides, self.padding)\n"
             "    inside = kernels.im2col(np.ones_like(x), *how)  # 0 in the padding: not an input\n"
             "    cols = np.where(inside > 0, kernels.im2col(x, *how), -np.inf)\n"
@@ -352,7 +352,7 @@ _ALL = [
         "karpathy/micrograd#102: a second backward counts the first again",
         (
             Edit(
-                "layers.core:Dense.backward_from_logits",
+                "layers.core:Dense.backward_from_z",
                 "self.bias.grad = dbias",
                 "self.bias.grad = dbias + (0 if self.bias.grad is None else self.bias.grad)",
             ),
@@ -373,9 +373,9 @@ _ALL = [
         "keras-team/keras#1254: the cached input of a layer is returned after it has changed",
         (
             Edit(
-                "layers.activations:Activated._activate",
-                "self._cache = (x, logits, y)",
-                "self._cache = self._cache or (x, logits, y)",
+                "layers.core:Dense.forward",
+                "self.cache = (x, z, y)",
+                "self.cache = self.cache or (x, z, y)",
             ),
         ),
     ),
@@ -387,8 +387,8 @@ _ALL = [
         (
             Edit(
                 "layers.core:Flatten.forward",
-                "self._cache = (x.shape,)",
-                "self._cache = self._cache or (x.shape,)",
+                "self.cache = (x.shape,)",
+                "self.cache = self.cache or (x.shape,)",
             ),
         ),
     ),
@@ -400,7 +400,7 @@ _ALL = [
         "modern-fortran/neural-fortran#141: conv2d never updated, yet the net reaches 93%",
         (
             Edit(
-                "layers.convolutional:Conv2D.backward_from_logits",
+                "layers.convolutional:Conv2D.backward_from_z",
                 "dx, self.kernel.grad, dbias",
                 "dx, _, dbias",
             ),
@@ -427,8 +427,8 @@ _ALL = [
         (
             Edit(
                 "layers.core:Flatten.backward",
-                "return self._receive_gradient(dy).reshape(x_shape)",
-                "return 0 * self._receive_gradient(dy).reshape(x_shape)",
+                "return self.receive_gradient(dy).reshape(x_shape)",
+                "return 0 * self.receive_gradient(dy).reshape(x_shape)",
             ),
         ),
     ),
@@ -685,8 +685,8 @@ _ALL = [
         (
             Edit(
                 DROPOUT_LAYER + "forward",
-                "self._cache = (kept,)",
-                "self._cache = (kept | (x == 0),)",
+                "self.cache = (kept,)",
+                "self.cache = (kept | (x == 0),)",
             ),
         ),
     ),
@@ -752,8 +752,8 @@ _ALL = [
         (
             Edit(
                 "layers.normalization:BatchNormalization.update_statistics",
-                "_, _, *batch, training = self._recall()",
-                "x, _, mean, variance, training = self._recall()\n"
+                "_, _, *batch, training = self.recall()",
+                "x, _, mean, variance, training = self.recall()\n"
                 "    M = x.size // x.shape[-1]\n"
                 "    batch = mean, variance * M / (M - 1)",
             ),
@@ -983,7 +983,7 @@ _ALL = [
             Edit(
                 "optimizers:Optimizer.update",
                 "self.iterations += 1",
-                "self.iterations += len(trainable)",
+                "self.iterations += len(learning)",
             ),
         ),
     ),

@@ -35,13 +35,13 @@ class Noise(Layer):
     rng = None
 
     def forward(self, x, training=False):
-        x = self._receive(x)
+        x = self.receive(x)
         mask = (self.rng.random(x.shape) < 0.5).astype(x.dtype) if training else np.ones_like(x)
-        self._cache = (mask,)
+        self.cache = (mask,)
         return x * mask
 
     def backward(self, dy):
-        (mask,) = self._recall()
+        (mask,) = self.recall()
         return dy * mask
 
 

@@ -186,7 +186,7 @@ def test_a_model_draws_anew_each_step_and_alike_from_one_seed(make, rung):
         drawn = []
         for _ in range(3):
             model.train_on_batch(x, y)
-            (transforms,) = model.layers[0]._cache
+            (transforms,) = model.layers[0].cache
             drawn.append(transforms)
         return np.concatenate(drawn), model.predict(x, verbose=0)
 

@@ -307,12 +307,12 @@ ROWS = {
     "metric": (
         lambda: image_model().compile("adam", "mse", metrics=["f1"]),
         ValueError,
-        "unknown metric accuracy ['f1']",
+        "unknown metrics accuracy acc 'f1'",
     ),
     "metric number": (
         lambda: image_model().compile("adam", "mse", metrics=5),
         ValueError,
-        "unknown metric accuracy 5",
+        "`metrics` list ['accuracy'] metrics=5",
     ),
     "learning rate below 0": (lambda: Adam(-1), ValueError, "`learning_rate` learning_rate=-1"),
     "learning rate nan": (

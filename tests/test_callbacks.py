@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from callback_driver import NAN, drive
 
-from tinycnn import SGD, ModelFileError, callbacks, load_model
+from tinycnn import SGD, ModelFileError, load_model
 from tinycnn.callbacks import (
     Checkpoint,
     CSVLogger,
@@ -19,6 +19,7 @@ from tinycnn.callbacks import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
+from tinycnn.hooks import Hooks
 from tinycnn.optimizers.schedules import CosineDecay
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
@@ -393,7 +394,7 @@ def test_lambda_callback_has_all_hooks(small_model, small_data):
     def note(name):
         return lambda *arguments: events.append((name, *arguments[:-1], sorted(arguments[-1])))
 
-    hooks = [name for name in vars(callbacks.Callback) if name.startswith("on_")]
+    hooks = [name for name in vars(Hooks) if name.startswith("on_")]
     assert len(hooks) == 16
     callback = LambdaCallback(**{name: note(name) for name in hooks})
     model = small_model()
@@ -447,7 +448,6 @@ def test_what_is_said(callback, values, expected, capsys):
     [
         (lambda: EarlyStopping(patience=-1), "`patience` must be .* patience=-1"),
         (lambda: EarlyStopping(mode="least"), "unknown mode; known are auto, min, max"),
-        (lambda: EarlyStopping("f1"), "'f1' should fall or rise is not known; pass mode='min'"),
         (lambda: EarlyStopping(min_delta="no"), "min_delta='no'"),
         (lambda: EarlyStopping(baseline=NAN), "baseline=nan"),
         (lambda: ReduceLROnPlateau(factor=1.0), r"`factor` must be in \[0, 1\). .* factor=1.0"),
@@ -458,6 +458,21 @@ def test_what_is_said(callback, values, expected, capsys):
 def test_bad_arguments_are_named(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize("cls", [EarlyStopping, ReduceLROnPlateau])
+def test_a_number_of_unknown_direction_is_refused_before_the_training(cls, small_model, small_data):
+    model = small_model()
+    before = model.fingerprint()
+    with pytest.raises(ValueError, match="'f1' should fall or rise is not known; pass mode='min'"):
+        model.fit(*small_data(4), callbacks=[cls("f1")], verbose=0)
+    assert model.fingerprint() == before
+    hooks = [
+        LambdaCallback(on_epoch_end=lambda _, logs: logs.update(f1=0.5)),
+        cls("f1", mode="max"),
+    ]
+    model.fit(*small_data(4), callbacks=hooks, verbose=0)
+    assert hooks[1].best == 0.5
 
 
 @pytest.mark.parametrize("argument", ["save_weights_only", "save_freq"])

@@ -27,8 +27,8 @@ class Spoil(Layer):
     now = ""
 
     def forward(self, x, training=False):
-        x = self._receive(x)
-        self._cache = ()
+        x = self.receive(x)
+        self.cache = ()
         return x * np.nan if self.now == "forward" and training else x
 
     def backward(self, dy):
@@ -40,8 +40,8 @@ class SpoiledDense(Dense):
 
     now = ""
 
-    def backward_from_logits(self, dlogits):
-        dx = super().backward_from_logits(dlogits)
+    def backward_from_z(self, dz):
+        dx = super().backward_from_z(dz)
         if self.now == "gradient":
             self.kernel.grad = self.kernel.grad * np.float32(np.nan)
         return dx
@@ -248,7 +248,7 @@ def test_looking_changes_no_weight():
 
             self.mean = Parameter("mean", np.zeros(input_shape, dtype), trainable=False)
             self.parameters = [self.mean]
-            return self._built(input_shape, input_shape, dtype)
+            return self.finish_build(input_shape, input_shape, dtype)
 
         def forward(self, x, training=False):
             if training:

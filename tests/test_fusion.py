@@ -80,7 +80,7 @@ def test_a_copy_of_a_model_in_the_middle_of_a_step_goes_its_own_way():
     twin.layers[0].kernel.value[...] = 0
     assert not twin.layers[0].branches()[0][..., 0].all()
     assert model.layers[0].branches()[0].any()
-    assert twin.layers[0]._cache[0] is not x
+    assert twin.layers[0].cache[0] is not x
 
 
 def test_backward_needs_a_forward():

@@ -50,17 +50,17 @@ class Square(Layer):
         self.mistake = mistake
 
     def build(self, input_shape, rng=None, dtype="float32"):
-        self.a = self._parameter("a", input_shape, "ones", rng, dtype)
+        self.a = self.add_parameter("a", input_shape, "ones", rng, dtype)
         self.parameters = [self.a]
-        return self._built(input_shape, input_shape, dtype)
+        return self.finish_build(input_shape, input_shape, dtype)
 
     def forward(self, x, training=False):
-        x = self._receive(x)
-        self._cache = (x,)
+        x = self.receive(x)
+        self.cache = (x,)
         return self.a.value * x**2
 
     def backward(self, dy):
-        (x,) = self._recall()
+        (x,) = self.recall()
         self.a.grad = (dy * x**2).sum(axis=0)
         dx = dy * 2 * self.a.value * x
         if self.mistake == "a thousandth too large":
@@ -147,11 +147,11 @@ def test_a_wrong_loss_is_rejected(mistake):
 @pytest.mark.parametrize("place", [0, 2, 4, 6, 7])
 def test_a_wrong_layer_deep_in_a_model_is_rejected(place):
     model, x, y = reference_cases()[0][1:]
-    backward = type(model.layers[place]).backward_from_logits
+    backward = type(model.layers[place]).backward_from_z
 
     class Wrong(type(model.layers[place])):
-        def backward_from_logits(self, dlogits):
-            dx = backward(self, dlogits)
+        def backward_from_z(self, dz):
+            dx = backward(self, dz)
             self.kernel.grad = self.kernel.grad * 1.00001
             return dx
 
@@ -177,12 +177,12 @@ class Kinked(Layer):
         self.f, self.slope = forward, slope
 
     def forward(self, x, training=False):
-        x = self._receive(x)
-        self._cache = (x,)
+        x = self.receive(x)
+        self.cache = (x,)
         return self.f(x)
 
     def backward(self, dy):
-        return dy * self.slope(self._recall()[0])
+        return dy * self.slope(self.recall()[0])
 
 
 X_ON_A_KINK = np.array([[0.0, 1.0, -1.0]])
@@ -238,11 +238,11 @@ class WrongPool(MaxPooling2D):
 
     def forward(self, x, training=False):
         y = super().forward(x, training)
-        self._cache = (*self._cache, x, y)
+        self.cache = (*self.cache, x, y)
         return y
 
     def backward(self, dy):
-        shape, _, x, y = self._cache
+        shape, _, x, y = self.cache
         dx = np.zeros(shape)
         for n, i, j, c in np.ndindex(y.shape):
             window = x[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, c]
@@ -293,10 +293,10 @@ def test_the_layer_is_left_as_it_was():
     layer.needs_input_gradient = False
     weights, x_before = layer.get_weights(), x.copy()
     y = layer.forward(x)
-    cache = layer._cache
+    cache = layer.cache
     assert check_layer(layer, x).passed
     assert layer.dtype == "float32"
-    assert layer._cache is cache
+    assert layer.cache is cache
     assert layer.needs_input_gradient is False
     assert layer.kernel.grad is None
     assert all(map(np.array_equal, weights, layer.get_weights()))
@@ -329,13 +329,13 @@ def test_the_noise_of_a_stochastic_layer_is_held_fixed():
         rng = None
 
         def forward(self, x, training=False):
-            x = self._receive(x)
+            x = self.receive(x)
             mask = self.rng.random(x.shape) if training else np.ones(x.shape)
-            self._cache = (mask,)
+            self.cache = (mask,)
             return x * mask
 
         def backward(self, dy):
-            return dy * self._recall()[0]
+            return dy * self.recall()[0]
 
     assert check_layer(Noise(), np.random.default_rng(0).standard_normal((3, 4))).passed
 
@@ -366,7 +366,7 @@ def test_the_module_prints_the_table_and_says_how_it_went(capsys, monkeypatch):
     for title in (*LAYER_CASES, *LOSS_CASES, *MODEL_CASES):
         assert f"pass  {title} " in out
     monkeypatch.setattr(gradient_check, "reference_cases", lambda seed: [])
-    monkeypatch.setattr(Flatten, "backward", lambda self, dy: 2 * dy.reshape(self._cache[0]))
+    monkeypatch.setattr(Flatten, "backward", lambda self, dy: 2 * dy.reshape(self.cache[0]))
     assert gradient_check.main(["numpy"]) == 1
     assert "FAIL  Flatten " in capsys.readouterr().out
 

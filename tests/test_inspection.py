@@ -48,7 +48,7 @@ def scores(layers, x):
         x = layer.forward(x)
     for layer in layers[::-1]:
         if getattr(layer, "activation", None) == "softmax":
-            return layer.logits
+            return layer.z
     return x
 
 

@@ -540,10 +540,10 @@ def test_dropout_in_a_model_draws_anew_each_step_and_alike_from_one_seed(rung):
         masks = []
         for _ in range(3):
             model.loss_and_gradients(x, y)
-            (kept,) = model.layers[0]._cache
+            (kept,) = model.layers[0].cache
             model.train_on_batch(x, y)
             # The step's noise is known before the step is taken.
-            np.testing.assert_array_equal(model.layers[0]._cache[0], kept)
+            np.testing.assert_array_equal(model.layers[0].cache[0], kept)
             masks.append(kept)
         return np.concatenate(masks)
 

@@ -347,21 +347,3 @@ def test_shapes_that_agree_may_be_told_twice():
     weights = layer.get_weights()
     model = Sequential([Input((5,)), Dense(3, input_shape=(5,)), layer])
     np.testing.assert_array_equal(model.get_weights()[2], weights[0])
-
-
-def test_freezing_is_refused_as_it_would_be_ignored():
-    layer = Dense(2)
-    model = Sequential([Input((3,)), layer])
-    for thing in (layer, model):
-        assert thing.trainable is True
-        thing.trainable = True
-        with pytest.raises(ValueError, match="`trainable` is True for every layer"):
-            thing.trainable = False
-    assert Dense(2, trainable=True).trainable is True
-    for value in (False, None, 0, "no", []):
-        with pytest.raises(
-            ValueError, match="can't be frozen: `trainable` is True for every layer"
-        ):
-            Dense(2, trainable=value)
-    with pytest.raises(ValueError, match="can't be frozen"):
-        Sequential().trainable = False  # no layer is there to object

@@ -623,7 +623,7 @@ def test_an_optimizer_belongs_to_its_parameters_not_to_their_shapes(make, numpy_
 def test_what_a_user_has_to_override_says_so(numpy_rung):
     class Half(Layer):
         def forward(self, x, training=False):
-            return self._receive(x) / 2
+            return self.receive(x) / 2
 
     layer = Half()
     layer.forward(np.ones((1, 2)))

@@ -191,15 +191,15 @@ class Scale(Layer):
     def build(self, input_shape, rng=None, dtype="float32"):
         self.factor = Parameter("factor", np.full((), 3, dtype))
         self.parameters = [self.factor]
-        return self._built(input_shape, input_shape, dtype)
+        return self.finish_build(input_shape, input_shape, dtype)
 
     def forward(self, x, training=False):
-        x = self._receive(x)
-        self._cache = (x,)
+        x = self.receive(x)
+        self.cache = (x,)
         return x * self.factor.value * self.power
 
     def backward(self, dy):
-        (x,) = self._recall()
+        (x,) = self.recall()
         self.factor.grad = np.asarray((dy * x).sum() * self.power)
         return dy * self.factor.value * self.power
 
@@ -223,9 +223,9 @@ class Twice(Layer):
         super().__init__()
 
     def build(self, input_shape, rng=None, dtype="float32"):
-        factor = self._parameter("factor", (1,), "ones", np.random.default_rng(0), dtype)
+        factor = self.add_parameter("factor", (1,), "ones", np.random.default_rng(0), dtype)
         self.parameters = [factor]
-        return self._built(input_shape, input_shape, dtype)
+        return self.finish_build(input_shape, input_shape, dtype)
 
     def get_config(self):
         return {}

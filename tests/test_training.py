@@ -20,7 +20,7 @@ from tinycnn import (
     NumericalError,
     Rescaling,
     Sequential,
-    batches,
+    data,
 )
 
 
@@ -32,8 +32,8 @@ class Recorder(Layer):
         self.trained, self.inferred = [], []
 
     def forward(self, x, training=False):
-        x = self._receive(x)
-        self._cache = ()
+        x = self.receive(x)
+        self.cache = ()
         (self.trained if training else self.inferred).append([int(v) for v in x[:, 0]])
         return x
 
@@ -47,16 +47,16 @@ class Noise(Layer):
         self.masks = []
 
     def forward(self, x, training=False):
-        x = self._receive(x)
+        x = self.receive(x)
         mask = np.ones_like(x)
         if training:
             mask = (self.rng.random(x.shape) < 0.5).astype(x.dtype)
             self.masks.append(mask)
-        self._cache = (mask,)
+        self.cache = (mask,)
         return x * mask
 
     def backward(self, dy):
-        (mask,) = self._recall()
+        (mask,) = self.recall()
         return dy * mask
 
 
@@ -96,13 +96,13 @@ pytestmark = pytest.mark.usefixtures("numpy_rung")
     ],
 )
 def test_split_is_keras_s_to_the_rounding(n, split, at):
-    assert batches.split_at(n, split) == at
+    assert data.split_at(n, split) == at
 
 
 @pytest.mark.parametrize(("n", "split"), [(10, 0.9), (1, 0.5), (3, 1e-20)])
 def test_split_that_leaves_a_part_empty_is_an_error(n, split):
     with pytest.raises(ValueError, match=f"both need at least one.*of {n} samples"):
-        batches.split_at(n, split)
+        data.split_at(n, split)
 
 
 def test_the_last_part_is_for_validation_before_any_shuffling():
@@ -372,9 +372,9 @@ def test_caches_are_dropped_at_the_end(work, small_model, small_data):
     model = small_model()
     x, y = small_data(4)
     model.forward(x)
-    assert all(layer._cache is not None for layer in model.layers)
+    assert all(layer.cache is not None or layer.forward_apart for layer in model.layers)
     getattr(model, work)(*(x, y)[: 1 if work == "predict" else 2], verbose=0)
-    assert all(layer._cache is None for layer in model.layers)
+    assert all(layer.cache is None and not layer.forward_apart for layer in model.layers)
 
 
 def test_images_may_come_without_their_one_channel(small_model, small_data):

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinycnn.layers import Dense, Dropout, Layer
 from tinycnn.losses import Loss
+from tinycnn.parameter import Parameter
 
 X = np.random.default_rng(3).standard_normal((3, 4))
 
@@ -20,19 +21,18 @@ class Scale(Layer):
     """y = scale * x, right; the others are this one with a slip."""
 
     def build(self, input_shape, rng=None, dtype="float32"):
-        self.scale = self._parameter(
+        self.scale = self.add_parameter(
             "scale", input_shape, lambda shape, *_: np.linspace(0.5, 2, shape[0]), rng, dtype
         )
-        self.parameters = [self.scale]
-        return self._built(input_shape, input_shape, dtype)
+        return self.finish_build(input_shape, input_shape, dtype)
 
     def forward(self, x, training=False):
-        x = self._receive(x)
-        self._cache = (x,)
+        x = self.receive(x)
+        self.cache = (x,)
         return self.scale.value * x
 
     def backward(self, dy):
-        (x,) = self._recall()
+        (x,) = self.recall()
         self.scale.grad = (dy * x).sum(axis=0)
         return dy * self.scale.value
 
@@ -41,7 +41,7 @@ class GlobalNoise(Layer):
     """The noise of NumPy's global generator, and a backward that is nonsense."""
 
     def forward(self, x, training=False):
-        return self._receive(x) + np.random.normal(size=x.shape)  # noqa: NPY002
+        return self.receive(x) + np.random.normal(size=x.shape)  # noqa: NPY002
 
     def backward(self, dy):
         return 17 * dy
@@ -55,11 +55,11 @@ class OwnNoise(Layer):
         self.generator = np.random.default_rng(0)
 
     def forward(self, x, training=False):
-        self._cache = (self.generator.random(x.shape),)
-        return self._receive(x) * self._cache[0]
+        self.cache = (self.generator.random(x.shape),)
+        return self.receive(x) * self.cache[0]
 
     def backward(self, dy):
-        return dy * self._recall()[0]
+        return dy * self.recall()[0]
 
 
 class InnerNoise(Layer):
@@ -70,7 +70,7 @@ class InnerNoise(Layer):
         self.dropout = Dropout(0.5)
 
     def forward(self, x, training=False):
-        return self.dropout.forward(self._receive(x), training)
+        return self.dropout.forward(self.receive(x), training)
 
     def backward(self, dy):
         return self.dropout.backward(dy)
@@ -83,7 +83,7 @@ class CountsItsCalls(Layer):
 
     def forward(self, x, training=False):
         self.calls += 1
-        return self._receive(x) * self.calls
+        return self.receive(x) * self.calls
 
     def backward(self, dy):
         return dy * self.calls
@@ -93,13 +93,13 @@ class ChangesX(Layer):
     """A relu that saves memory."""
 
     def forward(self, x, training=False):
-        x = self._receive(x)
+        x = self.receive(x)
         x[x < 0] = 0
-        self._cache = (x,)
+        self.cache = (x,)
         return x
 
     def backward(self, dy):
-        return dy * (self._recall()[0] > 0)
+        return dy * (self.recall()[0] > 0)
 
 
 class ChangesDy(Scale):
@@ -114,7 +114,7 @@ class ChangesDy(Scale):
 class ChangesXInBackward(Scale):
     def backward(self, dy):
         dx = super().backward(dy)
-        self._recall()[0][...] = 0
+        self.recall()[0][...] = 0
         return dx
 
 
@@ -122,12 +122,12 @@ class ChangesY(Layer):
     """tanh whose backward works in y, which is the caller's."""
 
     def forward(self, x, training=False):
-        y = np.tanh(self._receive(x))
-        self._cache = (y,)
+        y = np.tanh(self.receive(x))
+        self.cache = (y,)
         return y
 
     def backward(self, dy):
-        (y,) = self._recall()
+        (y,) = self.recall()
         y *= -y
         y += 1
         return dy * y
@@ -149,7 +149,7 @@ class MovesStatistics(Scale):
 
     def build(self, input_shape, rng=None, dtype="float32"):
         shape = super().build(input_shape, rng, dtype)
-        self.mean = self._parameter("mean", input_shape, "zeros", rng, dtype)
+        self.mean = self.add_parameter("mean", input_shape, "zeros", rng, dtype)
         self.mean.trainable = False
         self.parameters.append(self.mean)
         return shape
@@ -176,7 +176,7 @@ class Forgotten(Scale):
 
     def build(self, input_shape, rng=None, dtype="float32"):
         shape = super().build(input_shape, rng, dtype)
-        self.hide(self._parameter("offset", input_shape, "ones", rng, dtype))
+        self.hide(Parameter("offset", np.ones(input_shape, dtype)))  # not by add_parameter
         return shape
 
     def hide(self, offset):
@@ -210,7 +210,7 @@ class ForgottenInALayer(Layer):
 
     def build(self, input_shape, rng=None, dtype="float32"):
         self.dense = Dense(2)
-        return self._built(input_shape, self.dense.build(input_shape, rng, dtype), dtype)
+        return self.finish_build(input_shape, self.dense.build(input_shape, rng, dtype), dtype)
 
     def forward(self, x, training=False):
         return self.dense.forward(x, training)
@@ -235,7 +235,7 @@ class Jumps(Layer):
     """round(x), at places where it jumps: no slope between 0 and infinity is one."""
 
     def forward(self, x, training=False):
-        x = self._receive(x)
+        x = self.receive(x)
         return np.round(x - x + 0.5 + np.where(x == X, 0, np.sign(x - X)) * 1e-12) + 1e-3 * x
 
     def backward(self, dy):
@@ -246,7 +246,7 @@ class RoughEverywhere(Layer):
     """Noise that is the same for the same x: a gap of slopes at every element, and no kink."""
 
     def forward(self, x, training=False):
-        x = self._receive(x)
+        x = self.receive(x)
         return x + np.sin(1e13 * x)
 
     def backward(self, dy):
@@ -264,11 +264,11 @@ class _Squares(Loss):
     """The mean square, right."""
 
     def forward(self, y_true, y_pred):
-        self._cache = (y_pred - y_true,)
-        return float(np.square(self._cache[0]).mean())
+        self.cache = (y_pred - y_true,)
+        return float(np.square(self.cache[0]).mean())
 
     def backward(self):
-        (difference,) = self._recall()
+        (difference,) = self.recall()
         return 2 * difference / difference.size
 
 
@@ -277,16 +277,16 @@ class LossOfEachSample(_Squares):
 
     def forward(self, y_true, y_pred):
         super().forward(y_true, y_pred)
-        return np.square(self._cache[0]).sum(axis=1)
+        return np.square(self.cache[0]).sum(axis=1)
 
     def backward(self):
-        return 2 * self._recall()[0]
+        return 2 * self.recall()[0]
 
 
 class LossThatChangesPredictions(_Squares):
     def forward(self, y_true, y_pred):
         y_pred -= y_true
-        self._cache = (y_pred,)
+        self.cache = (y_pred,)
         return float(np.square(y_pred).mean())
 
 

@@ -45,27 +45,29 @@ class ConvPool(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         """The pool's output; the two layers can be asked for their own backward nevertheless."""
         convolution = self.convolution
-        x = convolution._receive(x)
+        x = convolution.receive(x)
         self.pool._samples = len(x)
-        bias = convolution.bias.value if convolution.use_bias else None
+        bias = convolution.bias_or_none
         y, winners = kernels.conv2d_relu_pool_forward(
             x, convolution.kernel.value, bias, convolution.padding
         )
-        self._cache = (x, winners)  # winners: 0 to 3, the largest of each four; 4 if relu made it 0
-        convolution._cache = self.pool._cache = self._run_apart
+        self.cache = (x, winners)  # winners: 0 to 3, the largest of each four; 4 if relu made it 0
+        convolution.cache = self.pool.cache = None
+        convolution.forward_apart = self.pool.forward_apart = self._forward_apart
         return y
 
-    def _run_apart(self) -> None:
-        x, _ = self._recall()
+    def _forward_apart(self) -> None:
+        """The forward of each layer by itself, for who asks one of them for its own backward."""
+        x, _ = self.recall()
         self.pool.forward(self.convolution.forward(x))
 
     def backward(self, dy: Array) -> Array | None:
         """dx; sets the gradients of the convolution's parameters."""
-        x, winners = self._recall()
+        x, winners = self.recall()
         convolution = self.convolution
         convolution.needs_input_gradient = self.needs_input_gradient
         dx, convolution.kernel.grad, dbias = kernels.conv2d_relu_pool_backward(
-            self.pool._receive_gradient(dy),
+            self.pool.receive_gradient(dy),
             x,
             convolution.kernel.value,
             winners,

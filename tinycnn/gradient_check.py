@@ -187,7 +187,8 @@ def check_model(
     def branches() -> list[Array]:
         return [branch for layer in model.layers for branch in layer.branches()]
 
-    if faults := _broken_rules_of_model(model, *model._checked(x, y)):
+    batch = model.checked(x, y)
+    if faults := _broken_rules_of_model(model, batch.x, batch.y):
         return GradientReport(model.name, [], faults)
     model.loss_and_gradients(x, y)
     here = loss(), branches()

@@ -39,7 +39,7 @@ def broken_rules(layer: Layer, x: Array, forward: Callable[[Array], Array]) -> l
     if y.dtype != np.float64:
         faults.append(
             f"forward returns {y.dtype} for an x of float64: compute in `self.dtype`, which "
-            "`self._receive(x)` gives x"
+            "`self.receive(x)` gives x"
         )
     if not faults:
         dy = np.asarray(np.random.default_rng(0).standard_normal(y.shape))

@@ -10,7 +10,7 @@ keras/src/initializers/random_initializers.py (the fans, the limits, the truncat
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -81,6 +81,21 @@ def _truncated_normal(
 INITIALIZERS: dict[str, Initializer] = {
     f.__name__: f for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, zeros, ones)
 }
+
+
+class SavedValues(np.random.Generator):
+    """Initial values from a model file, in the place of a generator that draws them.
+
+    A layer that draws its values itself, without `add_parameter`, gets some of a fixed seed, and
+    the file's afterwards.
+
+    Args:
+        values: array of each parameter, by its name.
+    """
+
+    def __init__(self, values: Mapping[str, Array]) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.values = values
 
 
 def get(identifier: str | Initializer) -> Initializer:

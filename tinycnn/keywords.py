@@ -40,12 +40,11 @@ OTHERWISE = {
     "validation_steps": "fewer samples in validation_data",
     "validation_batch_size": "batch_size, which validation uses, too",
     "steps": "fewer samples: x[:n]",
-    "return_dict": "dict(zip(['loss', *model.metrics], result))",
+    "return_dict": "dict(zip(['loss', *(m.name for m in model.metrics)], result))",
 }
 
 # What Keras has and tinycnn has not: what to do.
 MISSING = {
-    "trainable": "Models can't be frozen, for now.",
     "data_format": "Images are always (N, H, W, C), 'channels_last'.",
     "dilation_rate": "Dilated kernels are not there.",
     "groups": "Grouped convolutions are not there.",

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import one_of, truth
+from tinycnn.arguments import batch_shape, one_of, truth
 from tinycnn.refusals import Strict
 from tinycnn.utils import Array
 
@@ -29,7 +29,7 @@ class Loss(Strict):
     never_called: ClassVar[Mapping[str, str]] = {"call": "forward"}
 
     def __init__(self) -> None:
-        self._cache: tuple[Any, ...] | None = None
+        self.cache: tuple[Any, ...] | None = None
 
     def forward(self, y_true: Array, y_pred: Array) -> float:
         """The mean loss of a batch."""
@@ -52,7 +52,7 @@ class Loss(Strict):
         """
         if y_true.shape[1:] != output_shape:
             raise ValueError(
-                f"{self.name} expects `y` of shape {_batched(output_shape)}, like the model's "
+                f"{self.name} expects `y` of shape {batch_shape(output_shape)}, like the model's "
                 f"output. Received: y of shape {y_true.shape}"
             )
 
@@ -64,10 +64,15 @@ class Loss(Strict):
         """The constructor's arguments."""
         return {}
 
-    def _recall(self) -> tuple[Any, ...]:
-        if self._cache is None:
+    def recall(self) -> tuple[Any, ...]:
+        """What `forward` left for `backward` in `self.cache`.
+
+        Raises:
+            RuntimeError: before any forward.
+        """
+        if self.cache is None:
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
-        return self._cache
+        return self.cache
 
 
 class _Crossentropy(Loss):
@@ -131,7 +136,7 @@ class CategoricalCrossentropy(_Crossentropy):
         K = output_shape[-1]
         if y_true.shape[1:] in (output_shape[:-1], (*output_shape[:-1], 1)) and K > 1:
             raise ValueError(
-                f"{self.name} expects one-hot `y` of shape {_batched(output_shape)}: use "
+                f"{self.name} expects one-hot `y` of shape {batch_shape(output_shape)}: use "
                 f"to_categorical(y, {K}), or the loss 'sparse_categorical_crossentropy'. "
                 f"Received: y of shape {y_true.shape}"
             )
@@ -143,21 +148,21 @@ class CategoricalCrossentropy(_Crossentropy):
         self.check_targets(y_true, y_pred.shape[1:])
         y_true = y_true.astype(y_pred.dtype, copy=False)
         if self.from_logits:
-            mean, self._cache = self._forward_on_logits(y_true, y_pred)
+            mean, self.cache = self._forward_on_logits(y_true, y_pred)
             return mean
         total = y_pred.sum(axis=-1, keepdims=True)
         p = y_pred / total
         q = np.clip(p, EPSILON, 1 - EPSILON)
         N = y_pred.size // y_pred.shape[-1]
-        self._cache = (y_true, total, p, q, N)
+        self.cache = (y_true, total, p, q, N)
         return float(-(y_true * np.log(q)).sum(dtype=np.float64)) / N
 
     @np.errstate(all="ignore")
     def backward(self) -> Array:
         """dy_pred (N, K): through the log, the clip (0 outside) and the division by the sum."""
         if self.from_logits:
-            return self._backward_on_logits(*self._recall())
-        y_true, total, p, q, N = self._recall()
+            return self._backward_on_logits(*self.recall())
+        y_true, total, p, q, N = self.recall()
         dp = np.where(p == q, -y_true / q, np.zeros((), q.dtype)) / N
         return (dp - (dp * p).sum(axis=-1, keepdims=True)) / total
 
@@ -187,7 +192,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         *leading, K = output_shape
         if y_true.shape[1:] not in (tuple(leading), (*leading, 1)):
             raise ValueError(
-                f"{self.name} expects integer `y` of shape {_batched(tuple(leading))}; for one-hot "
+                f"{self.name} expects integer `y` of shape {batch_shape(leading)}; for one-hot "
                 "labels use the loss 'categorical_crossentropy'. "
                 f"Received: y of shape {y_true.shape}"
             )
@@ -208,19 +213,19 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         targets = np.zeros((labels.size, K), y_pred.dtype)
         targets[np.arange(labels.size), labels] = 1
         if self.from_logits:
-            mean, self._cache = self._forward_on_logits(targets, y_pred)
+            mean, self.cache = self._forward_on_logits(targets, y_pred)
             return mean
         q = np.clip(y_pred, EPSILON, 1 - EPSILON)
         mean, cache = self._forward_on_logits(targets, np.log(q))
-        self._cache = (*cache, y_pred, q)
+        self.cache = (*cache, y_pred, q)
         return mean
 
     @np.errstate(all="ignore")
     def backward(self) -> Array:
         """dy_pred (N, K): (softmax - one-hot) / N on logits; else also the log and the clip."""
         if self.from_logits:
-            return self._backward_on_logits(*self._recall())
-        *cache, y_pred, q = self._recall()
+            return self._backward_on_logits(*self.recall())
+        *cache, y_pred, q = self.recall()
         dlog = self._backward_on_logits(*cache)
         return np.where(y_pred == q, dlog / q, np.zeros((), q.dtype))
 
@@ -245,18 +250,14 @@ class MeanSquaredError(Loss):
         """The mean of the squares."""
         self.check_targets(y_true, y_pred.shape[1:])
         difference = y_pred - y_true.astype(y_pred.dtype, copy=False)
-        self._cache = (difference,)
+        self.cache = (difference,)
         return float(np.square(difference).mean(dtype=np.float64))
 
     @np.errstate(all="ignore")
     def backward(self) -> Array:
         """2 * (y_pred - y_true) / number of elements."""
-        (difference,) = self._recall()
+        (difference,) = self.recall()
         return difference * (2 / math.prod(difference.shape))
-
-
-def _batched(shape: tuple[int, ...]) -> str:
-    return f"({', '.join(map(str, ('N', *shape)))}{',' if not shape else ''})"
 
 
 LOSSES: dict[str, type[Loss]] = {

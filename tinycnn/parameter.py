@@ -8,7 +8,7 @@ from tinycnn.utils import Array
 
 @dataclass(eq=False)
 class Parameter:
-    """An array of a layer, and the gradient of the loss by it.
+    """An array of a layer, and the gradient of the loss with respect to it.
 
     Args:
         name: "kernel", "bias".
@@ -16,6 +16,7 @@ class Parameter:
         grad: its gradient, of the same shape; assigned anew by each `backward`, None before.
         trainable: False for what the layer itself keeps, such as moving statistics.
         regularizer: a penalty on its value, which the model adds to the loss.
+        frozen: True while its layer is frozen, see `Layer.trainable`.
     """
 
     name: str
@@ -23,3 +24,9 @@ class Parameter:
     grad: Array | None = None
     trainable: bool = True
     regularizer: L2 | None = None
+    frozen: bool = False
+
+    @property
+    def learns(self) -> bool:
+        """Whether an optimizer is to update it."""
+        return self.trainable and not self.frozen

@@ -4,16 +4,14 @@ from tinycnn.callbacks.base import (
     Callback,
     History,
     LambdaCallback,
-    Logs,
     ProgressLine,
     TerminateOnNaN,
-    call,
-    checked_callbacks,
 )
-from tinycnn.callbacks.checkpoint import Checkpoint, Run
+from tinycnn.callbacks.checkpoint import Checkpoint
 from tinycnn.callbacks.csv_logger import CSVLogger
 from tinycnn.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from tinycnn.callbacks.monitors import EarlyStopping, ModelCheckpoint
+from tinycnn.callbacks.run import Run
 
 __all__ = [
     "CSVLogger",
@@ -23,12 +21,9 @@ __all__ = [
     "History",
     "LambdaCallback",
     "LearningRateScheduler",
-    "Logs",
     "ModelCheckpoint",
     "ProgressLine",
     "ReduceLROnPlateau",
     "Run",
     "TerminateOnNaN",
-    "call",
-    "checked_callbacks",
 ]

@@ -1,5 +1,7 @@
 """Callbacks: code of yours that `fit` calls as it goes.
 
+The hooks that can be overridden are listed in hooks.py.
+
 At each call the callbacks share one dict of logs: what an earlier one writes into it, a later one
 sees, `History` and the printed line among them; those two come after yours. The next call has a
 dict of its own.
@@ -9,23 +11,18 @@ lambda_callback.py
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, SupportsFloat, cast
+from collections.abc import Callable, Sequence
+from typing import Any, SupportsFloat
 
 import numpy as np
 
 from tinycnn import console
+from tinycnn.hooks import Hooks, Logs
 from tinycnn.keywords import refuse_unknown
-from tinycnn.optimizers import Optimizer
-from tinycnn.refusals import Strict
-
-if TYPE_CHECKING:
-    from tinycnn.models import Sequential
-
-Logs = dict[str, float]
+from tinycnn.learner import Learner
 
 
-class Callback(Strict):
+class Callback(Hooks):
     """Base of all callbacks: override the hooks you need.
 
     `self.model` is the model at work, `self.params` a dict with "epochs", "steps" (batches
@@ -41,10 +38,10 @@ class Callback(Strict):
     not_there = frozenset(("save_weights_only", "save_freq"))
     checkpointed: tuple[str, ...] = ()
     adds_logs = False  # whether it writes into the logs of an epoch
-    model: "Sequential"
+    model: Learner
     params: dict[str, Any]
 
-    def set_model(self, model: "Sequential") -> None:
+    def set_model(self, model: Learner) -> None:
         """Called first: keeps the model."""
         self.model = model
 
@@ -70,56 +67,6 @@ class Callback(Strict):
         is there is checked already.
         """
         return True
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Before the first epoch."""
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        """After the last epoch, with its logs."""
-
-    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Before epoch number `epoch`, counted from 0."""
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """After it; `logs` holds accuracy, loss, val_accuracy, val_loss."""
-
-    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before batch number `batch` of the epoch, counted from 0."""
-        self.on_batch_begin(batch, logs)
-
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After its update; `logs` holds the epoch's running means so far."""
-        self.on_batch_end(batch, logs)
-
-    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Another name of `on_train_batch_begin`."""
-
-    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Another name of `on_train_batch_end`."""
-
-    def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Before `evaluate`, or the validation of an epoch."""
-
-    def on_test_end(self, logs: Logs | None = None) -> None:
-        """After it, with its loss and metrics."""
-
-    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before its batch number `batch`."""
-
-    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After it; `logs` holds the running means so far."""
-
-    def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Before `predict`."""
-
-    def on_predict_end(self, logs: Logs | None = None) -> None:
-        """After it."""
-
-    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before its batch number `batch`."""
-
-    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After it; `logs` holds "outputs", the predictions of this batch."""
 
 
 class History(Callback):
@@ -214,7 +161,7 @@ class LambdaCallback(Callback):
         on_train_batch_end: Callable[[int, Logs], Any] | None = None,
         **hooks: Callable[..., Any] | None,
     ) -> None:
-        known = [name for name in vars(Callback) if name.startswith("on_")]
+        known = [name for name in vars(Hooks) if name.startswith("on_")]
         refuse_unknown("LambdaCallback", {n: f for n, f in hooks.items() if n not in known}, known)
         functions: dict[str, Callable[..., Any] | None] = {
             **hooks,
@@ -240,32 +187,3 @@ def number_of(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError):  # 10**400; an array that holds a text
         return None
-
-
-def optimizer_of(model: "Sequential") -> Optimizer:
-    """The optimizer of a model in training, which `fit` has made sure of."""
-    return cast(Optimizer, model.optimizer)
-
-
-def call(
-    hooks: Iterable[Callback], name: str, *arguments: int, logs: dict[str, Any] | None = None
-) -> None:
-    """Calls the hook `name` of all callbacks with a copy of the logs, which they share."""
-    shared = dict(logs or {})
-    for hook in hooks:
-        getattr(hook, name)(*arguments, shared)
-
-
-def checked_callbacks(callbacks: Any) -> list[Callback]:
-    """`callbacks` as a list, empty for None.
-
-    Raises:
-        ValueError: if it is not a list of Callbacks.
-    """
-    try:
-        hooks = list(callbacks or ())
-    except TypeError:
-        hooks = [callbacks]
-    if not all(isinstance(hook, Callback) for hook in hooks):
-        raise ValueError(f"`callbacks` must be a list of Callbacks. Received: {callbacks!r}")
-    return hooks

@@ -1,6 +1,6 @@
 """Checkpoint: the whole state of a training in one file, to go on from after any interruption.
 
-The order of the samples and all noise are functions of the seed and of two counters (training.py),
+The order of the samples and all noise are functions of the seed and of two counters (network.py),
 so there is no hidden state: a run that was killed and resumed, however often, gives the weights and
 the history of one that never was, to the bit.
 
@@ -21,7 +21,6 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,56 +28,13 @@ import numpy as np
 
 from tinycnn import console, kernels, serialization
 from tinycnn.arguments import integer, number, printable, truth
-from tinycnn.callbacks.base import Callback, History, Logs, number_of
+from tinycnn.callbacks.base import Callback, number_of
+from tinycnn.callbacks.run import Run
 from tinycnn.errors import ModelFileError
-from tinycnn.interrupt import Interrupt
-from tinycnn.metrics import EpochMeans
+from tinycnn.hooks import Logs
 from tinycnn.utils import Array
 
 LONG = 64  # numbers of a list, from which on it is an array of the file
-
-
-@dataclass
-class Run:
-    """One `fit` on its way."""
-
-    hooks: Sequence[Callback]
-    history: History
-    interrupt: Interrupt
-    means: EpochMeans
-    epoch: int  # epochs done, `initial_epoch` included
-    batch: int = 0  # batches done of the epoch after those
-    stopping: bool = False  # Ctrl-C was pressed before the last of them ended
-
-    def end_batch(self) -> None:
-        """One more batch is done."""
-        self.batch += 1
-        self.stopping = self.interrupt.pending
-
-    def end_epoch(self) -> None:
-        """One more epoch is done."""
-        self.epoch, self.batch = self.epoch + 1, 0
-        self.means = EpochMeans(self.means.metrics)
-        self.stopping = self.interrupt.pending
-
-    @property
-    def position(self) -> str:
-        """What was done last."""
-        return (
-            f"epoch {self.epoch + 1}, batch {self.batch}" if self.batch else f"epoch {self.epoch}"
-        )
-
-    @property
-    def last_good(self) -> str | None:
-        """The newest checkpoint that is whole on the disk, if there is one."""
-        checkpoints = [hook for hook in self.hooks if isinstance(hook, Checkpoint)]
-        return checkpoints[0].last_good if checkpoints else None
-
-    def stop_if_interrupted(self) -> None:
-        """Raises KeyboardInterrupt if `stopping`, with where things stand."""
-        if self.stopping:
-            resume = f"; with resume it goes on from {self.last_good}" if self.last_good else ""
-            raise KeyboardInterrupt(f"stopped after {self.position}{resume}")
 
 
 class Checkpoint(Callback):
@@ -112,15 +68,12 @@ class Checkpoint(Callback):
             raise ValueError(f"`path` must end in .npz. Received: path={str(path)!r}")
         self.every_seconds = number(every_seconds, "every_seconds", low=0.0)
         self.resume = truth(resume, "resume")
-        self.last_good: str | None = None  # the newest state that is on the disk, in words
 
-    def open(self, run: Run, settings: dict[str, Any], data: Mapping[str, Array]) -> None:
+    def open(self, run: Run) -> None:
         """Called by `fit` before anything is changed: reads the file and compares.
 
         Args:
             run: what is to be saved beside the model.
-            settings: the arguments of `fit` that decide its outcome.
-            data: the arrays it trains and validates on, by name.
 
         Raises:
             ValueError: for a folder that isn't there, or a setting that can't be saved.
@@ -128,9 +81,8 @@ class Checkpoint(Callback):
         """
         self._run = run
         self._file: tuple[dict[str, Any], dict[str, Array]] | None = None
-        self.last_good = None
         self._due = time.monotonic() + self.every_seconds
-        self._settings = self._all_settings(settings, data)
+        self._settings = self._all_settings(run)
         if not self.path.parent.is_dir():
             raise ValueError(f"there is no folder {self.path.parent} to save {self.path.name} in")
         if not self.path.exists():
@@ -158,14 +110,14 @@ class Checkpoint(Callback):
             raise ModelFileError(f"{self.path}: not a whole checkpoint ({why})") from error
         self._file = content, arrays
 
-    def _all_settings(self, settings: dict[str, Any], data: Mapping[str, Array]) -> dict[str, Any]:
+    def _all_settings(self, run: Run) -> dict[str, Any]:
         content, _ = self.model.state()
         compiled = content["compile"]
         everything = {
             **{name: content[name] for name in ("seed", "dtype", "input_shape", "layers")},
             **{name: compiled[name] for name in ("optimizer", "loss", "metrics")},
-            **settings,
-            "data": {name: _identity(array) for name, array in data.items()},
+            **run.settings,
+            "data": {name: _identity(array) for name, array in run.arrays.items()},
             "kernels": kernels.active(),
             "callbacks": [type(hook).__name__ for hook in self._stateful()],
         }
@@ -184,9 +136,9 @@ class Checkpoint(Callback):
         """Set everything to the state in the file."""
         if self._file:
             self._restore(*self._file)
-            self.last_good = f"{self.path} ({self._run.position})"
+            self._run.last_good = f"{self.path} ({self._run.position})"
             if self.params["verbose"]:
-                console.say(f"resumed from {self.last_good}")
+                console.say(f"resumed from {self._run.last_good}")
                 if self._run.epoch >= self.params["epochs"]:
                     console.say(
                         f"nothing is left to train: of epochs={self.params['epochs']} all are done"
@@ -233,10 +185,10 @@ class Checkpoint(Callback):
         except (OSError, ValueError) as error:  # a full disk; what a callback has logged
             console.notice(
                 f"*** CHECKPOINT NOT SAVED ({error}). The last good one: "
-                f"{self.last_good or 'none'}. The training goes on. ***"
+                f"{self._run.last_good or 'none'}. The training goes on. ***"
             )
         else:
-            self.last_good = f"{self.path} ({self._run.position})"
+            self._run.last_good = f"{self.path} ({self._run.position})"
 
     def _state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         run = self._run

@@ -10,7 +10,8 @@ from typing import Any
 
 from tinycnn import console
 from tinycnn.arguments import truth
-from tinycnn.callbacks.base import Callback, Logs
+from tinycnn.callbacks.base import Callback
+from tinycnn.hooks import Logs
 
 FORBIDDEN = '0123456789+-.eEnaifNA"\r\n\0'  # parts of numbers, of nan, inf and NA; CSV's own
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from tinycnn import console
 from tinycnn.arguments import integer, number, shown
-from tinycnn.callbacks.base import Callback, Logs, optimizer_of
+from tinycnn.callbacks.base import Callback
 from tinycnn.callbacks.monitors import Monitor
+from tinycnn.hooks import Logs
 
 
 class LearningRateScheduler(Callback):
@@ -46,7 +47,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set it."""
-        optimizer = optimizer_of(self.model)
+        _, optimizer = self.model.compiled_with()
         try:
             arguments = inspect.signature(self.schedule).bind(epoch, optimizer.learning_rate).args
         except TypeError:
@@ -61,7 +62,8 @@ class LearningRateScheduler(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Log it."""
         if logs is not None:
-            logs["learning_rate"] = optimizer_of(self.model).learning_rate
+            _, optimizer = self.model.compiled_with()
+            logs["learning_rate"] = optimizer.learning_rate
 
 
 class ReduceLROnPlateau(Monitor):
@@ -109,14 +111,14 @@ class ReduceLROnPlateau(Monitor):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Forget the last training."""
-        optimizer = optimizer_of(self.model)
+        _, optimizer = self.model.compiled_with()
         optimizer.learning_rate = optimizer.learning_rate  # refused now rather than epochs later
         self.best = None
         self.wait = self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Note an improvement, or lose patience."""
-        optimizer = optimizer_of(self.model)
+        _, optimizer = self.model.compiled_with()
         if logs is not None:
             logs["learning_rate"] = optimizer.learning_rate
         value = self.value_in(logs)

@@ -19,8 +19,9 @@ import numpy as np
 
 from tinycnn import console, serialization
 from tinycnn.arguments import integer, number, one_of, shown, truth
-from tinycnn.callbacks.base import Callback, Logs, number_of
-from tinycnn.metrics import ACCURACY
+from tinycnn.callbacks.base import Callback, number_of
+from tinycnn.hooks import Logs
+from tinycnn.metrics import direction_of
 from tinycnn.utils import Array
 
 
@@ -29,7 +30,7 @@ class Monitor(Callback):
 
     Args:
         monitor: name of the number in the logs.
-        mode: "min", "max"; "auto" is "min" for losses, "max" for accuracies.
+        mode: "min", "max"; "auto" is the direction of the metric of that name, "min" for the loss.
         min_delta: an improvement is a change by more than this.
         verbose: 1 says what is done.
 
@@ -37,7 +38,8 @@ class Monitor(Callback):
         best: the best value so far, None before the first.
 
     Raises:
-        ValueError: for an argument out of range; for mode "auto" of another number.
+        ValueError: for an argument out of range; when training begins, for mode "auto" of a number
+            whose direction nobody knows.
     """
 
     checkpointed: tuple[str, ...] = ("best",)
@@ -51,22 +53,24 @@ class Monitor(Callback):
             )
         self.monitor = monitor
         self.mode = one_of(mode, ("auto", "min", "max"), "mode")
-        metric = monitor.removeprefix("val_")
-        if mode == "auto":
-            if metric not in ("loss", *ACCURACY):
-                raise ValueError(
-                    f"whether {monitor!r} should fall or rise is not known; pass mode='min' or "
-                    f"mode='max'. Received: monitor={monitor!r}, mode='auto'"
-                )
-            mode = "min" if metric == "loss" else "max"
-        self._sign = 1 if mode == "max" else -1
+        self._direction = direction_of(monitor) if mode == "auto" else mode
         self.min_delta = abs(number(min_delta, "min_delta"))
         self.verbose = verbose
         self.best: float | None = None
 
     def why_fixed(self, name: str) -> str:
         """Once the callback is made, its direction is."""
-        return "make a new one" if "_sign" in vars(self) else ""
+        return "make a new one" if "_direction" in vars(self) else ""
+
+    def expect_logs(self, names: Sequence[str], complete: bool) -> None:
+        """Ask the model's own metrics which way is better, if that is not known yet."""
+        if self.mode == "auto":
+            self._direction = direction_of(self.monitor, self.model.metrics)
+        if self._direction is None:
+            raise ValueError(
+                f"whether {self.monitor!r} should fall or rise is not known; pass mode='min' or "
+                f"mode='max'. Received: monitor={self.monitor!r}, mode='auto'"
+            )
 
     def accepts(self, name: str, value: Any) -> bool:
         """Numbers; of the best weights arrays that fit the model."""
@@ -81,7 +85,8 @@ class Monitor(Callback):
         """Whether `value` is better than `on` by more than min_delta; than None any number is."""
         if on is None:
             return not math.isnan(value)
-        return self._sign * value - self.min_delta > self._sign * on
+        sign = 1 if self._direction == "max" else -1
+        return sign * value - self.min_delta > sign * on
 
     def value_in(self, logs: Logs | None) -> float | None:
         """The monitored number; None, and a warning as in Keras, if there is none."""
@@ -115,7 +120,7 @@ class EarlyStopping(Monitor):
         min_delta: an improvement is a change by more than this.
         patience: epochs in a row without an improvement after which training ends; never the first.
         verbose: 1 says so.
-        mode: "min", "max"; "auto" is "min" for losses, "max" for accuracies.
+        mode: "min", "max"; "auto" is the direction of the metric of that name.
         baseline: only improvements to better than this reset the patience.
         restore_best_weights: set the weights of the best epoch at the end of the training, however
             it ends. The optimizer's state is left as it is.
@@ -193,7 +198,7 @@ class ModelCheckpoint(Monitor):
         monitor: name in the logs of the number to watch.
         verbose: 1 says what is saved.
         save_best_only: save only if the number has improved; for ever, also from fit to fit.
-        mode: "min", "max"; "auto" is "min" for losses, "max" for accuracies.
+        mode: "min", "max"; "auto" is the direction of the metric of that name.
         initial_value_threshold: save only what is better than this.
 
     The file is whole or, if writing fails, the one from before. A model whose number is NaN is no
@@ -227,6 +232,7 @@ class ModelCheckpoint(Monitor):
 
     def expect_logs(self, names: Sequence[str], complete: bool) -> None:
         """Refuse a field that no log will have, and a model that can't be saved."""
+        super().expect_logs(names, complete)
         unknown = [field for field in self._fields if field not in ("epoch", *names)]
         if unknown and complete:
             raise ValueError(

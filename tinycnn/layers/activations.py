@@ -11,9 +11,14 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tinycnn import kernels
-from tinycnn.arguments import number, one_of
+import numpy as np
+
+from tinycnn import kernels, regularizers
+from tinycnn.arguments import number, one_of, truth
+from tinycnn.initializers import Initializer
+from tinycnn.initializers import get as get_initializer
 from tinycnn.layers.base import Layer, Shape
+from tinycnn.regularizers import L2
 from tinycnn.utils import Array
 
 
@@ -55,10 +60,10 @@ def checked(activation: str | None) -> str:
 
 
 class Activated(Layer):
-    """Base of the layers that end in an activation: Activation itself, Conv2D, Dense.
+    """Base of the layers that end in an activation f: y = f(z).
 
-    Such a layer can also be run backward from its logits, which is what a cross-entropy on top of
-    a softmax wants (see losses.py). A subclass has `activation` and `backward_from_logits`.
+    Such a layer can also be run backward from dz, the gradient with respect to z, which is what a
+    cross-entropy on top of a softmax wants (see losses.py). Its cache begins with (x, z, y).
     """
 
     activation: str
@@ -67,44 +72,106 @@ class Activated(Layer):
         # It takes effect at once, so it is checked at once.
         super().__setattr__(name, checked(value) if name == "activation" else value)
 
-    def _activate(self, x: Array, logits: Array) -> Array:
-        """The output for `logits`; a relu has ridden along inside the kernel that made them."""
-        y = logits
-        if self.activation != "relu":
-            y = ACTIVATIONS[self.activation].forward(logits)
-        self._cache = (x, logits, y)
-        return y
+    def y_of(self, z: Array) -> Array:
+        """y = f(z); a relu has ridden along inside the kernel that made z."""
+        return z if self.activation == "relu" else ACTIVATIONS[self.activation].forward(z)
 
-    def backward(self, dy: Array) -> Array | None:
-        """Through the activation, then through what is below it: `backward_from_logits`."""
-        _, _, y = self._recall()
-        dy = self._receive_gradient(dy)
-        if self.activation != "relu":
-            dy = ACTIVATIONS[self.activation].backward(dy, y)
-        return self.backward_from_logits(dy)
+    def dz_of(self, dy: Array) -> Array:
+        """dz from dy; a relu's is taken inside the kernel that takes dz."""
+        y = self.recall()[2]
+        dy = self.receive_gradient(dy)
+        return dy if self.activation == "relu" else ACTIVATIONS[self.activation].backward(dy, y)
 
-    def backward_from_logits(self, dlogits: Array) -> Array | None:
-        """The backward for a gradient by the logits: the activation (but a relu) is skipped."""
+    def backward_from_z(self, dz: Array) -> Array | None:
+        """The part of `backward` below the activation: from dz instead of dy."""
         raise NotImplementedError
 
     def branches(self) -> list[Array]:
         """Of a relu, leaky or not, which outputs are positive."""
-        return [self._recall()[2] > 0] if self.activation in ("relu", "leaky_relu") else []
+        return [self.recall()[2] > 0] if self.activation in ("relu", "leaky_relu") else []
 
     @property
-    def logits(self) -> Array:
-        """What the activation was applied to in the last forward."""
-        logits: Array = self._recall()[1]
-        return logits
+    def z(self) -> Array:
+        """What the activation was applied to in the last forward; below a softmax, the logits."""
+        z: Array = self.recall()[1]
+        return z
 
-    def _built(self, input_shape: Shape, output_shape: Shape, dtype: str) -> Shape:
+    def finish_build(self, input_shape: Shape, output_shape: Shape, dtype: str) -> Shape:
+        """See `Layer.finish_build`; a softmax over one unit is warned of."""
         if self.activation == "softmax" and output_shape[-1:] == (1,):
             warnings.warn(
                 f"{self}: a softmax over one unit is always 1 and learns nothing; for two classes "
                 "use a sigmoid or two units",
                 stacklevel=3,
             )
-        return super()._built(input_shape, output_shape, dtype)
+        return super().finish_build(input_shape, output_shape, dtype)
+
+
+class KernelAndBias(Activated):
+    """What Conv2D and Dense share: z is a sum of products with a kernel, plus a bias.
+
+    Args:
+        activation: "relu", "softmax", ..., see `Activation`; None for none.
+        use_bias: whether to add a bias.
+        kernel_initializer: name or function; see initializers.py.
+        bias_initializer: the same.
+        kernel_regularizer: a penalty on the kernel: "l2", or regularizers.L2(l2=0.01).
+
+    Raises:
+        ValueError: for an argument out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        use_bias: bool = True,
+        kernel_initializer: str | Initializer = "glorot_uniform",
+        bias_initializer: str | Initializer = "zeros",
+        kernel_regularizer: str | L2 | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.activation = checked(activation)
+        self.use_bias = truth(use_bias, "use_bias")
+        for initializer in (kernel_initializer, bias_initializer):
+            get_initializer(initializer)  # an unknown one is refused here, not in `build`
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+
+    def add_kernel_and_bias(
+        self, kernel_shape: Shape, rng: np.random.Generator | None, dtype: str
+    ) -> None:
+        """Creates `kernel` and, with `use_bias`, `bias`: one number for each output channel."""
+        rng = rng or np.random.default_rng()
+        self.kernel = self.add_parameter(
+            "kernel",
+            kernel_shape,
+            self.kernel_initializer,
+            rng,
+            dtype,
+            regularizer=self.kernel_regularizer,
+        )
+        if self.use_bias:
+            bias_shape = kernel_shape[-1:]
+            self.bias = self.add_parameter("bias", bias_shape, self.bias_initializer, rng, dtype)
+
+    @property
+    def bias_or_none(self) -> Array | None:
+        """The bias's values, if there is one."""
+        return self.bias.value if self.use_bias else None
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "activation": self.activation,
+            "use_bias": self.use_bias,
+            "kernel_initializer": self.kernel_initializer,
+            "bias_initializer": self.bias_initializer,
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+        }
 
 
 class Activation(Activated):
@@ -129,19 +196,19 @@ class Activation(Activated):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = f(x), the same shape."""
-        x = self._receive(x)
+        x = self.receive(x)
         y = ACTIVATIONS[self.activation].forward(x)
-        self._cache = (x, x, y)
+        self.cache = (x, x, y)
         return y
 
     def backward(self, dy: Array) -> Array:
         """dx = f'(x) * dy; for softmax the full Jacobian, y * (dy - sum(dy * y))."""
-        _, _, y = self._recall()
-        return ACTIVATIONS[self.activation].backward(self._receive_gradient(dy), y)
+        _, _, y = self.recall()
+        return ACTIVATIONS[self.activation].backward(self.receive_gradient(dy), y)
 
-    def backward_from_logits(self, dlogits: Array) -> Array:
-        """The gradient itself: there is nothing below the activation."""
-        return dlogits
+    def backward_from_z(self, dz: Array) -> Array:
+        """dx = dz: there is nothing below the activation."""
+        return dz
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -211,18 +278,18 @@ class LeakyReLU(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = x if x > 0 else negative_slope * x."""
-        y = kernels.leaky_relu_forward(self._receive(x), self.negative_slope)
-        self._cache = (y,)
+        y = kernels.leaky_relu_forward(self.receive(x), self.negative_slope)
+        self.cache = (y,)
         return y
 
     def backward(self, dy: Array) -> Array:
         """dx = dy if y > 0 else negative_slope * dy."""
-        (y,) = self._recall()
-        return kernels.leaky_relu_backward(self._receive_gradient(dy), y, self.negative_slope)
+        (y,) = self.recall()
+        return kernels.leaky_relu_backward(self.receive_gradient(dy), y, self.negative_slope)
 
     def branches(self) -> list[Array]:
         """Which outputs are positive."""
-        return [self._recall()[0] > 0]
+        return [self.recall()[0] > 0]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -251,18 +318,18 @@ class ELU(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = x if x > 0 else alpha * (exp(x) - 1)."""
-        y = kernels.elu_forward(self._receive(x), self.alpha)
-        self._cache = (y,)
+        y = kernels.elu_forward(self.receive(x), self.alpha)
+        self.cache = (y,)
         return y
 
     def backward(self, dy: Array) -> Array:
         """dx = dy if y > 0 else dy * (y + alpha), as alpha * exp(x) = y + alpha."""
-        (y,) = self._recall()
-        return kernels.elu_backward(self._receive_gradient(dy), y, self.alpha)
+        (y,) = self.recall()
+        return kernels.elu_backward(self.receive_gradient(dy), y, self.alpha)
 
     def branches(self) -> list[Array]:
         """Which outputs are positive."""
-        return [self._recall()[0] > 0]
+        return [self.recall()[0] > 0]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -47,7 +47,7 @@ class RandomAffine(Layer):
     ) -> Shape:
         """There is nothing to create. See `Layer.build`."""
         output_size(input_shape, (1, 1), (1, 1), "valid", "input_shape")
-        return self._built(input_shape, input_shape, dtype)
+        return self.finish_build(input_shape, input_shape, dtype)
 
     def transforms(self, count: int, rng: np.random.Generator) -> Array:
         """Draws a transform for each of `count` images: (count, 2, 3), float64."""
@@ -55,18 +55,18 @@ class RandomAffine(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = each image under a transform of its own; y = x in inference."""
-        x = self._receive(x)
+        x = self.receive(x)
         # None in inference; in float64 whatever the model's dtype: the same draws for both.
         transforms = None
         if training:
             transforms = self.transforms(len(x), self.rng or np.random.default_rng())
-        self._cache = (transforms,)
+        self.cache = (transforms,)
         return x if transforms is None else kernels.affine_transform_forward(x, transforms)
 
     def backward(self, dy: Array) -> Array:
         """dx: each pixel's gradient goes back to the four it was blended from; dy in inference."""
-        (transforms,) = self._recall()
-        dy = self._receive_gradient(dy)
+        (transforms,) = self.recall()
+        dy = self.receive_gradient(dy)
         return dy if transforms is None else kernels.affine_transform_backward(dy, transforms)
 
     def get_config(self) -> dict[str, Any]:

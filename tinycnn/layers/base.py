@@ -1,10 +1,13 @@
 """What every layer is: parameters, a forward, a backward, and nothing hidden.
 
 A layer of your own overrides `build` (if it has parameters), `forward`, `backward` and
-`get_config`. The protocol:
-- `build` creates the parameters and returns the output shape, in one act, without data.
-- `forward` computes y and writes what `backward` will need into `self._cache`, a tuple.
-- `backward` takes dy, assigns each parameter's `.grad`, and returns dx.
+`get_config`; `examples/your_own_layer.py` is one. The protocol:
+- `build` creates the parameters with `add_parameter`, and ends in `finish_build`, which returns the
+  output shape: one act, without data.
+- `forward` takes x through `receive`, computes y, and writes what `backward` will need into
+  `self.cache`, a tuple.
+- `backward` takes dy through `receive_gradient` and the cache through `recall`, assigns each
+  parameter's `.grad`, and returns dx.
 - Nothing changes an array it was given; what `forward` returns is the caller's to keep. But x and
   y are not copied: whoever changes them in place before `backward` changes the gradient too.
 - `training=True` switches on what training alone does: noise, and statistics of the batch. A
@@ -20,11 +23,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinycnn.arguments import name_or_none, shape
-from tinycnn.initializers import Initializer
+from tinycnn.arguments import batch_shape, name_or_none, shape, truth
+from tinycnn.initializers import Initializer, SavedValues
 from tinycnn.initializers import get as get_initializer
 from tinycnn.parameter import Parameter
 from tinycnn.refusals import Strict
+from tinycnn.regularizers import L2
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]
@@ -36,7 +40,7 @@ class Layer(Strict):
     Args:
         name: unique in a model; None lets the model choose one, as Keras would.
         input_shape: of one sample, for the first layer of a model.
-        trainable: True; see the property.
+        trainable: False freezes the layer; see the property.
     """
 
     not_there = frozenset(
@@ -78,11 +82,10 @@ class Layer(Strict):
         self.parameters: list[Parameter] = []
         self.trainable = trainable
         self.needs_input_gradient = True  # False: `backward` may return None instead of dx
-        # A function makes up for a forward that ran fused with another layer's: see fusion.py.
-        self._cache: tuple[Any, ...] | Callable[[], object] | None = None
+        self.cache: tuple[Any, ...] | None = None  # what `forward` leaves for `backward`
         self._samples: int | None = None  # N of the last forward
-        # The arrays of a model file, which `build` takes instead of making initial values.
-        self._saved: Mapping[str, Array] | None = None
+        # Runs the last forward again, if it ran fused with another layer's: see fusion.py.
+        self.forward_apart: Callable[[], object] | None = None
 
     # --- to be overridden -------------------------------------------------------------------------
 
@@ -93,7 +96,8 @@ class Layer(Strict):
 
         Args:
             input_shape: shape of one sample.
-            rng: source of the initial weights; None draws a fresh, unpredictable one.
+            rng: source of the initial weights; None draws a fresh, unpredictable one, and a
+                `SavedValues` brings them from a model file.
             dtype: of parameters and outputs, "float32" or "float64".
 
         Returns:
@@ -102,16 +106,18 @@ class Layer(Strict):
         Raises:
             ValueError: if the layer cannot take this shape.
         """
-        return self._built(input_shape, input_shape, dtype)
+        return self.finish_build(input_shape, input_shape, dtype)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """The layer's output for a batch `x` (N, *input_shape); builds the layer if need be."""
-        x = self._receive(x)
-        self._cache = ()
+        x = self.receive(x)
+        self.cache = ()
         return x
 
     def backward(self, dy: Array) -> Array | None:
-        """The gradient by the last `x` from the gradient by `y`; sets every parameter's `grad`.
+        """The gradient with respect to the last `x` from `dy`, that with respect to its `y`.
+
+        It sets every parameter's `grad`.
 
         Returns:
             dx (N, *input_shape); layers with parameters return None if not `needs_input_gradient`.
@@ -125,8 +131,8 @@ class Layer(Strict):
                 f"{own.__name__} has a forward of its own and needs a `backward(self, dy)` too, "
                 "which sets every parameter's `grad` and returns dx"
             )
-        self._recall()
-        return self._receive_gradient(dy)
+        self.recall()
+        return self.receive_gradient(dy)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values."""
@@ -148,52 +154,91 @@ class Layer(Strict):
 
     # --- for layers to use ------------------------------------------------------------------------
 
-    def _built(self, input_shape: Shape, output_shape: Shape, dtype: str) -> Shape:
-        self.input_shape, self.output_shape = tuple(input_shape), tuple(output_shape)
-        self.dtype = np.dtype(dtype).name
-        self.built = True
-        return self.output_shape
-
-    def _parameter(
+    def add_parameter(
         self,
         name: str,
         parameter_shape: Shape,
         initializer: str | Initializer,
-        rng: np.random.Generator,
-        dtype: str,
+        rng: np.random.Generator | None = None,
+        dtype: str = "float32",
+        *,
+        trainable: bool = True,
+        regularizer: L2 | None = None,
     ) -> Parameter:
-        initialize = get_initializer(initializer)
-        if self._saved is None:
-            value = np.asarray(initialize(parameter_shape, rng, dtype), dtype)
+        """Makes a parameter, and appends it to `self.parameters`; for `build`.
+
+        Args:
+            name: unique in the layer; one of that name is replaced, as when a layer is built again.
+            parameter_shape: of its array.
+            initializer: name or function; see initializers.py.
+            rng: as `build` was given it.
+            dtype: likewise.
+            trainable: False for what no optimizer is to update.
+            regularizer: a penalty on its value.
+
+        Returns:
+            The parameter.
+
+        Raises:
+            ValueError: if the initializer makes another shape.
+        """
+        initialize, rng = get_initializer(initializer), rng or np.random.default_rng()
+        if isinstance(rng, SavedValues):
+            value = np.asarray(rng.values[name], dtype)
         else:
-            value = np.asarray(self._saved[f"weights/{self.name}/{name}"], dtype)
+            value = np.asarray(initialize(parameter_shape, rng, dtype), dtype)
         if value.shape != parameter_shape:
             raise ValueError(
                 f"the initial value of `{name}` must have shape {parameter_shape}. "
                 f"Received: {value.shape}"
             )
-        return Parameter(name, value)
+        parameter = Parameter(name, value, trainable=trainable, regularizer=regularizer)
+        self.parameters = [p for p in self.parameters if p.name != name] + [parameter]
+        return parameter
 
-    def _receive(self, x: Array, cast: bool = True) -> Array:
-        """`x` as this layer takes it: building it first if need be, checked, in its dtype."""
+    def finish_build(self, input_shape: Shape, output_shape: Shape, dtype: str) -> Shape:
+        """Notes the shapes of one sample and the dtype; the last thing that `build` does.
+
+        Returns:
+            `output_shape`.
+        """
+        self.input_shape, self.output_shape = tuple(input_shape), tuple(output_shape)
+        self.dtype = np.dtype(dtype).name
+        self.built = True
+        self.trainable = self.trainable  # the parameters are new: it holds for them, too
+        return self.output_shape
+
+    def receive(self, x: Array, cast: bool = True) -> Array:
+        """`x` as this layer takes it: checked, in its dtype; it builds the layer if need be.
+
+        Args:
+            x: what `forward` was given.
+            cast: False leaves the dtype as it is.
+
+        Raises:
+            ValueError: for another shape than (N, *input_shape).
+        """
         x = np.asarray(x)
         if not self.built:
             floating = x.dtype in (np.float32, np.float64)
             self.build(x.shape[1:], dtype=x.dtype.name if floating else "float32")
         if x.shape[1:] != self.input_shape:
-            expected = ", ".join(map(str, ("N", *(self.input_shape or ()))))
-            raise ValueError(f"{self} expects input of shape ({expected}). Received: {x.shape}")
+            expected = batch_shape(self.input_shape)
+            raise ValueError(f"{self} expects input of shape {expected}. Received: {x.shape}")
         self._samples = len(x)
         return self._cast(x) if cast else x
 
-    def _receive_gradient(self, dy: Array) -> Array:
-        """`dy` as this layer takes it: checked, in its dtype."""
+    def receive_gradient(self, dy: Array) -> Array:
+        """`dy`, what `backward` was given, as this layer takes it: checked, in its dtype.
+
+        Raises:
+            ValueError: for another shape than that of the last output.
+        """
         dy = np.asarray(dy)
         N = self._samples
         if dy.shape[1:] != self.output_shape or (N is not None and len(dy) != N):
-            N_known = "N" if N is None or dy.shape[1:] != self.output_shape else N
-            expected = ", ".join(map(str, (N_known, *(self.output_shape or ()))))
-            raise ValueError(f"{self} expects dy of shape ({expected}). Received: {dy.shape}")
+            expected = batch_shape(self.output_shape, "N" if N is None else N)
+            raise ValueError(f"{self} expects dy of shape {expected}. Received: {dy.shape}")
         return self._cast(dy)
 
     def _cast(self, array: Array) -> Array:
@@ -202,22 +247,32 @@ class Layer(Strict):
         with np.errstate(under="ignore"):  # what float32 has no number for is 0
             return array.astype(self.dtype)
 
-    def _recall(self) -> tuple[Any, ...]:
-        """What `forward` left for `backward`."""
-        if callable(self._cache):
-            self._cache()
-        if not isinstance(self._cache, tuple):
+    def recall(self) -> tuple[Any, ...]:
+        """What `forward` left for `backward`.
+
+        Raises:
+            RuntimeError: before any forward.
+        """
+        if self.cache is None and self.forward_apart is not None:
+            self.forward_apart()
+        if self.cache is None:
             raise RuntimeError(f"{self}: backward needs a forward before it")
-        return self._cache
+        return self.cache
 
     @property
     def trainable(self) -> bool:
-        """True: freezing is not there yet, and setting it to False is an error."""
-        return True
+        """Whether the layer learns. Setting it takes effect at once.
+
+        As in Keras a frozen layer is not updated and not regularized, and BatchNormalization uses
+        its moving statistics. Its gradients are still set where backward passes through.
+        """
+        return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        check_trainable(value, self)
+        self._trainable = truth(value, "trainable")
+        for parameter in self.parameters:
+            parameter.frozen = not self._trainable
 
     def why_fixed(self, name: str) -> str:
         """A layer that is built has weights and shapes that follow from its settings."""
@@ -246,16 +301,6 @@ class Layer(Strict):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name})" if self.name else type(self).__name__
-
-
-def check_trainable(value: Any, owner: object) -> None:
-    """Raises ValueError for a `trainable` of the layer or model `owner` that is not True."""
-    if not (isinstance(value, bool | np.bool_) and value):
-        raise ValueError(
-            f"{owner} can't be frozen: `trainable` is True for every layer, for now. To train a "
-            "part of a model only, hand those parameters to optimizer.update in a loop of your "
-            f"own. Received: trainable={value!r:.100}"
-        )
 
 
 def assign(parameters: Sequence[Parameter], weights: Sequence[Array], owner: str) -> None:

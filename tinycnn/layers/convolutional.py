@@ -12,18 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import kernels, regularizers
-from tinycnn.arguments import pair, size, truth
+from tinycnn import kernels
+from tinycnn.arguments import pair, size
 from tinycnn.geometry import checked_padding, output_size
 from tinycnn.initializers import Initializer
-from tinycnn.initializers import get as get_initializer
-from tinycnn.layers.activations import Activated, checked
+from tinycnn.layers.activations import KernelAndBias
 from tinycnn.layers.base import Shape
 from tinycnn.regularizers import L2
 from tinycnn.utils import Array
 
 
-class Conv2D(Activated):
+class Conv2D(KernelAndBias):
     """2D convolution with bias and activation.
 
     Args:
@@ -61,17 +60,18 @@ class Conv2D(Activated):
         kernel_regularizer: str | L2 | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            **kwargs,
+        )
         self.filters = size(filters, "filters")
         self.kernel_size = pair(kernel_size, "kernel_size")
         self.strides = pair(strides, "strides")
         self.padding = checked_padding(padding)
-        self.activation = checked(activation)
-        self.use_bias = truth(use_bias, "use_bias")
-        get_initializer(kernel_initializer)  # an unknown one is refused here, not in `build`
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
 
     def build(
         self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
@@ -80,39 +80,38 @@ class Conv2D(Activated):
         OH, OW = output_size(
             input_shape, self.kernel_size, self.strides, self.padding, "kernel_size"
         )
-        rng = rng or np.random.default_rng()
-        kernel_shape = (*self.kernel_size, input_shape[-1], self.filters)
-        self.kernel = self._parameter("kernel", kernel_shape, self.kernel_initializer, rng, dtype)
-        self.kernel.regularizer = self.kernel_regularizer
-        self.parameters = [self.kernel]
-        if self.use_bias:
-            self.bias = self._parameter("bias", (self.filters,), self.bias_initializer, rng, dtype)
-            self.parameters.append(self.bias)
-        return self._built(input_shape, (OH, OW, self.filters), dtype)
+        self.add_kernel_and_bias((*self.kernel_size, input_shape[-1], self.filters), rng, dtype)
+        return self.finish_build(input_shape, (OH, OW, self.filters), dtype)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """y[n,i,j,f] = f(bias[f] + sum_uvc x[n, i*SH+u, j*SW+v, c] * kernel[u,v,c,f])."""
-        x = self._receive(x)
-        logits = kernels.conv2d_forward(
-            x,
-            self.kernel.value,
-            self.bias.value if self.use_bias else None,
-            self.strides,
-            self.padding,
-            relu=self.activation == "relu",
+        """y = f(z), z[n,i,j,f] = bias[f] + sum_uvc x[n, i*SH+u, j*SW+v, c] * kernel[u,v,c,f]."""
+        x = self.receive(x)
+        relu = self.activation == "relu"
+        z = kernels.conv2d_forward(
+            x, self.kernel.value, self.bias_or_none, self.strides, self.padding, relu=relu
         )
-        return self._activate(x, logits)
+        y = self.y_of(z)
+        self.cache = (x, z, y)
+        return y
 
-    def backward_from_logits(self, dlogits: Array) -> Array | None:
-        """The chain rule through the sum above, with dz the gradient by what f was applied to.
+    def backward(self, dy: Array) -> Array | None:
+        """The chain rule, first through f and then through the sum above.
+
+        dz[n,i,j,f] = dy[n,i,j,f] * f'(z[n,i,j,f]), and each z is a sum of products. A kernel's
+        weight stands in the products of all images and places, an x in those of all windows that
+        see it, and a bias in every sum once:
 
         dkernel[u,v,c,f] = sum_nij x[n, i*SH+u, j*SW+v, c] * dz[n,i,j,f]
         dbias[f]         = sum_nij dz[n,i,j,f]
         dx[n,a,b,c]      = sum of kernel[u,v,c,f] * dz[n,i,j,f] over i*SH+u = a, j*SW+v = b, all f
         """
-        x, _, y = self._recall()
+        return self.backward_from_z(self.dz_of(dy))
+
+    def backward_from_z(self, dz: Array) -> Array | None:
+        """The three sums of `backward`."""
+        x, _, y = self.recall()
         dx, self.kernel.grad, dbias = kernels.conv2d_backward(
-            dlogits,
+            dz,
             x,
             self.kernel.value,
             self.strides,
@@ -132,9 +131,4 @@ class Conv2D(Activated):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
-            "activation": self.activation,
-            "use_bias": self.use_bias,
-            "kernel_initializer": self.kernel_initializer,
-            "bias_initializer": self.bias_initializer,
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
         }

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import kernels, regularizers
+from tinycnn import kernels
 from tinycnn.arguments import shape as checked_shape
-from tinycnn.arguments import size, truth
+from tinycnn.arguments import size
 from tinycnn.initializers import Initializer
-from tinycnn.initializers import get as get_initializer
-from tinycnn.layers.activations import Activated, checked
+from tinycnn.layers.activations import KernelAndBias
 from tinycnn.layers.base import Layer, Shape
 from tinycnn.regularizers import L2
 from tinycnn.utils import Array
@@ -55,21 +54,21 @@ class Flatten(Layer):
         self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
     ) -> Shape:
         """There is nothing to create. See `Layer.build`."""
-        return self._built(input_shape, (math.prod(input_shape),), dtype)
+        return self.finish_build(input_shape, (math.prod(input_shape),), dtype)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """(N, H, W, C) -> (N, H*W*C)."""
-        x = self._receive(x)
-        self._cache = (x.shape,)
+        x = self.receive(x)
+        self.cache = (x.shape,)
         return x.reshape(len(x), math.prod(x.shape[1:]))  # not -1: there may be no samples
 
     def backward(self, dy: Array) -> Array:
         """(N, H*W*C) -> (N, H, W, C): nothing was computed, so nothing but the shape comes back."""
-        (x_shape,) = self._recall()
-        return self._receive_gradient(dy).reshape(x_shape)
+        (x_shape,) = self.recall()
+        return self.receive_gradient(dy).reshape(x_shape)
 
 
-class Dense(Activated):
+class Dense(KernelAndBias):
     """A fully connected layer: y = f(x @ kernel + bias).
 
     Args:
@@ -100,14 +99,15 @@ class Dense(Activated):
         kernel_regularizer: str | L2 | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            **kwargs,
+        )
         self.units = size(units, "units")
-        self.activation = checked(activation)
-        self.use_bias = truth(use_bias, "use_bias")
-        get_initializer(kernel_initializer)  # an unknown one is refused here, not in `build`
-        self.kernel_initializer = kernel_initializer
-        self.bias_initializer = bias_initializer
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
 
     def build(
         self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
@@ -115,35 +115,36 @@ class Dense(Activated):
         """Creates `kernel` (D, U) and `bias` (U,). See `Layer.build`."""
         if not input_shape or min(input_shape) < 1:
             raise ValueError(f"Dense needs inputs of shape (N, ..., D). Received: {input_shape}")
-        rng = rng or np.random.default_rng()
-        kernel_shape = (input_shape[-1], self.units)
-        self.kernel = self._parameter("kernel", kernel_shape, self.kernel_initializer, rng, dtype)
-        self.kernel.regularizer = self.kernel_regularizer
-        self.parameters = [self.kernel]
-        if self.use_bias:
-            self.bias = self._parameter("bias", (self.units,), self.bias_initializer, rng, dtype)
-            self.parameters.append(self.bias)
-        return self._built(input_shape, (*input_shape[:-1], self.units), dtype)
+        self.add_kernel_and_bias((input_shape[-1], self.units), rng, dtype)
+        return self.finish_build(input_shape, (*input_shape[:-1], self.units), dtype)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """y = f(x @ kernel + bias); axes between the first and the last count as samples."""
-        x = self._receive(x)
-        logits = kernels.dense_forward(
-            x.reshape(-1, x.shape[-1]),
-            self.kernel.value,
-            self.bias.value if self.use_bias else None,
-            relu=self.activation == "relu",
-        )
-        return self._activate(x, logits.reshape(*x.shape[:-1], self.units))
+        """y = f(z), z = x @ kernel + bias; all axes but the last count as samples."""
+        x = self.receive(x)
+        rows, relu = x.reshape(-1, x.shape[-1]), self.activation == "relu"
+        z = kernels.dense_forward(rows, self.kernel.value, self.bias_or_none, relu=relu)
+        z = z.reshape(*x.shape[:-1], self.units)
+        y = self.y_of(z)
+        self.cache = (x, z, y)
+        return y
 
-    def backward_from_logits(self, dlogits: Array) -> Array | None:
-        """With dz the gradient by what f was applied to.
+    def backward(self, dy: Array) -> Array | None:
+        """The chain rule, first through f and then through the products of z.
 
-        dkernel = x^T @ dz,   dbias = sum of dz over the samples,   dx = dz @ kernel^T
+        dz[n,u] = dy[n,u] * f'(z[n,u]); a weight meets one x of every sample, an x all weights of
+        its row, and a bias every sample:
+
+        dkernel[d,u] = sum_n x[n,d] * dz[n,u]        dkernel = x^T @ dz
+        dbias[u]     = sum_n dz[n,u]
+        dx[n,d]      = sum_u dz[n,u] * kernel[d,u]   dx = dz @ kernel^T
         """
-        x, _, y = self._recall()
+        return self.backward_from_z(self.dz_of(dy))
+
+    def backward_from_z(self, dz: Array) -> Array | None:
+        """The three sums of `backward`."""
+        x, _, y = self.recall()
         dx, self.kernel.grad, dbias = kernels.dense_backward(
-            dlogits.reshape(-1, self.units),
+            dz.reshape(-1, self.units),
             x.reshape(-1, x.shape[-1]),
             self.kernel.value,
             y=y.reshape(-1, self.units) if self.activation == "relu" else None,
@@ -155,12 +156,4 @@ class Dense(Activated):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "activation": self.activation,
-            "use_bias": self.use_bias,
-            "kernel_initializer": self.kernel_initializer,
-            "bias_initializer": self.bias_initializer,
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-        }
+        return {**super().get_config(), "units": self.units}

@@ -66,26 +66,25 @@ class BatchNormalization(Layer):
             raise ValueError(
                 f"BatchNormalization needs inputs of shape (N, ..., C). Received: {input_shape}"
             )
-        rng = rng or np.random.default_rng()
-        C = input_shape[-1:]
-        self.moving_mean = self._parameter("moving_mean", C, "zeros", rng, dtype)
-        self.moving_variance = self._parameter("moving_variance", C, "ones", rng, dtype)
-        self.moving_mean.trainable = self.moving_variance.trainable = False
-        self.parameters = [self.moving_mean, self.moving_variance]
-        if self.center:
-            self.beta = self._parameter("beta", C, "zeros", rng, dtype)
-            self.parameters.insert(0, self.beta)
+        C, made = input_shape[-1:], (rng, dtype)
         if self.scale:
-            self.gamma = self._parameter("gamma", C, "ones", rng, dtype)
-            self.parameters.insert(0, self.gamma)
-        return self._built(input_shape, input_shape, dtype)
+            self.gamma = self.add_parameter("gamma", C, "ones", *made)
+        if self.center:
+            self.beta = self.add_parameter("beta", C, "zeros", *made)
+        self.moving_mean = self.add_parameter("moving_mean", C, "zeros", *made, trainable=False)
+        self.moving_variance = self.add_parameter(
+            "moving_variance", C, "ones", *made, trainable=False
+        )
+        return self.finish_build(input_shape, input_shape, dtype)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = gamma * x_hat + beta, with the batch's statistics in training, else the moving ones.
 
-        No statistic moves here: the same batch gives the same output again.
+        No statistic moves here: the same batch gives the same output again. A frozen layer is in
+        inference at all times, as in Keras.
         """
-        x = self._receive(x)
+        x = self.receive(x)
+        training = training and self.trainable
         mean, variance = self.moving_mean.value, self.moving_variance.value
         if training:
             if not len(x):
@@ -96,7 +95,7 @@ class BatchNormalization(Layer):
             mean, variance = kernels.moments(x)
         gamma = self.gamma.value if self.scale else np.ones_like(mean)
         beta = self.beta.value if self.center else np.zeros_like(mean)
-        self._cache = (x, gamma, mean, variance, training)
+        self.cache = (x, gamma, mean, variance, training)
         return kernels.batch_norm_forward(x, gamma, beta, mean, variance, self.epsilon)
 
     def backward(self, dy: Array) -> Array:
@@ -106,9 +105,9 @@ class BatchNormalization(Layer):
         dx = gamma * s * (dy - dbeta / M - x_hat * dgamma / M)   in training: x moves the statistics
         dx = gamma * s * dy                                      in inference: they are constants
         """
-        x, gamma, mean, variance, training = self._recall()
+        x, gamma, mean, variance, training = self.recall()
         dx, dgamma, dbeta = kernels.batch_norm_backward(
-            self._receive_gradient(dy), x, gamma, mean, variance, self.epsilon, training
+            self.receive_gradient(dy), x, gamma, mean, variance, self.epsilon, training
         )
         if self.scale:
             self.gamma.grad = dgamma
@@ -119,7 +118,7 @@ class BatchNormalization(Layer):
     @np.errstate(all="ignore")
     def update_statistics(self) -> None:
         """moving = momentum * moving + (1 - momentum) * batch, if the last forward was training."""
-        _, _, *batch, training = self._recall()
+        _, _, *batch, training = self.recall()
         if training:
             for moving, new in zip((self.moving_mean, self.moving_variance), batch, strict=True):
                 moving.value[...] = moving.value * self.momentum + new * (1 - self.momentum)

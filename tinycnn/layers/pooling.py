@@ -35,7 +35,7 @@ class _Pooling2D(Layer):
     ) -> Shape:
         """There is nothing to create. See `Layer.build`."""
         OH, OW = output_size(input_shape, self.pool_size, self.strides, self.padding, "pool_size")
-        return self._built(input_shape, (OH, OW, input_shape[-1]), dtype)
+        return self.finish_build(input_shape, (OH, OW, input_shape[-1]), dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -67,22 +67,22 @@ class MaxPooling2D(_Pooling2D):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y[n,i,j,c] = max over u, v of x[n, i*SH+u, j*SW+v, c]."""
-        x = self._receive(x)
+        x = self.receive(x)
         y, winners = kernels.max_pool_forward(x, self.pool_size, self.strides, self.padding)
-        self._cache = (x.shape, winners)  # winners: which input of each window was the largest
+        self.cache = (x.shape, winners)  # winners: which input of each window was the largest
         return y
 
     def backward(self, dy: Array) -> Array:
         """dx is dy at the input that won its window (of equals the first) and 0 elsewhere."""
-        x_shape, winners = self._recall()
-        dy = self._receive_gradient(dy)
+        x_shape, winners = self.recall()
+        dy = self.receive_gradient(dy)
         return kernels.max_pool_backward(
             dy, winners, x_shape, self.pool_size, self.strides, self.padding
         )
 
     def branches(self) -> list[Array]:
         """The winners of all windows."""
-        return [self._recall()[1]]
+        return [self.recall()[1]]
 
 
 class AveragePooling2D(_Pooling2D):
@@ -105,14 +105,14 @@ class AveragePooling2D(_Pooling2D):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y[n,i,j,c] = mean over u, v of x[n, i*SH+u, j*SW+v, c]."""
-        x = self._receive(x)
-        self._cache = (x.shape,)
+        x = self.receive(x)
+        self.cache = (x.shape,)
         return kernels.average_pool_forward(x, self.pool_size, self.strides, self.padding)
 
     def backward(self, dy: Array) -> Array:
         """dx is, of every window over it, dy divided by the number of the window's pixels."""
-        (x_shape,) = self._recall()
-        dy = self._receive_gradient(dy)
+        (x_shape,) = self.recall()
+        dy = self.receive_gradient(dy)
         return kernels.average_pool_backward(
             dy, x_shape, self.pool_size, self.strides, self.padding
         )
@@ -136,18 +136,18 @@ class GlobalAveragePooling2D(Layer):
     ) -> Shape:
         """There is nothing to create. See `Layer.build`."""
         output_size(input_shape, (1, 1), (1, 1), "valid", "pool_size")
-        return self._built(input_shape, input_shape[-1:], dtype)
+        return self.finish_build(input_shape, input_shape[-1:], dtype)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y[n,c] = mean over h, w of x[n,h,w,c]: an average pool with one window, the image."""
-        x = self._receive(x)
+        x = self.receive(x)
         N, H, W, C = x.shape
-        self._cache = (x.shape,)
+        self.cache = (x.shape,)
         return kernels.average_pool_forward(x, (H, W), (H, W)).reshape(N, C)
 
     def backward(self, dy: Array) -> Array:
         """dx[n,h,w,c] = dy[n,c] / (H*W)."""
-        (x_shape,) = self._recall()
+        (x_shape,) = self.recall()
         N, H, W, C = x_shape
-        dy = self._receive_gradient(dy).reshape(N, 1, 1, C)
+        dy = self.receive_gradient(dy).reshape(N, 1, 1, C)
         return kernels.average_pool_backward(dy, x_shape, (H, W), (H, W))

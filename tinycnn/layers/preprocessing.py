@@ -31,15 +31,15 @@ class Rescaling(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = x * scale + offset."""
-        x = self._receive(x, cast=False)
-        self._cache = ()
+        x = self.receive(x, cast=False)
+        self.cache = ()
         return kernels.rescale(x, self.scale, self.offset, np.dtype(self.dtype))
 
     @np.errstate(all="ignore")
     def backward(self, dy: Array) -> Array:
         """dx = dy * scale."""
-        self._recall()
-        return self._receive_gradient(dy) * self.scale
+        self.recall()
+        return self.receive_gradient(dy) * self.scale
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -44,20 +44,20 @@ class Dropout(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = x / (1 - rate) where kept, else 0; y = x in inference."""
-        x = self._receive(x)
+        x = self.receive(x)
         if not training:
-            self._cache = (None,)
+            self.cache = (None,)
             return x
         rng = self.rng or np.random.default_rng()
         # float32 whatever the model's dtype: the same elements are dropped in both.
         kept = np.asarray(rng.random(x.shape, dtype=np.float32)) >= self.rate
-        self._cache = (kept,)  # which elements were kept; None in inference: all
+        self.cache = (kept,)  # which elements were kept; None in inference: all
         return kernels.dropout(x, kept, self.rate)
 
     def backward(self, dy: Array) -> Array:
         """dx = dy / (1 - rate) where kept, else 0; dx = dy in inference."""
-        (kept,) = self._recall()
-        dy = self._receive_gradient(dy)
+        (kept,) = self.recall()
+        dy = self.receive_gradient(dy)
         return dy if kept is None else kernels.dropout(dy, kept, self.rate)
 
     def get_config(self) -> dict[str, Any]:

@@ -44,7 +44,11 @@ class Adam(Optimizer):
         self.epsilon = number(epsilon, "epsilon", low=0.0)
 
     def _update_all(
-        self, values: list[Array], gradients: list[Array], learning_rate: float
+        self,
+        values: list[Array],
+        gradients: list[Array],
+        states: list[dict[str, Array]],
+        learning_rate: float,
     ) -> None:
         if not values:
             return
@@ -52,7 +56,7 @@ class Adam(Optimizer):
         step_size = kernels.adam_step_size(
             step, learning_rate, self.beta_1, self.beta_2, values[0].dtype
         )
-        ms, vs = ([slots[name] for slots in self.state] for name in self.slots)
+        ms, vs = ([slots[name] for slots in states] for name in self.slots)
         kernels.adam_update_all(
             values, gradients, ms, vs, step_size, self.beta_1, self.beta_2, self.epsilon
         )

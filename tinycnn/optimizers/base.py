@@ -124,8 +124,8 @@ class Optimizer(Strict):
         self.clipvalue = clipping["clipvalue"]
         self.global_clipnorm = clipping["global_clipnorm"]
         self.iterations = 0  # steps made
-        self.state: list[dict[str, Array]] = []  # one entry a trainable parameter, in their order
-        self._parameters: list[Parameter] | None = None  # whose state it is
+        self.state: list[dict[str, Array]] = []  # the slots of each parameter
+        self._parameters: list[Parameter] = []  # whose they are; none before the first step
         # Whether a value has ever changed; tinycnn's own optimizers need not be watched.
         self._has_moved = own.__module__.startswith("tinycnn.")
 
@@ -177,24 +177,31 @@ class Optimizer(Strict):
         """Makes the state for these parameters, unless it is there.
 
         Raises:
-            ValueError: if the state belongs to other parameters, though of the same shapes.
+            ValueError: if the state is not of these parameters, though of the same shapes.
             TypeError: if `update_step` cannot take its arguments.
         """
-        trainable = [parameter for parameter in parameters if parameter.trainable]
-        if self._parameters is None:
+        learning = [parameter for parameter in parameters if parameter.learns]
+        if not self._parameters:
             self._check_update_step()
             self.state = [
                 {slot: np.zeros_like(parameter.value) for slot in self.slots}
-                for parameter in trainable
+                for parameter in learning
             ]
-            self._parameters = trainable
-        if [*map(id, self._parameters)] != [*map(id, trainable)]:
+            self._parameters = learning
+        mine = {id(parameter) for parameter in self._parameters}
+        if others := [p for p in learning if id(p) not in mine]:
             raise ValueError(
                 f"this {type(self).__name__} has already been used on other parameters, whose "
-                f"moments and {self.iterations} steps it holds; make a new one for each model. "
-                f"Received: {len(trainable)} parameters that are not the "
+                f"moments and {self.iterations} steps it holds; make a new one for each model, and "
+                "compile again once more layers are trainable. "
+                f"Received: {len(others)} parameters that are not among the "
                 f"{len(self._parameters)} of before"
             )
+
+    def state_of(self, parameters: Sequence[Parameter]) -> list[dict[str, Array]]:
+        """The slots of each of the `parameters` that learn; empty before `build`."""
+        slots = dict(zip(map(id, self._parameters), self.state, strict=True))
+        return [slots[id(p)] for p in parameters if p.learns and id(p) in slots]
 
     def _check_update_step(self) -> None:
         names = ("value", "gradient", "learning_rate", *self.slots)
@@ -208,30 +215,30 @@ class Optimizer(Strict):
             ) from None
 
     def update(self, parameters: Sequence[Parameter]) -> None:
-        """One step: changes every trainable parameter in place by its gradient.
+        """One step: changes every parameter that learns in place by its gradient.
 
         Args:
-            parameters: the same ones, in the same order, at every call.
+            parameters: those of the first call; layers may have been frozen since.
 
         Raises:
             ValueError: if they are other ones than before.
             RuntimeError: if one has no gradient yet.
         """
         self.build(parameters)
-        trainable = [parameter for parameter in parameters if parameter.trainable]
+        learning = [parameter for parameter in parameters if parameter.learns]
         gradients = []
-        for parameter in trainable:
+        for parameter in learning:
             if parameter.grad is None:
                 raise RuntimeError(f"{parameter.name} has no gradient yet: run a backward first")
             gradients.append(parameter.grad)
         gradients = self._clipped(gradients)
         learning_rate = self.learning_rate  # a schedule counts the steps before this one
         self.iterations += 1
-        values = [parameter.value for parameter in trainable]
+        values = [parameter.value for parameter in learning]
         if self.weight_decay:
             for value in values:
                 decay_weights(value, self.weight_decay, learning_rate)
-        self._update_all(values, gradients, learning_rate)
+        self._update_all(values, gradients, self.state_of(learning), learning_rate)
 
     @np.errstate(all="ignore")
     def _clipped(self, gradients: list[Array]) -> list[Array]:
@@ -244,12 +251,16 @@ class Optimizer(Strict):
         return gradients
 
     def _update_all(
-        self, values: list[Array], gradients: list[Array], learning_rate: float
+        self,
+        values: list[Array],
+        gradients: list[Array],
+        states: list[dict[str, Array]],
+        learning_rate: float,
     ) -> None:
-        """The rule, for all parameters; `self.state` has their slots in the same order."""
+        """The rule, for all parameters, each with its gradient and its slots."""
         step: Callable[..., Any] = self.update_step
-        before = None if self._has_moved else copy.deepcopy((values, self.state))
-        for value, gradient, slots in zip(values, gradients, self.state, strict=True):
+        before = None if self._has_moved else copy.deepcopy((values, states))
+        for value, gradient, slots in zip(values, gradients, states, strict=True):
             answer = step(value=value, gradient=gradient, learning_rate=learning_rate, **slots)
             if answer is not None:
                 raise TypeError(
@@ -258,7 +269,7 @@ class Optimizer(Strict):
                     f"Received: {type(answer).__name__}"
                 )
         if before is not None:
-            self._check_move(before, values, gradients, learning_rate)
+            self._check_move(before, values, gradients, states, learning_rate)
 
     @np.errstate(all="ignore")
     def _check_move(
@@ -266,6 +277,7 @@ class Optimizer(Strict):
         before: tuple[list[Array], list[dict[str, Array]]],
         values: list[Array],
         gradients: list[Array],
+        states: list[dict[str, Array]],
         learning_rate: float,
     ) -> None:
         """Raises RuntimeError if steps that cannot be lost in rounding have changed nothing.
@@ -285,7 +297,7 @@ class Optimizer(Strict):
             "learning rate are not 0. It must change `value` in place: `value -= ...` or "
             "`value[...] = ...`; `value = ...` makes another array"
         )
-        slots = [array for entry in self.state for array in entry.values()]
+        slots = [array for entry in states for array in entry.values()]
         slots_before = [array for entry in before[1] for array in entry.values()]
         if all(map(np.array_equal, slots_before, slots)):
             raise RuntimeError(message)

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from tinycnn.callbacks import History
-from tinycnn.metrics import ACCURACY
 from tinycnn.plotting.figures import BLUE, VERMILION, new_figure, plain
 
 if TYPE_CHECKING:
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def plot_history(history: History, title: str = "") -> "Figure":
-    """Accuracy and loss by epoch, training beside validation.
+    """Metrics and loss by epoch, training beside validation.
 
     Args:
         history: from `fit`.
@@ -22,7 +21,8 @@ def plot_history(history: History, title: str = "") -> "Figure":
     """
     from matplotlib.ticker import MaxNLocator
 
-    names = [name for name in (*ACCURACY, "loss") if name in history.history]
+    validated = tuple(f"val_{name}" for name in history.history)
+    names = [n for n in history.history if n not in (*validated, "learning_rate")]
     figure = new_figure(5 * len(names), 4.3, title)
     epochs = [epoch + 1 for epoch in history.epoch]
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):

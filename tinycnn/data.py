@@ -1,5 +1,7 @@
 """From the user's arrays to batches: the checks at the door, the validation split, the order.
 
+`Data` is what has passed the checks. Nothing behind the door checks again.
+
 Legend: n samples.
 Source: keras/src/trainers/data_adapters/array_slicing.py (split),
 array_data_adapter.py (one permutation an epoch, last partial batch kept).
@@ -7,13 +9,53 @@ array_data_adapter.py (one permutation an epoch, last partial batch kept).
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tinycnn.arguments import batch_shape
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Samples and their targets, checked.
+
+    Args:
+        x: samples (n, *input_shape).
+        y: targets, one for each sample.
+    """
+
+    x: Array
+    y: Array
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def split(self, validation_split: float) -> "tuple[Data, Data]":
+        """The samples to train on and, the last ones as they stand, those to validate on.
+
+        Raises:
+            ValueError: if the split leaves either part empty.
+        """
+        at = split_at(len(self), validation_split)
+        return Data(self.x[:at], self.y[:at]), Data(self.x[at:], self.y[at:])
+
+    def batches(
+        self, batch_size: int, order: Array | None = None, done: int = 0
+    ) -> "Iterator[Data]":
+        """One batch after the other; the last may be smaller.
+
+        Args:
+            batch_size: samples in a batch.
+            order: a permutation of the samples, or None for the order they are in.
+            done: how many batches to leave out at the beginning.
+        """
+        for chosen in batches(len(self), batch_size, order, done):
+            yield Data(self.x[chosen], self.y[chosen])
 
 
 def checked_inputs(x: Any, input_shape: Shape | None, name: str = "x") -> Array:
@@ -29,9 +71,8 @@ def checked_inputs(x: Any, input_shape: Shape | None, name: str = "x") -> Array:
         if input_shape[-1:] == (1,) and array.shape[1:] == input_shape[:-1]:
             array = array[..., np.newaxis]
         if array.shape[1:] != input_shape:
-            expected = ", ".join(map(str, ("N", *input_shape)))
             raise ValueError(
-                f"`{name}` must have shape ({expected}), as the model was built. "
+                f"`{name}` must have shape {batch_shape(input_shape)}, as the model was built. "
                 f"Received: {name} of shape {array.shape}"
             )
     return array
@@ -102,6 +143,21 @@ def checked_lengths(x: Array, y: Array, names: tuple[str, str]) -> None:
         )
 
 
+def class_numbers(y: Array) -> Array | None:
+    """The class of each of n targets: (n,) or (n, 1) whole numbers, or (n, K) one-hot rows.
+
+    Returns:
+        (n,), or None if they are not classes.
+    """
+    if y.ndim == 2 and y.shape[1] > 1:
+        one_hot = bool(((y == 0) | (y == 1)).all()) and bool((y.sum(axis=1) == 1).all())
+        return y.argmax(axis=1) if one_hot else None
+    if y.ndim == 1 or y.shape[1:] == (1,):
+        flat = y.reshape(-1)
+        return flat if bool((flat == flat.round()).all()) else None
+    return None
+
+
 def split_at(n: int, validation_split: float) -> int:
     """How many of n samples are for training; the rest, the last ones, are for validation.
 
@@ -120,14 +176,10 @@ def split_at(n: int, validation_split: float) -> int:
     return at
 
 
-def batches(n: int, batch_size: int, order: Array | None = None) -> Iterator[slice | Array]:
-    """Indices of one batch after the other; the last may be smaller.
-
-    Args:
-        n: number of samples.
-        batch_size: samples in a batch.
-        order: a permutation of the n samples, or None for the order they are in.
-    """
-    for start in range(0, n, batch_size):
+def batches(
+    n: int, batch_size: int, order: Array | None = None, done: int = 0
+) -> Iterator[slice | Array]:
+    """Indices of one batch after the other, of n samples; see `Data.batches`."""
+    for start in range(done * batch_size, n, batch_size):
         piece = slice(start, min(n, start + batch_size))
         yield piece if order is None else order[piece]

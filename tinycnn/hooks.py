@@ -1,0 +1,105 @@
+"""The moments at which training, evaluation and prediction call others; each is a hook.
+
+`callbacks.Callback` is this with a model and parameters, for users to build on.
+
+Source: keras/src/callbacks/callback.py
+"""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from tinycnn.refusals import Strict
+
+Logs = dict[str, float]
+Hook = TypeVar("Hook", bound="Hooks")
+
+
+class Hooks(Strict):
+    """All hooks, each doing nothing."""
+
+    def set_model(self, model: Any) -> None:
+        """Called first, with the model at work."""
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Called next, with "epochs", "steps" (batches in an epoch) and "verbose"."""
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Before the first epoch."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """After the last epoch, with its logs."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Before epoch number `epoch`, counted from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """After it; `logs` holds accuracy, loss, val_accuracy, val_loss."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before batch number `batch` of the epoch, counted from 0."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After its update; `logs` holds the epoch's running means so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of `on_train_batch_end`."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Before `evaluate`, or the validation of an epoch."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """After it, with its loss and metrics."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before its batch number `batch`."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After it; `logs` holds the running means so far."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Before `predict`."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """After it."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before its batch number `batch`."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After it; `logs` holds "outputs", the predictions of this batch."""
+
+
+def call(
+    hooks: Iterable[Hooks], name: str, *arguments: int, logs: dict[str, Any] | None = None
+) -> None:
+    """Calls the hook `name` of all callbacks with a copy of the logs, which they share."""
+    shared = dict(logs or {})
+    for hook in hooks:
+        getattr(hook, name)(*arguments, shared)
+
+
+def hand_to(hooks: Iterable[Hooks], model: Any, params: dict[str, Any]) -> None:
+    """Tells hooks whose they are, and what they are called for."""
+    for hook in hooks:
+        hook.set_model(model)
+        hook.set_params(params)
+
+
+def checked_hooks(callbacks: Any, kind: type[Hook]) -> list[Hook]:
+    """`callbacks` as a list of `kind`, empty for None.
+
+    Raises:
+        ValueError: if it is not one.
+    """
+    try:
+        hooks = list(callbacks or ())
+    except TypeError:
+        hooks = [callbacks]
+    if not all(isinstance(hook, kind) for hook in hooks):
+        raise ValueError(f"`callbacks` must be a list of Callbacks. Received: {callbacks!r}")
+    return hooks

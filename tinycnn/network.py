@@ -1,0 +1,324 @@
+"""Network: layers that follow each other. Forward is a fold over them, backward one reversed.
+
+What learns is in learner.py, and `fit` in models.py.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
+from typing import ClassVar
+
+import numpy as np
+
+from tinycnn import console, fusion
+from tinycnn.arguments import integer, name_or_none, truth
+from tinycnn.arguments import shape as checked_shape
+from tinycnn.initializers import SavedValues
+from tinycnn.layers import Input, Layer
+from tinycnn.layers.activations import Activated, is_linear
+from tinycnn.layers.base import Shape, assign
+from tinycnn.parameter import Parameter
+from tinycnn.refusals import Strict
+from tinycnn.utils import Array, next_seed, snake_case
+
+# Every random generator is default_rng([seed, purpose, ...]): equal seeds, equal runs, and nothing
+# random to save or restore but the counters of the training.
+FOR_WEIGHTS, FOR_ORDER, FOR_NOISE = range(3)
+
+
+class Network(Strict):
+    """Layers that follow each other.
+
+    Args:
+        layers: the layers, in order; the first may be an Input, or have an `input_shape`. Without
+            either the network is built by the first data it sees.
+        seed: of the initial weights, the order of the samples, and all noise. None takes another
+            one for each model, see `utils.set_random_seed`; `model.seed` tells it.
+        dtype: of parameters and arithmetic: "float32", or "float64" for gradient checks.
+        name: printed by `summary`; None is the class's name as Keras writes it.
+
+    Raises:
+        ValueError: for layers that do not fit each other, a layer used twice, a name used twice.
+    """
+
+    not_there = frozenset(
+        "autotune_steps_per_execution class_weight compiled_loss compiled_metrics inputs "
+        "jit_compile learning_rate loss_weights lr metrics_names non_trainable_weights "
+        "outputs predict_function predict_step run_eagerly stateful steps_per_execution "
+        "test_function test_step train_function train_step trainable_variables "
+        "trainable_weights variables weights".split()
+    )
+    never_called: ClassVar[Mapping[str, str]] = {"call": "forward and backward"}
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] = (),
+        *,
+        seed: int | None = None,
+        dtype: str = "float32",
+        name: str | None = None,
+    ) -> None:
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"`dtype` must be 'float32' or 'float64'. Received: dtype={dtype!r}")
+        self.seed = next_seed() if seed is None else integer(seed, "seed", least=0)
+        self.dtype = dtype
+        self.name = name_or_none(name) or snake_case(type(self).__name__)
+        self.layers: list[Layer] = []
+        self._trainable = True
+        self.input_shape: Shape | None = None
+        self.built = False
+        self._steps: list[Layer] = []  # the layers as `forward` ran them last: see fusion.py
+        if isinstance(layers, Layer):
+            raise ValueError(f"a model is made of a list of layers. Received: {layers!r}")
+        for layer in layers:
+            self.add(layer)
+
+    def add(self, layer: Layer) -> None:
+        """Appends a layer, and names it as Keras would ("conv2d_1") if it has no name.
+
+        Raises:
+            ValueError: if it is not a layer, is already used, or does not fit the ones before it.
+        """
+        shape_before, count_before = self.input_shape, len(self.layers)
+        self.place(layer)
+        if self.input_shape is not None and len(self.layers) > count_before:
+            try:
+                self.build()
+            except ValueError:
+                self.layers.pop()
+                self.input_shape = shape_before
+                raise
+
+    def place(self, layer: Layer) -> None:
+        """`add` without building: the shapes are compared, and the parameters made, in `build`."""
+        if not isinstance(layer, Layer):
+            raise ValueError(f"a model is made of layers. Received: {layer!r}")
+        if isinstance(layer, Input) and (self.layers or self.input_shape is not None):
+            raise ValueError("Input can only be the first layer, and there can be only one")
+        if layer in self.layers:
+            raise ValueError(f"{layer} is already in this model; make a new one for each place")
+        if self.input_shape is None and not self.layers:
+            self.input_shape = layer.input_shape
+        if isinstance(layer, Input):
+            return
+        names = [other.name for other in self.layers]
+        if layer.name is None:
+            base = snake_case(type(layer).__name__)
+            candidates = chain([base], (f"{base}_{i}" for i in count(1)))
+            layer.name = next(name for name in candidates if name not in names)
+        name_or_none(layer.name)  # it may have been assigned
+        if layer.name in names:
+            raise ValueError(f"a layer's name must be unique. Received: name={layer.name!r}")
+        self.layers.append(layer)
+        self.built = False
+
+    def build(
+        self,
+        input_shape: Sequence[int | None] | None = None,
+        saved: Mapping[str, Mapping[str, Array]] | None = None,
+    ) -> None:
+        """Makes the parameters of all layers that have none yet.
+
+        Args:
+            input_shape: shape of one sample; a leading None, Keras's batch axis, is dropped. Not
+                needed if the first layer told it.
+            saved: values of the parameters by the names of layer and parameter, instead of initial
+                ones; a parameter that has none there is a KeyError.
+
+        Raises:
+            ValueError: if a layer cannot take the shape that reaches it, or none is known.
+        """
+        if not self.layers:
+            raise ValueError("the model has no layers: add some first")
+        shape = self.input_shape
+        if input_shape is not None:
+            shape = checked_shape(
+                [size for i, size in enumerate(input_shape) if i or size is not None], "input_shape"
+            )
+            if self.input_shape not in (None, shape):
+                raise ValueError(
+                    f"the model was built for inputs of shape {self.input_shape}. "
+                    f"Received: input_shape={shape}"
+                )
+        if shape is None:
+            raise ValueError("give the first layer an input_shape, or call model.build(shape)")
+        self.input_shape = shape
+        if self.built:
+            return
+        for index, layer in enumerate(self.layers):
+            if layer.input_shape not in (None, shape):
+                what = "has weights for" if layer.built else "was made for"
+                raise ValueError(
+                    f"{layer} {what} inputs of shape {layer.input_shape}, and what reaches it here "
+                    f"has shape {shape}"
+                )
+            if layer.built and layer.parameters and layer.dtype != self.dtype:
+                raise ValueError(
+                    f"{layer} has weights of {layer.dtype}, and the model is of {self.dtype}; make "
+                    f"a new layer and set its weights, or Sequential(..., dtype={layer.dtype!r})"
+                )
+            if layer.built and layer.dtype == self.dtype:
+                shape = layer.output_shape or ()
+            else:
+                rng = np.random.default_rng([self.seed, FOR_WEIGHTS, index])
+                if saved is not None:
+                    rng = SavedValues(saved.get(str(layer.name), {}))
+                shape = layer.build(shape, rng, self.dtype)
+        self.built = True
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the network learns; setting it sets it for every layer, as in Keras.
+
+        While it is False nothing learns, whatever the layers say.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = truth(value, "trainable")
+        for layer in self.layers:
+            layer.trainable = self._trainable
+
+    # --- the two folds ----------------------------------------------------------------------------
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """The output (N, *output_shape) for a batch (N, *input_shape)."""
+        self._steps = fusion.steps(self.layers)
+        for step in self._steps:
+            x = step.forward(x, training)
+        return x
+
+    def backward(self, dy: Array, from_logits: bool = False, needs_dx: bool = True) -> Array | None:
+        """Sets the gradient of every parameter, from that of the loss with respect to the output.
+
+        Args:
+            dy: (N, *output_shape).
+            from_logits: `dy` is with respect to what the softmax at the network's end was applied
+                to.
+            needs_dx: False stops at the lowest layer that learns, and spares it its dx: in training
+                nobody reads the gradient with respect to the images.
+
+        Returns:
+            dx (N, *input_shape), or None if not `needs_dx`.
+
+        Raises:
+            RuntimeError: before any forward.
+            ValueError: for `from_logits` of a network that does not end in a softmax.
+        """
+        dx: Array | None = None
+        for step in self.backward_steps(dy, from_logits, needs_dx):
+            dx = step[1]
+        return dx
+
+    def backward_steps(
+        self, dy: Array, from_logits: bool = False, needs_dx: bool = True
+    ) -> Iterator[tuple[Layer, Array | None]]:
+        """The fold of `backward`: each layer, from the last, once its gradients are set; its dx."""
+        if not self._steps:
+            raise RuntimeError(f"{self.name}: backward needs a forward before it")
+        softmax = self.last_softmax() if from_logits else None
+        if from_logits and softmax is None:
+            raise ValueError(f"{self.name} does not end in a softmax, and so has no logits")
+        learning = {id(parameter) for parameter in self.learning}
+        last = None
+        if not needs_dx:
+            below = (s for s in self._steps if any(id(p) in learning for p in s.parameters))
+            last = next(below, None)
+            if last is None:
+                return  # nothing learns
+        gradient: Array | None = dy
+        for step in reversed(self._steps):
+            step.needs_input_gradient = step is not last
+            if softmax is None:
+                gradient = step.backward(gradient)  # type: ignore[arg-type]
+            elif step is softmax:
+                gradient, softmax = softmax.backward_from_z(dy), None
+            yield step, gradient
+            if step is last:
+                return
+
+    def last_softmax(self) -> Activated | None:
+        """The layer whose softmax is the network's output, if it is one.
+
+        Activation("linear") may follow it: as in Keras that passes on what it gets.
+        """
+        for layer in reversed(self.layers):
+            if isinstance(layer, Activated) and layer.activation == "softmax":
+                return layer
+            if not is_linear(layer):
+                break
+        return None
+
+    def forget(self) -> None:
+        """Frees what the layers keep for a backward."""
+        for layer in self.layers:
+            layer.cache = layer.forward_apart = None
+        self._steps = []
+
+    # --- parameters -------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """All parameters, layer by layer."""
+        return [parameter for layer in self.layers for parameter in layer.parameters]
+
+    @property
+    def learning(self) -> list[Parameter]:
+        """The parameters that training changes: trainable ones of layers that are not frozen."""
+        return [p for p in self.parameters if p.learns] if self.trainable else []
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one output."""
+        self.build()
+        return self.layers[-1].output_shape or ()
+
+    def count_params(self) -> int:
+        """How many numbers the parameters hold."""
+        self.build()
+        return sum(layer.count_params() for layer in self.layers)
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all parameters, in the order and layout of Keras's `get_weights`."""
+        self.build()
+        return [parameter.value.copy() for parameter in self.parameters]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all parameters, bytes in their order: equal bits, equal fingerprints."""
+        self.build()
+        digest = hashlib.sha256()
+        for parameter in self.parameters:
+            digest.update(parameter.value.tobytes())
+        return digest.hexdigest()
+
+    def set_weights(self, weights: Sequence[Array]) -> None:
+        """Copies `weights`, as from `get_weights` here or in Keras, into the parameters.
+
+        Raises:
+            ValueError: if a number or a shape differs; nothing is changed then.
+        """
+        self.build()
+        assign(self.parameters, weights, self.name)
+
+    def summary(self) -> None:
+        """Prints Keras's table of layers, output shapes and parameters."""
+        rows = []
+        for layer in self.layers:
+            shape, count = "?", "0 (unbuilt)"
+            if layer.built:
+                shape = f"({', '.join(map(str, (None, *(layer.output_shape or ()))))})"
+                count = f"{layer.count_params():,}"
+            rows.append((f"{layer.name} ({type(layer).__name__})", shape, count))
+        sizes = self.sizes()
+        total = ("Total params", sum(size[1] for size in sizes), sum(size[2] for size in sizes))
+        console.say(console.summary_table(self.name, rows, [total, *sizes]))
+
+    def sizes(self) -> list[tuple[str, int, int]]:
+        """(title, numbers, bytes) of what `summary` counts."""
+        learning = {id(parameter) for parameter in self.learning}
+        sizes = []
+        for title, learns in (("Trainable params", True), ("Non-trainable params", False)):
+            values = [p.value for p in self.parameters if (id(p) in learning) == learns]
+            sizes.append((title, sum(v.size for v in values), sum(v.nbytes for v in values)))
+        return sizes

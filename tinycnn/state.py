@@ -1,0 +1,251 @@
+"""What decides what a model does next: layers, loss, optimizer, counters; and how that is kept.
+
+`state` gives it as plain values and arrays. A model file holds them, and a checkpoint holds them
+with more beside them.
+"""
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tinycnn import console, losses, optimizers, serialization
+from tinycnn.arguments import integer, number
+from tinycnn.keywords import refuse_unknown
+from tinycnn.layers import Layer
+from tinycnn.metrics import METRICS, Metric
+from tinycnn.metrics import get as metrics_of
+from tinycnn.network import Network
+from tinycnn.optimizers import schedules
+from tinycnn.utils import Array
+
+MAX_LAYERS = 1000  # of a model that can be saved
+
+
+class Stateful(Network):
+    """A network with a loss, an optimizer, metrics, and counters of what it has been through.
+
+    Args:
+        layers: as for `Network`.
+        seed: likewise.
+        dtype: likewise.
+        name: likewise.
+
+    Attributes:
+        optimizer: the optimizer that `compile` was given.
+        loss: its loss.
+        metrics: its metrics, as `metrics.Metric` objects.
+        epochs_trained: epochs over the model's life; each has its own order of the samples.
+        steps_trained: training steps over the model's life; each has its own noise.
+    """
+
+    fixed = frozenset(("loss", "optimizer", "metrics"))
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] = (),
+        *,
+        seed: int | None = None,
+        dtype: str = "float32",
+        name: str | None = None,
+    ) -> None:
+        self.loss: losses.Loss | None = None
+        self.optimizer: optimizers.Optimizer | None = None
+        self.metrics: list[Metric] = []
+        self.epochs_trained = 0
+        self.steps_trained = 0
+        self._loss_on_logits: losses.Loss | None = None
+        super().__init__(layers, seed=seed, dtype=dtype, name=name)
+
+    # --- compile ----------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: str | optimizers.Optimizer,
+        loss: str | losses.Loss,
+        metrics: Sequence[Any] | None = None,
+        **unknown: Any,
+    ) -> None:
+        """Chooses how to learn.
+
+        Args:
+            optimizer: "adam", "adamw", "rmsprop", "sgd", or an Optimizer with settings of its own.
+            loss: "categorical_crossentropy" (one-hot labels), "sparse_categorical_crossentropy"
+                (integer labels), "mean_squared_error", or a Loss.
+            metrics: what to take beside the loss: "accuracy" or, as another name of it in the logs,
+                "acc"; functions (y_true, y_pred) -> number; `metrics.Metric` objects.
+            unknown: nothing; Keras's other arguments are refused with what to write instead.
+
+        Raises:
+            ValueError: for an unknown name, listing the known ones.
+            TypeError: for any other argument.
+        """
+        refuse_unknown("compile", unknown, ("optimizer", "loss", "metrics"))
+        new_metrics = metrics_of(metrics)
+        new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
+        # Past `why_fixed`, which sends everybody else here.
+        vars(self).update(optimizer=new_optimizer, loss=new_loss, metrics=new_metrics)
+        self._loss_on_logits = new_loss.on_logits()
+        if self.last_softmax() and getattr(new_loss, "from_logits", False):
+            warnings.warn(
+                "the loss expects logits (from_logits=True), but the model ends in a softmax; as "
+                "in Keras the loss is taken on the logits below it",
+                stacklevel=2,
+            )
+
+    def why_fixed(self, name: str) -> str:
+        """What `compile` chooses, it also prepares."""
+        chosen = name in vars(self) and "layers" in vars(self)
+        return "call model.compile(optimizer, loss, metrics) again" if chosen else ""
+
+    def compiled_with(self) -> tuple[losses.Loss, optimizers.Optimizer]:
+        """The loss and the optimizer that `compile` was given.
+
+        Raises:
+            RuntimeError: before `compile`.
+        """
+        if self.loss is None or self.optimizer is None:
+            raise RuntimeError(
+                "call model.compile(optimizer, loss) before training or evaluating it"
+            )
+        return self.loss, self.optimizer
+
+    def sizes(self) -> list[tuple[str, int, int]]:
+        """As `Network.sizes`, with the optimizer's state."""
+        sizes = super().sizes()
+        if self.optimizer is not None and self.optimizer.state:
+            sizes.append(("Optimizer params", *self.optimizer.state_size()))
+        return sizes
+
+    # --- the model file ----
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Saves architecture, preprocessing layers, weights, compile settings, optimizer state.
+
+        Args:
+            path: taken exactly as given; must end in .npz.
+
+        Raises:
+            ValueError: for another ending, a setting that is not a plain value, two arrays of one
+                name.
+            OSError: if it can't be written; an older file of that name is untouched then.
+        """
+        content, arrays = self.state()
+        known = {
+            *optimizers.OPTIMIZERS.values(),
+            *schedules.SCHEDULES.values(),
+            *losses.LOSSES.values(),
+        }
+        settings = (self.loss, self.optimizer, self.optimizer and self.optimizer.schedule)
+        unknown = [type(s).__name__ for s in settings if s and type(s) not in known]
+        unknown += [m.name for m in self.metrics if METRICS.get(m.name) != m]
+        if unknown:
+            names = " and ".join(unknown)
+            console.notice(f"{names} can't be saved: compile the model again once it is loaded")
+            content["compile"] = None
+            arrays = {n: array for n, array in arrays.items() if not n.startswith("optimizer/")}
+        serialization.write(path, content, arrays)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """All that decides what the model does next: plain values, and its own arrays by name.
+
+        Raises:
+            ValueError: for two arrays of one name.
+        """
+        self.build()
+        if len(self.layers) > MAX_LAYERS:
+            raise ValueError(f"a model of more than {MAX_LAYERS} layers can't be saved")
+        arrays = {
+            f"weights/{layer.name}/{parameter.name}": parameter.value
+            for layer in self.layers
+            for parameter in layer.parameters
+        }
+        if len(arrays) < len(self.parameters):
+            raise ValueError("a layer has two parameters of one name; give each its own")
+        compiled = None
+        if self.loss is not None and self.optimizer is not None:
+            compiled = {
+                "optimizer": _described(self.optimizer),
+                "iterations": self.optimizer.iterations,
+                "loss": _described(self.loss),
+                "metrics": [metric.name for metric in self.metrics],
+            }
+            for i, slots in enumerate(self.optimizer.state_of(self.learning)):
+                arrays |= {f"optimizer/{i}/{slot}": array for slot, array in slots.items()}
+        content = {
+            "name": self.name,
+            "seed": self.seed,
+            "dtype": self.dtype,
+            "input_shape": self.input_shape,
+            "layers": [
+                {**_described(layer), **({} if layer.trainable else {"trainable": False})}
+                for layer in self.layers
+            ],
+            "compile": compiled,
+            **({} if self.trainable else {"trainable": False}),
+            "epochs_trained": self.epochs_trained,
+            "steps_trained": self.steps_trained,
+        }
+        return content, arrays
+
+    def check_state(self, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """Checks what `set_state` would take over.
+
+        Raises:
+            LookupError, TypeError, ValueError: if something is missing or does not fit.
+        """
+        self._checked_state(content, arrays)
+
+    def set_state(self, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """Takes over counters, weights and optimizer from what `state` of an equal model gave.
+
+        What is not the model's own, a checkpoint's "fit/...", is left aside.
+
+        Raises:
+            LookupError, TypeError, ValueError: if something is missing or does not fit; nothing is
+                changed.
+        """
+        optimizer = self.optimizer
+        epochs, steps, iterations, rate, pairs = self._checked_state(content, arrays)
+        for ours, theirs in pairs:
+            ours[...] = theirs
+        self.epochs_trained, self.steps_trained = epochs, steps
+        if optimizer is not None and iterations is not None:
+            optimizer.iterations = iterations
+            if rate is not None:
+                optimizer.learning_rate = rate
+
+    def _checked_state(
+        self, content: Mapping[str, Any], arrays: Mapping[str, Array]
+    ) -> tuple[int, int, int | None, float | None, list[tuple[Array, Array]]]:
+        """Counters, learning rate (None: it follows from the iterations), arrays and new values."""
+        epochs, steps = (_counter(content, name) for name in ("epochs_trained", "steps_trained"))
+        compiled, optimizer = content["compile"], self.optimizer
+        if (compiled is None) != (optimizer is None):
+            raise ValueError("of the file and the model one is compiled, and the other is not")
+        iterations = _counter(compiled, "iterations") if compiled else None
+        rate = None
+        if optimizer is not None and compiled and optimizer.schedule is None:
+            rate = number(compiled["optimizer"]["config"]["learning_rate"], "learning_rate", 0.0)
+        if optimizer is not None and any(name.startswith("optimizer/") for name in arrays):
+            optimizer.build(self.learning)
+        _, ours = self.state()
+        theirs = {name: array for name, array in arrays.items() if not name.startswith("fit/")}
+        if differing := sorted(theirs.keys() ^ ours.keys()):
+            raise ValueError(f"arrays of the file and of the model differ: {', '.join(differing)}")
+        for name, array in ours.items():
+            if (array.shape, array.dtype) != (theirs[name].shape, theirs[name].dtype):
+                raise ValueError(f"{name} does not fit the model")
+        return epochs, steps, iterations, rate, [(ours[name], theirs[name]) for name in ours]
+
+
+def _counter(content: Mapping[str, Any], name: str) -> int:
+    """A number of steps or epochs from a file; more than 2**53 nobody has made."""
+    count = integer(content[name], name, least=0)
+    if count > 2**53:
+        raise ValueError(f"`{name}` must be at most 2**53")
+    return count
+
+
+def _described(thing: Any) -> dict[str, Any]:
+    return {"class": type(thing).__name__, "config": thing.get_config()}
