@@ -122,7 +122,7 @@ def measured() -> dict[str, Any]:
     here = Path.cwd()
     lanes = None
     if importlib.util.find_spec("numba"):
-        from tinycnn.kernels.simd import LANES
+        from tinycnn.kernels.compiled.simd import LANES
 
         lanes = LANES
     return {

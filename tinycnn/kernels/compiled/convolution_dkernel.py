@@ -41,16 +41,15 @@ from tinycnn.utils import Array
 def _dkernel(
     x, dy, y, winners, sums, out, shape, groups, slabs, chunk, masked, pooled, ROW, COLUMN, HALF
 ):
-    """dkernel[k, f] = sum over m of x[window(m) + origin(k)] * dy[m, f], and dbias[f] = sum of dy[m, f].
+    """dkernel[k, f] = sum over m of x[window(m) + origin(k)] * dy[m, f]; dbias[f] sums dy[m, f].
 
     Args:
         x: (N, H, W, C), with the zeros of the padding in it.
-        dy: (N, OH, OW, F); with `pooled` the gradient with respect to the pools' outputs, (N, OH//2,
-            OW//2, F).
+        dy: (N, OH, OW, F); with `pooled` the gradient with respect to the pools' outputs,
+            (N, OH//2, OW//2, F).
         y: with `masked` the shape of dy; otherwise not read.
         winners: with `pooled` the shape of dy: which of its four outputs a pool's gradient belongs
-        to,
-            or 4 for none; otherwise empty.
+            to, or 4 for none; otherwise empty.
         sums: room for groups * panels * (K + 2) * WIDE numbers, and 64 more to align them.
         out: (K + 1, F), written: dkernel, and dbias as its last row.
         shape: as in `windows.py`.
@@ -59,7 +58,9 @@ def _dkernel(
         chunk: how many outputs a tile takes before it is stored; with `pooled` a multiple of 4.
         masked: the outputs went through relu: dy counts where y > 0.
         pooled: outputs are counted in fours, each the window of a 2x2 max-pool with stride 2.
-        ROW, COLUMN, HALF: tuples of V, P and P // 2 items, of which only the lengths count.
+        ROW: a tuple of V items, of which only the length counts.
+        COLUMN: one of P items, likewise.
+        HALF: one of P // 2 items, likewise.
 
     Stages:
         1. Cut the work into items, for the threads: a group of outputs, a panel of filters, a slab

@@ -1,4 +1,4 @@
-"""The convolution's outputs: windows times kernel, with relu or a 2x2 max-pool on the way to memory.
+"""The convolution's outputs: windows times kernel, with relu or a 2x2 max-pool on the way out.
 
 It is the matrix product of `reference/convolution.py`, cols @ kernel, without ever writing cols
 down. In NHWC the KW*C inputs under one row of the kernel lie side by side in x, so the kernel reads
@@ -99,7 +99,7 @@ def _forward(
     COLUMN,
     POOLS,
 ):
-    """y[m, f] = bias[f] + sum over k of x[window(m) + origin(k)] * kernel[k, f], then relu or a pool.
+    """y[m, f] = bias[f] + sum over k of x[window(m) + origin(k)] * kernel[k, f]; then relu or pool.
 
     Args:
         x: (N, H, W, C), with the zeros of the padding in it.
@@ -107,12 +107,10 @@ def _forward(
         bias: (F,), or empty for none.
         y: (N, OH, OW, F), written; with `pooled` (N, OH//2, OW//2, F).
         winners: the shape of y, written with `pooled`: which of the four was the largest, 0 to 3,
-        or 4
-            where relu makes it 0; otherwise empty.
+            or 4 where relu makes it 0; otherwise empty.
         shape: as in `windows.py`.
         steps: the index of the first weight in `kernel`, and how far it is from there to the next
-        row,
-            column, channel and filter.
+            row, column, channel and filter.
         packed: `kernel` is a single panel already, (K, WIDE).
         zeros: how many rows and columns of x are padding: top, bottom, left, right. What meets only
             padding may be left out.
@@ -120,7 +118,9 @@ def _forward(
         relu: negative outputs become 0.
         pooled: outputs are counted in fours, each the window of a 2x2 max-pool with stride 2. Only
             the largest of each four is written, with relu.
-        ROW, COLUMN, POOLS: tuples of V, P and P // 4 items, of which only the lengths count.
+        ROW: a tuple of V items, of which only the length counts.
+        COLUMN: one of P items, likewise.
+        POOLS: one of P // 4 items, likewise.
 
     Stages:
         1. Pack the filters into panels, and the bias with them.

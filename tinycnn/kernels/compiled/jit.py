@@ -7,7 +7,7 @@ gets an error that says what to do.
 With NUMBA_DISABLE_JIT=1 `jit` returns the plain Python function.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls
 # (what Numba calls, and is called with, has no types to declare)
 
 import functools

@@ -49,7 +49,7 @@ def pointwise(shape: Shape) -> Shape:
 
 @numba.njit
 def find_windows(windows, m0, count, shape):
-    """windows[t]: where the window of output m0 + t starts in flat x; past the end, the last one's."""
+    """windows[t]: where the window of output m0 + t starts in flat x; past the end, the last's."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     n, i, j = m0 // (OH * OW), m0 // OW % OH, m0 % OW
     for t in range(count):
@@ -64,7 +64,7 @@ def find_windows(windows, m0, count, shape):
 
 @numba.njit
 def find_windows_by_pixel(windows, outputs, m0, count, shape):
-    """The same with outputs counted in the order (row, column, image), and where they start in flat y."""
+    """The same for outputs in the order (row, column, image), and where they start in flat y."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     n, i, j = m0 % N, m0 // N // OW, m0 // N % OW
     for t in range(count):
