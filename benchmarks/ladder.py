@@ -22,7 +22,7 @@ from loops import Loops, as_numba, as_python
 from machine import Measurement, available_cores
 from workers import Calls, Worker, prove_equal, set_threads
 
-from tinycnn.console import Progress, end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import Progress, end_errors_in_one_line, positive_integer, say
 from tinycnn.utils import Array
 
 BATCH = 64
@@ -142,7 +142,7 @@ def digits() -> tuple[Array, Array]:
 
 def contestant(rung: Rung) -> Calls:
     """The two parts of a step: "gradients" and "update"."""
-    from tinycnn.gradient_cases import reference_network
+    from tinycnn.gradient_check.cases import reference_network
 
     kernels = kernels_of(rung)
     images, labels = digits()

@@ -17,14 +17,15 @@ PACKAGE = ROOT / "tinycnn"
 # A file imports only from files above it. A new file gets its place here first.
 ORDER = [
     "errors",
-    "arguments",
-    "keywords",
-    "refusals",
-    "use",
+    "support",
+    "support.arguments",
+    "support.keywords",
+    "support.refusals",
+    "support.use",
     "utils",
-    "geometry",
-    "console",
-    "files",
+    "support.geometry",
+    "support.console",
+    "support.files",
     "kernels.reference.activations",
     "kernels.reference.convolution",
     "kernels.reference.pooling",
@@ -75,15 +76,15 @@ ORDER = [
     "optimizers.rmsprop",
     "optimizers.adam",
     "optimizers",
-    "serialization",
-    "data",
-    "warning_signs",
-    "diagnosis",
+    "support.serialization",
+    "support.data",
+    "support.warning_signs",
+    "support.diagnosis",
     "hooks",
     "network",
     "state",
     "learner",
-    "interrupt",
+    "support.interrupt",
     "callbacks.base",
     "callbacks.run",
     "callbacks.monitors",
@@ -95,10 +96,11 @@ ORDER = [
     "model_selection",
     "inspection",
     "keras_weights",
-    "gradient_slopes",
-    "gradient_rules",
-    "gradient_cases",
+    "gradient_check.slopes",
+    "gradient_check.rules",
+    "gradient_check.cases",
     "gradient_check",
+    "gradient_check.__main__",
     "datasets.idx",
     "datasets.download",
     "datasets.mnist",
@@ -272,7 +274,7 @@ def test_no_assert(file):
 
 @every_file
 def test_no_print_but_in_console(file):
-    if name_of(file) != "console":
+    if name_of(file) != "support.console":
         used = names_in(MODULES[name_of(file)])
         assert not used & {"print", "sys.stdout", "sys.stdout.write", "sys.stderr"}
 
@@ -330,7 +332,7 @@ def test_no_kernel_knows_the_network(name):
     ("name", "text"),
     [
         *((name, "fastmath=True") for name in MODULES if name.startswith("kernels.compiled")),
-        ("serialization", "allow_pickle=True"),
+        ("support.serialization", "allow_pickle=True"),
     ],
 )
 def test_texts_that_must_not_be(name, text):

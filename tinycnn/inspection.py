@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.arguments import integer
-from tinycnn.geometry import Pair
 from tinycnn.kernels.reference import col2im, im2col
 from tinycnn.layers import Layer
 from tinycnn.layers.activations import is_linear
 from tinycnn.models import Sequential
+from tinycnn.support.arguments import integer
+from tinycnn.support.geometry import Pair
 from tinycnn.utils import Array
 
 # --- what a model mixes up ------------------------------------------------------------------------

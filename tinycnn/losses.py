@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import batch_shape, one_of, truth
-from tinycnn.refusals import Strict
+from tinycnn.support.arguments import batch_shape, one_of, truth
+from tinycnn.support.refusals import Strict
 from tinycnn.utils import Array
 
 # Keras's epsilon: probabilities are kept within [EPSILON, 1 - EPSILON] before their log is taken.

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.arguments import printable, shown
+from tinycnn.support.arguments import printable, shown
 from tinycnn.utils import Array
 
 

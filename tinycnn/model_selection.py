@@ -24,10 +24,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinycnn import console, data, metrics
-from tinycnn.arguments import integer, number
+from tinycnn import metrics
 from tinycnn.callbacks import LambdaCallback
 from tinycnn.models import Sequential
+from tinycnn.support import console, data
+from tinycnn.support.arguments import integer, number
 from tinycnn.utils import Array
 
 # --- folds ----------------------------------------------------------------------------------------

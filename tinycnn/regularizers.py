@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.arguments import number, one_of
-from tinycnn.keywords import Named
+from tinycnn.support.arguments import number, one_of
+from tinycnn.support.keywords import Named
 from tinycnn.utils import Array
 
 

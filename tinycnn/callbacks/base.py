@@ -16,10 +16,10 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from tinycnn import console
 from tinycnn.hooks import Hooks, Logs
-from tinycnn.keywords import refuse_unknown
 from tinycnn.learner import Learner
+from tinycnn.support import console
+from tinycnn.support.keywords import refuse_unknown
 
 
 class Callback(Hooks):

@@ -26,12 +26,13 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import console, kernels, serialization
-from tinycnn.arguments import integer, number, printable, truth
+from tinycnn import kernels
 from tinycnn.callbacks.base import Callback, number_of
 from tinycnn.callbacks.run import Run
 from tinycnn.errors import ModelFileError
 from tinycnn.hooks import Logs
+from tinycnn.support import console, serialization
+from tinycnn.support.arguments import integer, number, printable, truth
 from tinycnn.utils import Array
 
 LONG = 64  # numbers of a list, from which on it is an array of the file

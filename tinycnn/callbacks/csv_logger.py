@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tinycnn import console
-from tinycnn.arguments import truth
 from tinycnn.callbacks.base import Callback
 from tinycnn.hooks import Logs
+from tinycnn.support import console
+from tinycnn.support.arguments import truth
 
 FORBIDDEN = '0123456789+-.eEnaifNA"\r\n\0'  # parts of numbers, of nan, inf and NA; CSV's own
 

@@ -8,11 +8,11 @@ Source: keras/src/callbacks/learning_rate_scheduler.py, reduce_lr_on_plateau.py
 import inspect
 from collections.abc import Callable
 
-from tinycnn import console
-from tinycnn.arguments import integer, number, shown
 from tinycnn.callbacks.base import Callback
 from tinycnn.callbacks.monitors import Monitor
 from tinycnn.hooks import Logs
+from tinycnn.support import console
+from tinycnn.support.arguments import integer, number, shown
 
 
 class LearningRateScheduler(Callback):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinycnn import console
+from tinycnn.support import console
 
 RUNGS = {"numba": "compiled", "numpy": "reference"}
 _chosen: ContextVar[str | None] = ContextVar("tinycnn_kernels", default=None)

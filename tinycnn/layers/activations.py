@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinycnn import kernels, regularizers
-from tinycnn.arguments import number, one_of, truth
 from tinycnn.initializers import Initializer
 from tinycnn.initializers import get as get_initializer
 from tinycnn.layers.base import Layer, Shape
 from tinycnn.regularizers import L2
+from tinycnn.support.arguments import number, one_of, truth
 from tinycnn.utils import Array
 
 

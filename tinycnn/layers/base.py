@@ -23,12 +23,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinycnn.arguments import batch_shape, name_or_none, shape, truth
 from tinycnn.initializers import Initializer, SavedValues
 from tinycnn.initializers import get as get_initializer
 from tinycnn.parameter import Parameter
-from tinycnn.refusals import Strict
 from tinycnn.regularizers import L2
+from tinycnn.support.arguments import batch_shape, name_or_none, shape, truth
+from tinycnn.support.refusals import Strict
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import pair, size
-from tinycnn.geometry import checked_padding, output_size
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import KernelAndBias
 from tinycnn.layers.base import Shape
 from tinycnn.regularizers import L2
+from tinycnn.support.arguments import pair, size
+from tinycnn.support.geometry import checked_padding, output_size
 from tinycnn.utils import Array
 
 

@@ -7,9 +7,9 @@ keras/src/optimizers/adam.py, adamw.py
 from typing import Any, Unpack
 
 from tinycnn import kernels
-from tinycnn.arguments import number
 from tinycnn.optimizers.base import Clipping, Common, Optimizer
 from tinycnn.optimizers.schedules import LearningRateSchedule
+from tinycnn.support.arguments import number
 from tinycnn.utils import Array
 
 

@@ -17,10 +17,10 @@ from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
 
-from tinycnn.arguments import number, positive
 from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from tinycnn.parameter import Parameter
-from tinycnn.refusals import Strict
+from tinycnn.support.arguments import number, positive
+from tinycnn.support.refusals import Strict
 from tinycnn.utils import Array
 
 

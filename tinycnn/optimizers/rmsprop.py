@@ -7,9 +7,9 @@ keras/src/optimizers/rmsprop.py
 from typing import Any, Unpack
 
 from tinycnn import kernels
-from tinycnn.arguments import number, truth
 from tinycnn.optimizers.base import Common, Optimizer
 from tinycnn.optimizers.schedules import LearningRateSchedule
+from tinycnn.support.arguments import number, truth
 from tinycnn.utils import Array
 
 

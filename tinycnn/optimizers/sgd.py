@@ -9,9 +9,9 @@ from typing import Any, Unpack
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import number, truth
 from tinycnn.optimizers.base import Common, Optimizer
 from tinycnn.optimizers.schedules import LearningRateSchedule
+from tinycnn.support.arguments import number, truth
 from tinycnn.utils import Array
 
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinycnn.geometry import Pair, output_length
 from tinycnn.inspection import window_counts, window_sources
 from tinycnn.kernels.reference import im2col
 from tinycnn.plotting.figures import (
@@ -19,6 +18,7 @@ from tinycnn.plotting.figures import (
     new_figure,
     plain,
 )
+from tinycnn.support.geometry import Pair, output_length
 from tinycnn.utils import Array
 
 if TYPE_CHECKING:

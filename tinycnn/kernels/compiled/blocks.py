@@ -10,8 +10,8 @@ import numba
 import numpy as np
 from numba import prange
 
-from tinycnn.geometry import Pair
 from tinycnn.kernels.compiled.jit import jit
+from tinycnn.support.geometry import Pair
 from tinycnn.utils import Array
 
 PIECE = 4096  # elements of one piece of an element-wise kernel's work

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinycnn.geometry import Pair
 from tinycnn.kernels.compiled.blocks import placed
 from tinycnn.kernels.compiled.checks import Shape, ready, same_dtype, same_shape
 from tinycnn.kernels.compiled.convolution_dkernel import kernel_gradients
@@ -22,6 +21,7 @@ from tinycnn.kernels.compiled.windows import conv_shape
 
 # This rung needs no columns, so these two are not hot: the reference rung's serve.
 from tinycnn.kernels.reference.convolution import col2im, im2col
+from tinycnn.support.geometry import Pair
 from tinycnn.utils import Array
 
 __all__ = [

@@ -25,8 +25,8 @@ from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 from numba.np.ufunc.parallel import _launch_threads
 
-from tinycnn import console
 from tinycnn.kernels.compiled.simd import LANES
+from tinycnn.support import console
 
 JIT_OFF = bool(vars(numba.config)["DISABLE_JIT"])
 

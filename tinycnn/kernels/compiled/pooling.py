@@ -11,10 +11,10 @@ import numba
 import numpy as np
 from numba import prange
 
-from tinycnn.geometry import Pair
 from tinycnn.kernels.compiled.blocks import copy
 from tinycnn.kernels.compiled.checks import pool_shape, ready, ready_winners, same_shape
 from tinycnn.kernels.compiled.jit import jit
+from tinycnn.support.geometry import Pair
 from tinycnn.utils import Array
 
 __all__ = [

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from tinycnn import console
 from tinycnn.kernels.compiled import jit
 from tinycnn.kernels.compiled.activations import (
     relu_backward,
@@ -20,6 +19,7 @@ from tinycnn.kernels.compiled.optimizers import adam_update, sgd_update
 from tinycnn.kernels.compiled.pooling import max_pool_backward, max_pool_forward
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.tiles import ROWS
+from tinycnn.support import console
 
 
 def warm_up(dtype: str = "float32") -> float:

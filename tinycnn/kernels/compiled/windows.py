@@ -13,8 +13,8 @@ import functools
 import numba
 import numpy as np
 
-from tinycnn.geometry import Pair, output_length, window_padding
 from tinycnn.kernels.compiled.checks import Shape
+from tinycnn.support.geometry import Pair, output_length, window_padding
 from tinycnn.utils import Array
 
 NO_WINNERS: Array = np.empty(0, np.uint8)  # for a kernel that could pool, where it does not

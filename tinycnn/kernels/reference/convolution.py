@@ -12,8 +12,8 @@ Sources: Chellapilla et al. 2006 (im2col); Goodfellow et al. 2016, chapters 6 an
 
 import numpy as np
 
-from tinycnn.geometry import Pair, output_length, window_padding
 from tinycnn.kernels.reference.activations import relu_backward, relu_forward
+from tinycnn.support.geometry import Pair, output_length, window_padding
 from tinycnn.utils import Array
 
 __all__ = [

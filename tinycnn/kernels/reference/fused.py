@@ -9,9 +9,9 @@ OW//2.
 
 import numpy as np
 
-from tinycnn.geometry import output_length
 from tinycnn.kernels.reference.convolution import conv2d_backward, conv2d_forward
 from tinycnn.kernels.reference.pooling import max_pool_backward, max_pool_forward
+from tinycnn.support.geometry import output_length
 from tinycnn.utils import Array
 
 __all__ = [

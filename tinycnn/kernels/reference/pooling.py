@@ -9,7 +9,7 @@ Source: for what happens at the edges, Keras 3 on TensorFlow.
 
 import numpy as np
 
-from tinycnn.geometry import Pair, output_length, window_padding
+from tinycnn.support.geometry import Pair, output_length, window_padding
 from tinycnn.utils import Array
 
 __all__ = [

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from tinycnn.data import class_numbers
+from tinycnn.support.data import class_numbers
 from tinycnn.utils import Array
 
 RARE = math.log(1e-8)  # shuffled data raise a false alarm a few times in a million trainings

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.arguments import batch_shape
+from tinycnn.support.arguments import batch_shape
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]
