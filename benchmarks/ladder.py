@@ -41,7 +41,7 @@ class Rung(NamedTuple):
         title: as printed.
         kernels: "python loops", "numba loops", "numpy" or "compiled".
         dtype: of everything.
-        first_dx: also the gradient by the images, which nobody reads.
+        first_dx: also the gradient with respect to the images, which nobody reads.
         fused: how much of convolution, relu and pool is one pass: "", "forward" or "both".
         threads: of Numba; 0 for all.
         images: how many; the time is scaled to BATCH.

@@ -195,7 +195,7 @@ def _cut(model: Sequential, layer: Layer, x: Array) -> tuple[Sequential, Sequent
 
 
 def _score_gradient(model: Sequential, x: Array, classes: int | Sequence[int] | Array) -> Array:
-    """The gradient by `x` of each sample's score for its class."""
+    """The gradient of each sample's score for its class with respect to `x`."""
     if len(model.output_shape) != 1:
         raise ValueError(
             f"the model must have one score for each class. Received: output {model.output_shape}"

@@ -39,10 +39,10 @@ class Loss(Strict):
         )
 
     def backward(self) -> Array:
-        """The gradient of the last `forward` by its `y_pred`, of the same shape."""
+        """The gradient of the last `forward` with respect to its `y_pred`, of the same shape."""
         raise NotImplementedError(
             f"{type(self).__name__} needs a method `backward(self)` that returns the gradient of "
-            "the last forward's loss by its `y_pred`, an array of that shape"
+            "the last forward's loss with respect to its `y_pred`, an array of that shape"
         )
 
     def check_targets(self, y_true: Array, output_shape: tuple[int, ...]) -> None:

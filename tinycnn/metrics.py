@@ -110,7 +110,7 @@ def get(identifiers: Any) -> list[Metric]:
     A function (y_true, y_pred) -> number is logged under its own name.
 
     Raises:
-        ValueError: for what is no list, an unknown name, or two metrics of one name.
+        ValueError: for what is not a list, an unknown name, or two metrics of one name.
     """
     if identifiers is None:
         return []

@@ -172,7 +172,7 @@ class Checkpoint(Callback):
             self._save(logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Save."""
+        """Every epoch is saved, whatever the interval."""
         self._save(logs or {})
 
     def _save(self, logs: Logs) -> None:

@@ -66,7 +66,7 @@ class CSVLogger(Callback):
             open(self.filename, "ab").close()  # whether it can be written shows now
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Add a line."""
+        """The epoch becomes a line, below the columns' names if it is the first."""
         logs = logs or {}
         rows: list[list[Any]] = []
         mode = "a"

@@ -139,7 +139,7 @@ def check_layer(layer: Layer, x: Array, seed: int = 0) -> GradientReport:
 
 
 def check_loss(loss: Loss, y_true: Array, y_pred: Array) -> GradientReport:
-    """Checks the gradient of a loss by its predictions, element by element, in float64.
+    """Checks a loss's gradient with respect to its predictions, element by element, in float64.
 
     Args:
         loss: any loss.
