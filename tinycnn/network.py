@@ -210,7 +210,7 @@ class Network(Strict):
         dx: Array | None = None
         for step in self.backward_steps(dy, from_logits, needs_dx):
             dx = step[1]
-        return dx
+        return dx if needs_dx else None
 
     def backward_steps(
         self, dy: Array, from_logits: bool = False, needs_dx: bool = True
