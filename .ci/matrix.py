@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".venv-matrix"
-NEWEST = ("numpy", "numba", "matplotlib", "requests", "pytest", "hypothesis")
+NEWEST = ("numpy", "numba", "matplotlib", "requests", "pytest", "hypothesis", "scipy")
 # The lower bounds of pyproject.toml; 0.61 is the first Numba that takes NumPy 2.1 and Python 3.13.
 LOWEST = (
     "numpy==2.0.0",
@@ -30,6 +30,7 @@ LOWEST = (
     "requests==2.32.4",
     "pytest==8.0.0",
     "hypothesis==6.100.0",
+    "scipy==1.14.0",
 )
 
 

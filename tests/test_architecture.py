@@ -116,6 +116,7 @@ ORDER = [
     "plotting.predictions",
     "plotting",
     "",  # tinycnn/__init__.py
+    "__main__",
 ]
 
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -206,7 +207,7 @@ def test_imports_are_the_runtime_packages_or_the_standard_library(file):
 
 def test_runtime_packages_are_four():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    names = [dependency.split(">")[0].strip() for dependency in project["dependencies"]]
+    names = {dependency.split(">")[0].strip() for dependency in project["dependencies"]}
     assert sorted(names) == ["matplotlib", "numba", "numpy", "requests"]
 
 
@@ -349,8 +350,12 @@ def test_the_top_level_holds_what_it_should():
     top = {name.split("/")[0] for name in listed.stdout.split("\0") if name}
     assert top <= {
         ".ci",
+        ".github",
         ".gitignore",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "LICENSE",
+        "MANIFEST.in",
         "README.md",
         "benchmarks",
         "examples",

@@ -54,7 +54,7 @@ def edited(h5py, folder, edit):
 @pytest.mark.parametrize("function", [keras_weights.load_weights, keras_weights.save_weights])
 def test_a_missing_h5py_is_named_with_the_cure(monkeypatch, tmp_path, function):
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ImportError, match=r"h5py.*pip install 'tinycnn\[reference\]'"):
+    with pytest.raises(ImportError, match=r"h5py.*pip install 'tinycnn\[keras\]'"):
         function(tiny(), tmp_path / "a.weights.h5")
     assert os.listdir(tmp_path) == []
 

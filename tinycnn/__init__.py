@@ -111,4 +111,5 @@ def __dir__() -> list[str]:
 
 
 def _modules() -> list[str]:
-    return [module.name for module in pkgutil.iter_modules(__path__)]
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    return [name for name in names if name != "__main__"]  # a command, not a part

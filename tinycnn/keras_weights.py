@@ -103,7 +103,7 @@ def _h5py() -> Any:
         return import_module("h5py")
     except ImportError as error:
         raise ImportError(
-            "Keras's weight files need h5py, not installed here: pip install 'tinycnn[reference]'"
+            "Keras's weight files need h5py, not installed here: pip install 'tinycnn[keras]'"
         ) from error
 
 
