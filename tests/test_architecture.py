@@ -355,7 +355,6 @@ def test_the_top_level_holds_what_it_should():
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "LICENSE",
-        "MANIFEST.in",
         "README.md",
         "benchmarks",
         "examples",
