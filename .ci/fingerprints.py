@@ -29,8 +29,8 @@ from tinycnn import (
     Softmax,
     kernels,
 )
-from tinycnn.console import say
 from tinycnn.datasets import digits
+from tinycnn.support.console import say
 from tinycnn.utils import to_categorical
 
 

@@ -14,11 +14,11 @@ import numpy as np
 from machine import Measurement
 
 from tinycnn import Input, RandomRotation, RandomTranslation, Sequential
-from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
 from tinycnn.datasets import mnist
-from tinycnn.gradient_cases import reference_network
+from tinycnn.gradient_check.cases import reference_network
 from tinycnn.layers import Layer
 from tinycnn.model_selection import wilson_interval
+from tinycnn.support.console import end_errors_in_one_line, natural_number, positive_integer, say
 from tinycnn.utils import Array
 
 

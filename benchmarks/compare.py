@@ -29,10 +29,10 @@ from compare_report import NAMES, against_the_faster, dense_flops, picture, summ
 from machine import Measurement, available_cores, in_words
 from workers import set_threads
 
-from tinycnn.console import Progress, end_errors_in_one_line, notice, positive_integer, say
 from tinycnn.datasets import mnist, synthetic
 from tinycnn.errors import DownloadError, NumericalError, TinyCNNError
-from tinycnn.gradient_cases import reference_network
+from tinycnn.gradient_check.cases import reference_network
+from tinycnn.support.console import Progress, end_errors_in_one_line, notice, positive_integer, say
 
 DEFAULT = ("numba", "numpy", "keras", "pytorch")
 SLOW = "numpy"

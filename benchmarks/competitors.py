@@ -128,7 +128,7 @@ class TinyCNN(Competitor):
     def import_framework(self, threads):
         import tinycnn
         from tinycnn import kernels
-        from tinycnn.gradient_cases import reference_network
+        from tinycnn.gradient_check.cases import reference_network
 
         self.tinycnn, self.model = tinycnn, reference_network(self.seed)
         kernels.use(self.rung)

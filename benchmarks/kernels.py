@@ -33,10 +33,10 @@ import numpy as np
 from machine import Measurement, available_cores
 from workers import Calls, Worker, prove_equal, set_threads
 
-from tinycnn.console import Progress, end_errors_in_one_line, positive_integer, say
 from tinycnn.errors import NumericalError
-from tinycnn.geometry import output_length, window_padding
 from tinycnn.kernels import reference
+from tinycnn.support.console import Progress, end_errors_in_one_line, positive_integer, say
+from tinycnn.support.geometry import output_length, window_padding
 from tinycnn.utils import Array
 
 # Sums of n products of random numbers in float32 differ by about 6e-8 * sqrt(n) of themselves when

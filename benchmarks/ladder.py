@@ -22,7 +22,7 @@ from loops import Loops, as_numba, as_python
 from machine import Measurement, available_cores
 from workers import Calls, Worker, prove_equal, set_threads
 
-from tinycnn.console import Progress, end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import Progress, end_errors_in_one_line, positive_integer, say
 from tinycnn.utils import Array
 
 BATCH = 64
@@ -41,7 +41,7 @@ class Rung(NamedTuple):
         title: as printed.
         kernels: "python loops", "numba loops", "numpy" or "compiled".
         dtype: of everything.
-        first_dx: also the gradient by the images, which nobody reads.
+        first_dx: also the gradient with respect to the images, which nobody reads.
         fused: how much of convolution, relu and pool is one pass: "", "forward" or "both".
         threads: of Numba; 0 for all.
         images: how many; the time is scaled to BATCH.
@@ -142,7 +142,7 @@ def digits() -> tuple[Array, Array]:
 
 def contestant(rung: Rung) -> Calls:
     """The two parts of a step: "gradients" and "update"."""
-    from tinycnn.gradient_cases import reference_network
+    from tinycnn.gradient_check.cases import reference_network
 
     kernels = kernels_of(rung)
     images, labels = digits()

@@ -32,7 +32,7 @@ from tinycnn import (
     ReLU,
     Sequential,
 )
-from tinycnn.console import end_errors_in_one_line, say
+from tinycnn.support.console import end_errors_in_one_line, say
 from tinycnn.utils import Array
 
 BATCH, STEPS = 64, 750

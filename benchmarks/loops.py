@@ -5,7 +5,8 @@ runs them as they stand, on lists, which it indexes faster than arrays; `numba.n
 same lines. The loops are ordered as one would for a compiler: the innermost runs over numbers that
 lie side by side.
 
-Legend: as in tinycnn/kernels/reference.py; stride 1 and no padding, pools 2x2 with stride 2.
+Legend: as in tinycnn/kernels/reference/convolution.py; stride 1 and no padding, pools
+2x2 with stride 2.
 """
 
 from collections.abc import Callable
@@ -111,7 +112,7 @@ def _compiled(function: Callable[..., None]) -> Any:
 
 
 class Loops:
-    """The functions of `reference.py` that the reference network needs, as loops.
+    """The functions of `kernels/reference/` that the reference network needs, as loops.
 
     The others (loss, Adam) are those of `others`.
 

@@ -36,7 +36,7 @@ class Measurement:
     """
 
     def __init__(self, *packages: str) -> None:
-        from tinycnn.console import say
+        from tinycnn.support.console import say
 
         let_openblas_choose()
         self.record = description(*packages)
@@ -51,7 +51,7 @@ class Measurement:
         Returns:
             "busy: do not publish" if others took more than BUSY of the cores' time, else "".
         """
-        from tinycnn.console import say
+        from tinycnn.support.console import say
 
         others = None
         if self._busy is not None:
@@ -122,7 +122,7 @@ def measured() -> dict[str, Any]:
     here = Path.cwd()
     lanes = None
     if importlib.util.find_spec("numba"):
-        from tinycnn.kernels.simd import LANES
+        from tinycnn.kernels.compiled.simd import LANES
 
         lanes = LANES
     return {

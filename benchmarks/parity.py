@@ -23,9 +23,9 @@ from competitors import keras_model
 from machine import Measurement
 
 import tinycnn
-from tinycnn.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.datasets import mnist
-from tinycnn.gradient_cases import reference_network
+from tinycnn.gradient_check.cases import reference_network
+from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.utils import to_categorical
 
 

@@ -19,12 +19,12 @@ import time
 import numpy as np
 from machine import Measurement, peak_memory
 
-from tinycnn.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
 
 # From the start of Python to the first finished training batch, on data made up on the spot.
 FIRST_BATCH = """
 import numpy as np
-from tinycnn.gradient_cases import reference_network
+from tinycnn.gradient_check.cases import reference_network
 model = reference_network()
 model.compile("adam", "categorical_crossentropy", ["accuracy"])
 model.train_on_batch(np.zeros((64, 28, 28, 1), "float32"), np.eye(10)[np.zeros(64, int)])
@@ -35,7 +35,7 @@ def measure(rung: str, data_dir: str, epochs: int, seed: int, nudge: int) -> Non
     """Trains the reference network and prints its history, seconds and peak memory as JSON."""
     from tinycnn import Callback, kernels
     from tinycnn.datasets import mnist
-    from tinycnn.gradient_cases import reference_network
+    from tinycnn.gradient_check.cases import reference_network
     from tinycnn.utils import to_categorical
 
     class Stopwatch(Callback):

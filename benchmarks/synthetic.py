@@ -16,10 +16,10 @@ import numpy as np
 from machine import Measurement
 
 from tinycnn import Sequential
-from tinycnn.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.datasets import synthetic
 from tinycnn.datasets.idx import read_idx
-from tinycnn.gradient_cases import reference_network
+from tinycnn.gradient_check.cases import reference_network
+from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.utils import Array
 
 

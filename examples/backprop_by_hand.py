@@ -11,8 +11,8 @@ import argparse
 import numpy as np
 
 from tinycnn import Conv2D, MaxPooling2D, kernels
-from tinycnn.console import say
 from tinycnn.kernels.reference import col2im, im2col
+from tinycnn.support.console import say
 
 argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
 kernels.use("numpy")  # the reference rung: plain NumPy, the one to read

@@ -17,9 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tinycnn import Adam, Conv2D, Dense, Flatten, Input, MaxPooling2D, ReLU, Sequential
-from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
 from tinycnn.datasets import digits
-from tinycnn.files import claim_folder
 from tinycnn.layers import (
     BatchNormalization,
     Dropout,
@@ -29,6 +27,8 @@ from tinycnn.layers import (
 )
 from tinycnn.model_selection import wilson_interval
 from tinycnn.optimizers.schedules import CosineDecay
+from tinycnn.support.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.support.files import claim_folder
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

@@ -20,10 +20,10 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
-from tinycnn.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.datasets import digits
-from tinycnn.files import claim_folder
 from tinycnn.optimizers import SGD, Adam, AdamW, RMSprop
+from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.support.files import claim_folder
 from tinycnn.utils import to_categorical
 
 end_errors_in_one_line()

@@ -16,9 +16,9 @@ import argparse
 import numpy as np
 
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
-from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
 from tinycnn.datasets import digits
 from tinycnn.model_selection import cross_validate, mcnemar_test, wilson_interval
+from tinycnn.support.console import end_errors_in_one_line, natural_number, positive_integer, say
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

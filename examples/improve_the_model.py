@@ -20,7 +20,6 @@ import numpy as np
 
 from tinycnn import Adam, Conv2D, Dense, Flatten, Input, MaxPooling2D, ReLU, Sequential, kernels
 from tinycnn.callbacks import EarlyStopping
-from tinycnn.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.datasets import digits
 from tinycnn.layers import (
     BatchNormalization,
@@ -30,6 +29,7 @@ from tinycnn.layers import (
     RandomZoom,
 )
 from tinycnn.optimizers.schedules import CosineDecay
+from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

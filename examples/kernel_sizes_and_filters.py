@@ -20,11 +20,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
-from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
 from tinycnn.datasets import digits
-from tinycnn.files import claim_folder
 from tinycnn.metrics import matches
 from tinycnn.model_selection import wilson_interval
+from tinycnn.support.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.support.files import claim_folder
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from tinycnn import Conv2D, History, inspection, kernels, load_model, plotting
-from tinycnn.console import end_errors_in_one_line, say
 from tinycnn.datasets import digits
-from tinycnn.files import claim_folder
-from tinycnn.gradient_cases import reference_network
+from tinycnn.gradient_check.cases import reference_network
 from tinycnn.layers import RandomRotation, RandomTranslation, RandomZoom
+from tinycnn.support.console import end_errors_in_one_line, say
+from tinycnn.support.files import claim_folder
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

@@ -18,10 +18,10 @@ import numpy as np
 
 import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels, load_model
-from tinycnn.console import end_errors_in_one_line, natural_number, positive_integer, say
 from tinycnn.datasets import digits
-from tinycnn.files import atomic_write, claim_folder
 from tinycnn.plotting import plot_history
+from tinycnn.support.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.support.files import atomic_write, claim_folder
 from tinycnn.utils import to_categorical
 
 end_errors_in_one_line()

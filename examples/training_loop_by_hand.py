@@ -9,8 +9,8 @@ import argparse
 import numpy as np
 
 from tinycnn import Adam, CategoricalCrossentropy, Conv2D, Dense, Flatten, MaxPooling2D
-from tinycnn.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.datasets import synthetic
+from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
 from tinycnn.utils import to_categorical
 
 end_errors_in_one_line()

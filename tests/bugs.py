@@ -110,10 +110,10 @@ SGD = "kernels.reference:sgd_update"
 RMSPROP = "kernels.reference:rmsprop_update"
 CLIPPED = "optimizers:Optimizer._clipped"
 DECAY = "optimizers.base:decay_weights"
-BATCH_NORM = "kernels.reference_layers:batch_norm_backward"
-MOMENTS = "kernels.reference_layers:moments"
-COUNTS = "kernels.reference_layers:_counts"
-DROPOUT = "kernels.reference_layers:dropout"
+BATCH_NORM = "kernels.reference:batch_norm_backward"
+MOMENTS = "kernels.reference:moments"
+COUNTS = "kernels.reference.pooling:_counts"
+DROPOUT = "kernels.reference:dropout"
 DROPOUT_LAYER = "layers.regularization:Dropout."
 FANS = "initializers:fans"
 UNIFORM = "initializers:_uniform"
@@ -160,11 +160,11 @@ _ALL = [
         "conv2d: with one filter the flipped kernel of dx is read forwards",
         "decided by one stride alone",
         "backward",
-        "tinycnn/tinycnn tinycnn/kernels/compiled_convolution.py: `if steps[4] != 1 or F != WIDE`; "
+        "tinycnn/tinycnn tinycnn at 854c199: `if steps[4] != 1 or F != WIDE`; "
         "5,451 tests passed, for no one filter met a whole panel of channels in any of them",
         (
             Edit(
-                "kernels.compiled_convolution:convolve",
+                "kernels.compiled.convolution_forward:convolve",
                 "packed = steps == in_order and",
                 "packed = steps[4] == 1 and",
             ),
@@ -697,7 +697,7 @@ _ALL = [
         "dwhitena/gophernet#6: sigmoid' applied to what the sigmoid has already been applied to",
         (
             Edit(
-                "kernels.reference_layers:sigmoid_backward",
+                "kernels.reference:sigmoid_backward",
                 "return dy * y * (1 - y)",
                 "return dy * sigmoid_forward(y) * (1 - sigmoid_forward(y))",
             ),
@@ -710,7 +710,7 @@ _ALL = [
         "deeplearning4j/deeplearning4j#8178: the backprop op does not take alpha",
         (
             Edit(
-                "kernels.reference_layers:leaky_relu_backward",
+                "kernels.reference:leaky_relu_backward",
                 "dy.dtype.type(negative_slope)",
                 "dy.dtype.type(0)",
             ),
@@ -723,7 +723,7 @@ _ALL = [
         "mlpack/mlpack#1540: Fn(y) + alpha where y is f(x) already",
         (
             Edit(
-                "kernels.reference_layers:elu_backward",
+                "kernels.reference:elu_backward",
                 "(y + dy.dtype.type(alpha))",
                 "(elu_forward(y, alpha) + dy.dtype.type(alpha))",
             ),

@@ -44,9 +44,21 @@ def covering(axes, strength, tries=10, seed=0):
     ]
 
 
-def everything(axes):
-    """All combinations, as `covering` gives them."""
-    return [dict(zip(axes, row, strict=True)) for row in itertools.product(*axes.values())]
+def everything(axes, drawn=(), seed=0):
+    """All combinations, as `covering` gives them.
+
+    Args:
+        axes: name to a sequence of values.
+        drawn: names of axes that are not multiplied: each combination of the others draws a value.
+        seed: of the draws; equal arguments give equal lists.
+    """
+    rng = random.Random(seed)
+    crossed = {name: values for name, values in axes.items() if name not in drawn}
+    rest = {name: values for name, values in axes.items() if name in drawn}
+    return [
+        dict(zip(crossed, row, strict=True)) | {name: rng.choice(v) for name, v in rest.items()}
+        for row in itertools.product(*crossed.values())
+    ]
 
 
 def _row(rng, sizes, places, chosen, columns, missing):

@@ -20,8 +20,8 @@ from tinycnn import (
     Sequential,
     kernels,
     load_model,
-    serialization,
 )
+from tinycnn.support import serialization
 
 PATH = Path(__file__).parent / "data" / f"model_v{serialization.VERSION}.npz"
 

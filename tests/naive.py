@@ -1,7 +1,7 @@
 """The definition: every kernel in nested loops, in float64, with its own arithmetic for geometry.
 
 Nothing here is shared with tinycnn. Functions have the names and arguments of
-`tinycnn/kernels/reference.py`; results are float64 (winners: int32).
+`tinycnn/kernels/reference/`; results are float64 (winners: int32).
 """
 
 import math

@@ -11,11 +11,11 @@ import other_sums
 import pytest
 from without_numba import compiled, needs_numba
 
-from tinycnn.console import Progress
 from tinycnn.errors import NumericalError
-from tinycnn.gradient_cases import reference_network
+from tinycnn.gradient_check.cases import reference_network
 from tinycnn.kernels import reference
 from tinycnn.kernels import use as kernels_on
+from tinycnn.support.console import Progress
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS))

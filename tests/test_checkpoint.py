@@ -29,8 +29,8 @@ from tinycnn import (
     Sequential,
     load_model,
 )
-from tinycnn.interrupt import Interrupt
 from tinycnn.optimizers.schedules import ExponentialDecay
+from tinycnn.support.interrupt import Interrupt
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).with_name("resumable.py")

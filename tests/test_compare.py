@@ -20,7 +20,7 @@ from without_numba import needs_numba
 from tinycnn import kernels
 from tinycnn.datasets import synthetic
 from tinycnn.errors import DownloadError, NumericalError
-from tinycnn.gradient_cases import reference_network
+from tinycnn.gradient_check.cases import reference_network
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {"batch_size": 16, "seed": 3, "threads": 1}

@@ -1,16 +1,18 @@
 """The machinery under the compiled rung: cache, notices, lanes, threads, the JIT switched off."""
 
 import hashlib
+import inspect
 import os
+import shutil
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from processes import ROOT, finish, finish_tests, start, start_tests
-from without_numba import compiled, numba, simd
+from without_numba import compiled, jit, numba, simd, warming
 
-from tinycnn.kernels import reference, reference_layers
+from tinycnn.kernels import reference
 
 jit_on = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing compiles")
 
@@ -28,13 +30,13 @@ def compiles(monkeypatch, tmp_path):
     """An empty cache folder, and a list that grows with every compile."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     events = []
-    monkeypatch.setattr(simd, "before_compile", lambda: events.append(1))
+    monkeypatch.setattr(jit, "before_compile", lambda: events.append(1))
     return events
 
 
 def use_double():
     x, y = np.arange(5.0), np.empty(5)
-    simd.jit(parallel=False)(double)(x, y)
+    jit.jit(parallel=False)(double)(x, y)
     np.testing.assert_array_equal(y, 2 * x)
 
 
@@ -70,7 +72,7 @@ def one_bit_flipped(content):
 
 def resealed_nonsense(content):
     """Passes the checksum, and is no pickle."""
-    return hashlib.sha256(simd._sources() + b"nonsense").digest() + b"nonsense"
+    return hashlib.sha256(jit._sources() + b"nonsense").digest() + b"nonsense"
 
 
 @jit_on
@@ -88,14 +90,25 @@ def test_a_damaged_cache_file_is_compiled_again(compiles, tmp_path, damage):
 @jit_on
 def test_other_sources_or_other_lanes_are_another_kernel(compiles, tmp_path, monkeypatch):
     use_double()
-    monkeypatch.setattr(simd, "_sources", lambda: b"edited")
+    monkeypatch.setattr(jit, "_sources", lambda: b"edited")
     use_double()
     assert len(compiles) == 2
     cache_file(tmp_path)  # the stale file was replaced
-    monkeypatch.setattr(simd, "LANES", 2)
+    monkeypatch.setattr(jit, "LANES", 2)
     use_double()
     assert len(compiles) == 3
     assert len(list(tmp_path.rglob("*.nbc"))) == 2
+
+
+def test_every_file_of_the_kernels_belongs_to_the_key(monkeypatch, tmp_path):
+    folder = shutil.copytree(Path(jit.__file__).parent, tmp_path / "compiled")
+    monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
+    seen = {jit._sources.__wrapped__()}
+    files = sorted(folder.glob("*.py"))
+    for file in files:
+        file.write_text(file.read_text("utf-8") + "\n# edited\n", "utf-8")
+        seen.add(jit._sources.__wrapped__())
+    assert len(seen) == len(files) + 1 > 15
 
 
 @jit_on
@@ -123,9 +136,10 @@ def test_a_full_disk_does_not_stop_a_kernel(compiles, monkeypatch):
 
 COUNT_AND_CHECK = """
 import numpy as np
-from tinycnn.kernels import compiled, reference, simd
+from tinycnn.kernels import compiled, reference
+from tinycnn.kernels.compiled import jit, simd
 compiles = []
-simd.before_compile = lambda: compiles.append(1)
+jit.before_compile = lambda: compiles.append(1)
 rng = np.random.default_rng(0)
 x, kernel = rng.standard_normal((2, 5, 6, 3)), rng.standard_normal((2, 3, 3, 4))
 x, kernel = x.astype("float32"), kernel.astype("float32")
@@ -161,7 +175,8 @@ def test_a_convolution_at_every_width():
 
 # A kernel that tells for how many lanes its code was made, and compiles at once.
 WIDTH = """
-from tinycnn.kernels.simd import LANES, jit
+from tinycnn.kernels.compiled.jit import jit
+from tinycnn.kernels.compiled.simd import LANES
 @jit(parallel=False)
 def width(y):
     y[0] = LANES
@@ -169,10 +184,10 @@ def width(y):
 
 COUNT_AND_TELL = """
 import numpy as np
-from tinycnn.kernels import simd
+from tinycnn.kernels.compiled import jit
 from width import width
 compiles = []
-simd.before_compile = lambda: compiles.append(1)
+jit.before_compile = lambda: compiles.append(1)
 y = np.zeros(1)
 width(y)
 print(int(y[0]), len(compiles))
@@ -224,7 +239,7 @@ def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
     assert 0 < compiled.warm_up("float32") < 1
     assert capsys.readouterr() == ("", "")  # nothing compiled, nothing said
     compiles = []
-    monkeypatch.setattr(simd, "before_compile", lambda: compiles.append(1))
+    monkeypatch.setattr(jit, "before_compile", lambda: compiles.append(1))
     for dtype in ("float32", "float64"):
         x = np.ones((2, 9, 9, 3), dtype)
         for F in (1, 20, 40, 70, 140):
@@ -256,36 +271,38 @@ def test_warm_up_leaves_the_other_layers_to_their_first_use():
     code = """
 from pathlib import Path
 import numpy as np
-from tinycnn.kernels import compiled, simd
-warmed, load = [], simd._Cache.load_overload
+from tinycnn.kernels import compiled
+from tinycnn.kernels.compiled import jit
+warmed, load = [], jit._Cache.load_overload
 def note(cache, *arguments):
     warmed.append(cache._impl.filename_base)
     return load(cache, *arguments)
-simd._Cache.load_overload = note
+jit._Cache.load_overload = note
 compiled.warm_up()
 print()  # after the line of what it may have compiled
 print(*warmed)
-simd._Cache._file = lambda cache, *_: Path("no such folder/file")  # nothing is in the cache
+jit._Cache._file = lambda cache, *_: Path("no such folder/file")  # nothing is in the cache
 compiled.dropout(np.ones(3), np.ones(3, bool), 0.5)
 """
     out, err = finish(start(code))
     modules = {name.split(".")[0] for name in out.splitlines()[-1].split()}
-    assert {"compiled", "compiled_convolution", "compiled_pooling"} == modules
+    convolution = {"blocks", "convolution_forward", "convolution_dkernel", "fused"}
+    assert {*convolution, "pooling", "activations", "optimizers"} == modules
     assert err.count("compiling kernels that this machine has not run before") == 1
 
 
 def test_warm_up_shows_progress_when_it_compiles(monkeypatch, capsys):
-    before = simd.before_compile
+    before = jit.before_compile
 
     def compile_and_fail(x):
-        simd.before_compile()
+        jit.before_compile()
         raise ArithmeticError
 
-    monkeypatch.setattr(compiled, "relu_forward", compile_and_fail)
+    monkeypatch.setattr(warming, "relu_forward", compile_and_fail)
     with pytest.raises(ArithmeticError):
         compiled.warm_up("float32")
     assert "compiling the kernels" in capsys.readouterr().out
-    assert simd.before_compile is before
+    assert jit.before_compile is before
 
 
 # --- lanes ----------------------------------------------------------------------------------------
@@ -337,7 +354,8 @@ def test_more_bounds_with_the_jit_off():
 def test_the_twins_do_check_bounds():
     code = """
 import numpy as np
-from tinycnn.kernels.simd import LANES, indices, load_row, load_tile, multiply_add, store_tile
+from tinycnn.kernels.compiled.simd import LANES
+from tinycnn.kernels.compiled.tiles import indices, load_row, load_tile, multiply_add, store_tile
 flat = np.zeros(2 * LANES)
 load_row(flat, 0, (0, 0))
 tile = load_tile(flat, (0, LANES), (0,))
@@ -503,7 +521,7 @@ else:
 
 def test_a_kernel_that_fails_to_compile_gives_its_lock_back():
     with pytest.raises(numba.core.errors.TypingError):
-        compiled._relu(None, None)
+        compiled.activations._relu(None, None)
     done = threading.Event()
     worker = threading.Thread(
         target=lambda: (compiled.relu_forward(np.ones(3)), done.set()), daemon=True
@@ -514,14 +532,7 @@ def test_a_kernel_that_fails_to_compile_gives_its_lock_back():
 
 
 def test_the_rungs_have_the_same_functions():
-    public = {
-        name
-        for module in (reference, reference_layers)
-        for name, value in vars(module).items()
-        if callable(value) and value.__module__ == module.__name__ and name[0] != "_"
-    }
-    assert set(reference_layers.__all__) < public
+    public = {name for name, value in vars(reference).items() if inspect.isfunction(value)}
     assert len(public) > 30
     for name in public:
-        assert callable(getattr(reference, name)), name
         assert callable(getattr(compiled, name)), name

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from test_models import reference_network
 
-from tinycnn import SGD, Callback, Dense, Input, ReLU, Sequential, console
+from tinycnn import SGD, Callback, Dense, Input, ReLU, Sequential
+from tinycnn.support import console
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 

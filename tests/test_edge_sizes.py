@@ -420,8 +420,12 @@ def test_edges_meet(name):
 @pytest.mark.full
 @each_check
 def test_all_edges_meet_numba(name):
+    """All sizes with all strides, paddings and dtypes; relu and bias, which cost fourfold, drawn.
+
+    Each triple of sizes thus meets relu and bias, or their absence, dozens of times.
+    """
     check, axes, _ = CHECKS[name]
-    run(check, everything(axes))
+    run(check, everything(axes, drawn=("relu", "bias")))
 
 
 @pytest.mark.full
@@ -429,6 +433,14 @@ def test_all_edges_meet_numba(name):
 def test_all_edges_meet_at_other_lanes(lanes):
     selection = ("test_all_edges_meet_numba", "tests/test_edge_sizes.py", "full")
     finish_tests(start_tests(*selection, TINYCNN_LANES=lanes))
+
+
+def test_drawn_axes_take_all_their_values_beside_the_product_of_the_others():
+    axes = {"a": range(9), "b": range(8), "c": (True, False)}
+    rows = everything(axes, drawn=("c",))
+    assert [(row["a"], row["b"]) for row in rows] == list(itertools.product(range(9), range(8)))
+    assert {(row["a"], row["c"]) for row in rows} == set(itertools.product(range(9), axes["c"]))
+    assert len(everything(axes)) == 9 * 8 * 2
 
 
 def test_a_covering_array_covers():

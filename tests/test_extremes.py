@@ -20,7 +20,7 @@ from tinycnn import (
     optimizers,
     regularizers,
 )
-from tinycnn.gradient_cases import layer_cases
+from tinycnn.gradient_check.cases import layer_cases
 from tinycnn.optimizers.base import clip_by_norm
 from tinycnn.optimizers.schedules import (
     SCHEDULES,

@@ -1,4 +1,4 @@
-"""tinycnn.files: a file is whole or not there, whatever happens; and where the cache is."""
+"""tinycnn.support.files: a file is whole or not there, whatever happens; and where the cache is."""
 
 import os
 import random
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tinycnn import files
-from tinycnn.files import atomic_write, cache_folder
+from tinycnn.support import files
+from tinycnn.support.files import atomic_write, cache_folder
 
 
 def test_the_file_appears_only_when_it_is_whole(tmp_path):
@@ -138,7 +138,7 @@ def test_killed_while_writing(tmp_path, kills):
     path = tmp_path / "a.bin"
     path.write_bytes(b"0" * 300_000)
     script = (
-        "import itertools, sys; from tinycnn.files import atomic_write\n"
+        "import itertools, sys; from tinycnn.support.files import atomic_write\n"
         "for n in itertools.count(1):\n"
         "    with atomic_write(sys.argv[1]) as file: file.write(b'%d' % (n % 10) * 300_000)\n"
         "    if n == 1: print(flush=True)\n"

@@ -98,6 +98,15 @@ def test_no_gradient_work_below_the_lowest_layer_that_learns(rung):
     assert dx.shape == X.shape and np.any(dx)
 
 
+def test_a_backward_without_dx_returns_none_whatever_the_lowest_layer_makes(numpy_rung):
+    model = Sequential([BatchNormalization(input_shape=(4,)), Dense(2)])
+    y = model.forward(np.ones((3, 4)))
+    assert model.backward(y, needs_dx=False) is None
+    assert model.backward(y).shape == (3, 4)
+    with pytest.raises(ValueError, match="does not end in a softmax"):
+        model.backward(y, from_logits=True)
+
+
 def test_the_gradients_of_the_others_are_those_of_an_unfrozen_model(numpy_rung):
     model, free = network(frozen=[2, 6]), network()
     loss, gradients = model.loss_and_gradients(X, Y)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, Softmax, gradient_check
-from tinycnn.gradient_cases import layer_cases, loss_cases, reference_cases
 from tinycnn.gradient_check import check_layer, check_loss, check_model, numerical_gradient
+from tinycnn.gradient_check.cases import layer_cases, loss_cases, reference_cases
 from tinycnn.layers import LAYERS, Layer
 from tinycnn.losses import LOSSES, CategoricalCrossentropy
 
@@ -371,7 +371,7 @@ def test_the_module_prints_the_table_and_says_how_it_went(capsys, monkeypatch):
     assert "FAIL  Flatten " in capsys.readouterr().out
 
 
-# --- what is a kink, and what is not: see gradient_slopes.py --------------------------------------
+# --- what is a kink, and what is not: see slopes.py -----------------------------------------------
 
 
 @pytest.mark.parametrize("distance", [0.0, 1e-10, 1e-9, 2.3e-9])

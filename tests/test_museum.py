@@ -42,8 +42,8 @@ from tinycnn import (
     initializers,
     kernels,
 )
-from tinycnn.gradient_cases import layer_cases, loss_cases
 from tinycnn.gradient_check import check_layer, check_loss, check_model
+from tinycnn.gradient_check.cases import layer_cases, loss_cases
 from tinycnn.losses import Loss
 from tinycnn.parameter import Parameter
 
@@ -96,7 +96,7 @@ def small_network(seed):
 
 
 def gradient_checks(seed):
-    """(title, check) of the cases of gradient_cases.py, and of a few that bugs have asked for."""
+    """(title, check) of the cases of cases.py, and of a few that bugs have asked for."""
     rng = np.random.default_rng([seed, 1])
     # No two values closer than 0.001, but many closer than 0.01.
     close = 1e-3 * rng.permutation(2 * 5 * 6 * 2).reshape(2, 5, 6, 2)

@@ -29,9 +29,9 @@ from tinycnn import (
     NumericalError,
     Sequential,
     load_model,
-    serialization,
 )
 from tinycnn.parameter import Parameter
+from tinycnn.support import serialization
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 

@@ -34,12 +34,12 @@ def test_soak_notices_what_grows(leak, tmp_path):
         # Every model that is made leaves something behind.
         (tmp_path / "sitecustomize.py").write_text(
             "import os, threading\n"
-            "from tinycnn import gradient_cases\n"
-            "kept, whole = [], gradient_cases.reference_network\n"
+            "from tinycnn.gradient_check import cases\n"
+            "kept, whole = [], cases.reference_network\n"
             "def leaking(seed):\n"
             f"    {LEAKS[leak]}\n"
             "    return whole(seed)\n"
-            "gradient_cases.reference_network = leaking\n"
+            "cases.reference_network = leaking\n"
         )
     process = subprocess.run(
         [

@@ -7,7 +7,7 @@ import pytest
 
 from tinycnn.datasets import idx, mnist, synthetic
 from tinycnn.datasets.normalization import normalize_digit
-from tinycnn.gradient_cases import reference_network
+from tinycnn.gradient_check.cases import reference_network
 
 NAMES = [
     "train-images-idx3-ubyte",

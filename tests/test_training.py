@@ -20,8 +20,8 @@ from tinycnn import (
     NumericalError,
     Rescaling,
     Sequential,
-    data,
 )
+from tinycnn.support import data
 
 
 class Recorder(Layer):

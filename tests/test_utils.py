@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinycnn import arguments, geometry
+from tinycnn.support import arguments, geometry
 from tinycnn.utils import to_categorical
 
 

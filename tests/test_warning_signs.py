@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
-from tinycnn import Conv2D, Dense, Flatten, Input, Sequential, warning_signs
+from tinycnn import Conv2D, Dense, Flatten, Input, Sequential
+from tinycnn.support import warning_signs
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 

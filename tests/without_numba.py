@@ -1,7 +1,7 @@
 """Where Numba is not installed, tests of the compiled rung are skipped by name: "needs numba".
 
 pyproject.toml asks for Numba only where it has builds; elsewhere tinycnn runs on the reference
-rung, and so does its suite. Tests import `numba`, `compiled` and `simd` from here. Without Numba
+rung, and so does its suite. Tests import `numba` and the compiled rung from here. Without Numba
 these are stand-ins, and the first use of one skips the test, or the whole file if it is at its top.
 That Numba is installed and the compiled rung can't be set up remains a failure.
 """
@@ -33,8 +33,9 @@ def need(rung):
 if NUMBA:
     import numba
 
-    from tinycnn.kernels import compiled, simd
+    from tinycnn.kernels import compiled
+    from tinycnn.kernels.compiled import jit, simd, warming
 else:
-    numba = compiled = simd = Absent()
+    numba = compiled = jit = simd = warming = Absent()
 
-__all__ = ["NUMBA", "compiled", "need", "needs_numba", "numba", "simd"]
+__all__ = ["NUMBA", "compiled", "jit", "need", "needs_numba", "numba", "simd", "warming"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinycnn.layers import Dense, Dropout, Layer
 from tinycnn.losses import Loss
+from tinycnn.parameter import Parameter
 
 X = np.random.default_rng(3).standard_normal((3, 4))
 
@@ -23,7 +24,6 @@ class Scale(Layer):
         self.scale = self.add_parameter(
             "scale", input_shape, lambda shape, *_: np.linspace(0.5, 2, shape[0]), rng, dtype
         )
-        self.parameters = [self.scale]
         return self.finish_build(input_shape, input_shape, dtype)
 
     def forward(self, x, training=False):
@@ -176,7 +176,7 @@ class Forgotten(Scale):
 
     def build(self, input_shape, rng=None, dtype="float32"):
         shape = super().build(input_shape, rng, dtype)
-        self.hide(self.add_parameter("offset", input_shape, "ones", rng, dtype))
+        self.hide(Parameter("offset", np.ones(input_shape, dtype)))  # not by add_parameter
         return shape
 
     def hide(self, offset):

@@ -8,7 +8,7 @@ Source: keras/src/callbacks/callback.py
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from tinycnn.refusals import Strict
+from tinycnn.support.refusals import Strict
 
 Logs = dict[str, float]
 Hook = TypeVar("Hook", bound="Hooks")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tinycnn.arguments import one_of
+from tinycnn.support.arguments import one_of
 from tinycnn.utils import Array
 
 Initializer = Callable[[tuple[int, ...], np.random.Generator, str], Array]

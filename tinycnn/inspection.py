@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.arguments import integer
-from tinycnn.kernels.reference import Pair, col2im, im2col
+from tinycnn.kernels.reference import col2im, im2col
 from tinycnn.layers import Layer
-from tinycnn.layers.activations import is_linear
 from tinycnn.models import Sequential
+from tinycnn.support.arguments import integer
+from tinycnn.support.geometry import Pair
 from tinycnn.utils import Array
 
 # --- what a model mixes up ------------------------------------------------------------------------
@@ -194,18 +194,17 @@ def _cut(model: Sequential, layer: Layer, x: Array) -> tuple[Sequential, Sequent
 
 
 def _score_gradient(model: Sequential, x: Array, classes: int | Sequence[int] | Array) -> Array:
-    """The gradient by `x` of each sample's score for its class."""
+    """The gradient of each sample's score for its class with respect to `x`."""
     if len(model.output_shape) != 1:
         raise ValueError(
             f"the model must have one score for each class. Received: output {model.output_shape}"
         )
     (K,) = model.output_shape
     chosen = _class_numbers(np.broadcast_to(classes, len(x)), "classes", K)
-    last = [layer for layer in model.layers if not is_linear(layer)][-1:]
     model.forward(x)
     # A sample's score depends on no other sample, so one backward serves all of them: the gradient
     # of the sum of the scores. dscore (N, K) is 1 at each sample's class.
-    from_logits = any(getattr(layer, "activation", None) == "softmax" for layer in last)
+    from_logits = model.last_softmax() is not None
     dx = model.backward(np.eye(K, dtype=model.dtype)[chosen], from_logits)
     return np.asarray(dx)
 

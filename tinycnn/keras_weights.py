@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
-from tinycnn.arguments import printable
 from tinycnn.errors import ModelFileError
-from tinycnn.files import atomic_write
 from tinycnn.layers import Layer
 from tinycnn.models import Sequential
+from tinycnn.support.arguments import printable
+from tinycnn.support.files import atomic_write
 from tinycnn.utils import Array, snake_case
 
 IN_ARCHIVE = "model.weights.h5"

@@ -13,18 +13,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinycnn import console, data, fusion, losses
-from tinycnn.arguments import integer
-from tinycnn.data import Data
-from tinycnn.diagnosis import Tensor, diagnose
+from tinycnn import fusion, losses
 from tinycnn.errors import NumericalError
 from tinycnn.hooks import Hooks, Logs, call, checked_hooks, hand_to
-from tinycnn.keywords import refuse_unknown
 from tinycnn.layers import Layer
 from tinycnn.metrics import EpochMeans
 from tinycnn.network import FOR_NOISE
 from tinycnn.state import Stateful
-from tinycnn.use import Use
+from tinycnn.support import console, data
+from tinycnn.support.arguments import integer
+from tinycnn.support.data import Data
+from tinycnn.support.diagnosis import Tensor, diagnose
+from tinycnn.support.keywords import refuse_unknown
+from tinycnn.support.use import Use
 from tinycnn.utils import Array
 
 

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import one_of, truth
-from tinycnn.refusals import Strict
+from tinycnn.support.arguments import batch_shape, one_of, truth
+from tinycnn.support.refusals import Strict
 from tinycnn.utils import Array
 
 # Keras's epsilon: probabilities are kept within [EPSILON, 1 - EPSILON] before their log is taken.
@@ -39,10 +39,10 @@ class Loss(Strict):
         )
 
     def backward(self) -> Array:
-        """The gradient of the last `forward` by its `y_pred`, of the same shape."""
+        """The gradient of the last `forward` with respect to its `y_pred`, of the same shape."""
         raise NotImplementedError(
             f"{type(self).__name__} needs a method `backward(self)` that returns the gradient of "
-            "the last forward's loss by its `y_pred`, an array of that shape"
+            "the last forward's loss with respect to its `y_pred`, an array of that shape"
         )
 
     def check_targets(self, y_true: Array, output_shape: tuple[int, ...]) -> None:
@@ -52,7 +52,7 @@ class Loss(Strict):
         """
         if y_true.shape[1:] != output_shape:
             raise ValueError(
-                f"{self.name} expects `y` of shape {_batched(output_shape)}, like the model's "
+                f"{self.name} expects `y` of shape {batch_shape(output_shape)}, like the model's "
                 f"output. Received: y of shape {y_true.shape}"
             )
 
@@ -136,7 +136,7 @@ class CategoricalCrossentropy(_Crossentropy):
         K = output_shape[-1]
         if y_true.shape[1:] in (output_shape[:-1], (*output_shape[:-1], 1)) and K > 1:
             raise ValueError(
-                f"{self.name} expects one-hot `y` of shape {_batched(output_shape)}: use "
+                f"{self.name} expects one-hot `y` of shape {batch_shape(output_shape)}: use "
                 f"to_categorical(y, {K}), or the loss 'sparse_categorical_crossentropy'. "
                 f"Received: y of shape {y_true.shape}"
             )
@@ -192,7 +192,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         *leading, K = output_shape
         if y_true.shape[1:] not in (tuple(leading), (*leading, 1)):
             raise ValueError(
-                f"{self.name} expects integer `y` of shape {_batched(tuple(leading))}; for one-hot "
+                f"{self.name} expects integer `y` of shape {batch_shape(leading)}; for one-hot "
                 "labels use the loss 'categorical_crossentropy'. "
                 f"Received: y of shape {y_true.shape}"
             )
@@ -258,10 +258,6 @@ class MeanSquaredError(Loss):
         """2 * (y_pred - y_true) / number of elements."""
         (difference,) = self.recall()
         return difference * (2 / math.prod(difference.shape))
-
-
-def _batched(shape: tuple[int, ...]) -> str:
-    return f"({', '.join(map(str, ('N', *shape)))}{',' if not shape else ''})"
 
 
 LOSSES: dict[str, type[Loss]] = {

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.arguments import printable, shown
+from tinycnn.support.arguments import printable, shown
 from tinycnn.utils import Array
 
 
@@ -110,7 +110,7 @@ def get(identifiers: Any) -> list[Metric]:
     A function (y_true, y_pred) -> number is logged under its own name.
 
     Raises:
-        ValueError: for what is no list, an unknown name, or two metrics of one name.
+        ValueError: for what is not a list, an unknown name, or two metrics of one name.
     """
     if identifiers is None:
         return []

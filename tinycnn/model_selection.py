@@ -24,10 +24,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinycnn import console, data, metrics
-from tinycnn.arguments import integer, number
+from tinycnn import metrics
 from tinycnn.callbacks import LambdaCallback
 from tinycnn.models import Sequential
+from tinycnn.support import console, data
+from tinycnn.support.arguments import integer, number
 from tinycnn.utils import Array
 
 # --- folds ----------------------------------------------------------------------------------------
@@ -65,16 +66,14 @@ def stratified_k_fold(y: Any, k: int, seed: int = 0) -> Iterator[tuple[Array, Ar
 
 def _class_numbers(y: Any) -> Array:
     """(n,) class numbers of integer or one-hot labels."""
-    labels = data.checked_numbers(y, "y")
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        if ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all():
-            return labels.argmax(axis=1)
-    elif labels.shape in ((len(labels),), (len(labels), 1)) and (labels == labels.round()).all():
-        return labels.reshape(-1)
-    raise ValueError(
-        "`y` must hold a class number for each sample, or one-hot rows. "
-        f"Received: {labels.dtype} of shape {labels.shape}"
-    )
+    checked = data.checked_numbers(y, "y")
+    labels = data.class_numbers(checked)
+    if labels is None:
+        raise ValueError(
+            "`y` must hold a class number for each sample, or one-hot rows. "
+            f"Received: {checked.dtype} of shape {checked.shape}"
+        )
+    return labels
 
 
 # --- cross-validation -----------------------------------------------------------------------------

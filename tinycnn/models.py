@@ -15,19 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import console, losses, optimizers, serialization, warning_signs
-from tinycnn.arguments import integer, number, truth
+from tinycnn import losses, optimizers
 from tinycnn.callbacks import Callback, Checkpoint, History, ProgressLine, Run
-from tinycnn.data import Data
 from tinycnn.errors import ModelFileError, NumericalError
 from tinycnn.hooks import Logs, call, checked_hooks, hand_to
-from tinycnn.interrupt import Interrupt
-from tinycnn.keywords import refuse_unknown
 from tinycnn.layers import LAYERS, Layer, Rescaling
 from tinycnn.learner import Learner
 from tinycnn.metrics import EpochMeans
 from tinycnn.network import FOR_ORDER
 from tinycnn.state import MAX_LAYERS
+from tinycnn.support import console, serialization, warning_signs
+from tinycnn.support.arguments import integer, number, truth
+from tinycnn.support.data import Data
+from tinycnn.support.interrupt import Interrupt
+from tinycnn.support.keywords import refuse_unknown
 from tinycnn.utils import Array
 
 

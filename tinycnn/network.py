@@ -10,15 +10,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from tinycnn import console, fusion
-from tinycnn.arguments import integer, name_or_none, truth
-from tinycnn.arguments import shape as checked_shape
+from tinycnn import fusion
 from tinycnn.initializers import SavedValues
 from tinycnn.layers import Input, Layer
 from tinycnn.layers.activations import Activated, is_linear
 from tinycnn.layers.base import Shape, assign
 from tinycnn.parameter import Parameter
-from tinycnn.refusals import Strict
+from tinycnn.support import console
+from tinycnn.support.arguments import integer, name_or_none, truth
+from tinycnn.support.arguments import shape as checked_shape
+from tinycnn.support.refusals import Strict
 from tinycnn.utils import Array, next_seed, snake_case
 
 # Every random generator is default_rng([seed, purpose, ...]): equal seeds, equal runs, and nothing
@@ -209,7 +210,7 @@ class Network(Strict):
         dx: Array | None = None
         for step in self.backward_steps(dy, from_logits, needs_dx):
             dx = step[1]
-        return dx
+        return dx if needs_dx else None
 
     def backward_steps(
         self, dy: Array, from_logits: bool = False, needs_dx: bool = True

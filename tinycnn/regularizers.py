@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.arguments import number, one_of
-from tinycnn.keywords import Named
+from tinycnn.support.arguments import number, one_of
+from tinycnn.support.keywords import Named
 from tinycnn.utils import Array
 
 
@@ -41,7 +41,7 @@ class L2(Named):
 
     @np.errstate(all="ignore")
     def gradient(self, value: Array) -> Array:
-        """The penalty's gradient by `value`, of the same shape: 2 * l2 * value."""
+        """The penalty's gradient with respect to `value`, of the same shape: 2 * l2 * value."""
         return (2 * self.l2) * value
 
     def get_config(self) -> dict[str, Any]:

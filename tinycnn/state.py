@@ -9,14 +9,15 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tinycnn import console, losses, optimizers, serialization
-from tinycnn.arguments import integer, number
-from tinycnn.keywords import refuse_unknown
+from tinycnn import losses, optimizers
 from tinycnn.layers import Layer
 from tinycnn.metrics import METRICS, Metric
 from tinycnn.metrics import get as metrics_of
 from tinycnn.network import Network
 from tinycnn.optimizers import schedules
+from tinycnn.support import console, serialization
+from tinycnn.support.arguments import integer, number
+from tinycnn.support.keywords import refuse_unknown
 from tinycnn.utils import Array
 
 MAX_LAYERS = 1000  # of a model that can be saved

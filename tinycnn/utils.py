@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.arguments import integer
+from tinycnn.support.arguments import integer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -11,18 +11,9 @@ import pytest
 from mutations import altered, sealed, unpacked
 from test_examples import ROOT
 
-from tinycnn import (
-    Adam,
-    Callback,
-    Checkpoint,
-    Dense,
-    Input,
-    ModelFileError,
-    Sequential,
-    load_model,
-    serialization,
-)
+from tinycnn import Adam, Callback, Checkpoint, Dense, Input, ModelFileError, Sequential, load_model
 from tinycnn.callbacks import EarlyStopping, History, ModelCheckpoint, ReduceLROnPlateau
+from tinycnn.support import serialization
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from test_examples import EXAMPLES, ROOT
 
-from tinycnn import Callback, Dense, Input, Sequential, console
+from tinycnn import Callback, Dense, Input, Sequential
+from tinycnn.support import console
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 

@@ -13,7 +13,7 @@ from test_examples import ROOT
 
 from tinycnn import Callback, Checkpoint
 from tinycnn.callbacks import CSVLogger, ModelCheckpoint
-from tinycnn.files import claim_folder
+from tinycnn.support.files import claim_folder
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 
@@ -104,8 +104,8 @@ def test_what_could_not_be_saved_is_not_the_best(small_model, small_data, tmp_pa
 
 CLAIM = """
 import sys, time
-from tinycnn.console import end_errors_in_one_line
-from tinycnn.files import claim_folder
+from tinycnn.support.console import end_errors_in_one_line
+from tinycnn.support.files import claim_folder
 end_errors_in_one_line()
 claim_folder(sys.argv[1])
 print("claimed", flush=True)

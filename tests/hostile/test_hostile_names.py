@@ -22,9 +22,9 @@ from tinycnn import (
     Sequential,
     load_model,
     plotting,
-    serialization,
 )
 from tinycnn.plotting.figures import plain
+from tinycnn.support import serialization
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 

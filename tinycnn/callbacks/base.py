@@ -16,10 +16,10 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from tinycnn import console
 from tinycnn.hooks import Hooks, Logs
-from tinycnn.keywords import refuse_unknown
 from tinycnn.learner import Learner
+from tinycnn.support import console
+from tinycnn.support.keywords import refuse_unknown
 
 
 class Callback(Hooks):
@@ -100,17 +100,17 @@ class ProgressLine(Callback):
         self.live = live
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Start the line."""
+        """The line of the epoch begins."""
         epochs = self.params["epochs"]
         title = f"Epoch {epoch + 1}/{epochs}" if epochs > 1 else ""
         self._line = console.EpochLine(title, self.params["steps"], self.live)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Redraw it."""
+        """The line shows the running means so far."""
         self._line.update(batch + 1, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Finish it."""
+        """The line ends with the epoch's logs."""
         self._line.finish(logs or {})
 
 

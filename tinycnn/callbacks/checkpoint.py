@@ -26,12 +26,13 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import console, kernels, serialization
-from tinycnn.arguments import integer, number, printable, truth
+from tinycnn import kernels
 from tinycnn.callbacks.base import Callback, number_of
 from tinycnn.callbacks.run import Run
 from tinycnn.errors import ModelFileError
 from tinycnn.hooks import Logs
+from tinycnn.support import console, serialization
+from tinycnn.support.arguments import integer, number, printable, truth
 from tinycnn.utils import Array
 
 LONG = 64  # numbers of a list, from which on it is an array of the file
@@ -171,7 +172,7 @@ class Checkpoint(Callback):
             self._save(logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Save."""
+        """Every epoch is saved, whatever the interval."""
         self._save(logs or {})
 
     def _save(self, logs: Logs) -> None:

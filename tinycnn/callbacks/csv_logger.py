@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tinycnn import console
-from tinycnn.arguments import truth
 from tinycnn.callbacks.base import Callback
 from tinycnn.hooks import Logs
+from tinycnn.support import console
+from tinycnn.support.arguments import truth
 
 FORBIDDEN = '0123456789+-.eEnaifNA"\r\n\0'  # parts of numbers, of nan, inf and NA; CSV's own
 
@@ -66,7 +66,7 @@ class CSVLogger(Callback):
             open(self.filename, "ab").close()  # whether it can be written shows now
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Add a line."""
+        """The epoch becomes a line, below the columns' names if it is the first."""
         logs = logs or {}
         rows: list[list[Any]] = []
         mode = "a"

@@ -8,11 +8,11 @@ Source: keras/src/callbacks/learning_rate_scheduler.py, reduce_lr_on_plateau.py
 import inspect
 from collections.abc import Callable
 
-from tinycnn import console
-from tinycnn.arguments import integer, number, shown
 from tinycnn.callbacks.base import Callback
 from tinycnn.callbacks.monitors import Monitor
 from tinycnn.hooks import Logs
+from tinycnn.support import console
+from tinycnn.support.arguments import integer, number, shown
 
 
 class LearningRateScheduler(Callback):
@@ -46,7 +46,7 @@ class LearningRateScheduler(Callback):
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Set it."""
+        """The optimizer gets what the function returns."""
         _, optimizer = self.model.compiled_with()
         try:
             arguments = inspect.signature(self.schedule).bind(epoch, optimizer.learning_rate).args
@@ -60,7 +60,7 @@ class LearningRateScheduler(Callback):
             )
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Log it."""
+        """The logs get the rate of the epoch."""
         if logs is not None:
             _, optimizer = self.model.compiled_with()
             logs["learning_rate"] = optimizer.learning_rate

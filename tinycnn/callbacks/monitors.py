@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import console, serialization
-from tinycnn.arguments import integer, number, one_of, shown, truth
 from tinycnn.callbacks.base import Callback, number_of
 from tinycnn.hooks import Logs
 from tinycnn.metrics import direction_of
+from tinycnn.support import console, serialization
+from tinycnn.support.arguments import integer, number, one_of, shown, truth
 from tinycnn.utils import Array
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinycnn.callbacks.base import Callback, History
-from tinycnn.interrupt import Interrupt
 from tinycnn.metrics import EpochMeans
+from tinycnn.support.interrupt import Interrupt
 from tinycnn.utils import Array
 
 

@@ -2,10 +2,10 @@
 
 import os
 
-from tinycnn import console
-from tinycnn.arguments import integer, one_of
 from tinycnn.datasets import mnist, synthetic
 from tinycnn.errors import DownloadError
+from tinycnn.support import console
+from tinycnn.support.arguments import integer, one_of
 from tinycnn.utils import Array
 
 

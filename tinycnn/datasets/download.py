@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
-from tinycnn import console
 from tinycnn.errors import DownloadError
+from tinycnn.support import console
 
 if TYPE_CHECKING:  # loaded only when something is downloaded
     import requests

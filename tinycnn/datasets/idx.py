@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinycnn.errors import IdxFormatError
-from tinycnn.files import atomic_write
+from tinycnn.support.files import atomic_write
 from tinycnn.utils import Array
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

@@ -3,7 +3,7 @@
 They come from the first of these that applies:
     1. the folder `data_dir=`;
     2. the folder named by the environment variable TINYCNN_DATA_DIR;
-    3. the cache, `mnist` in `tinycnn.files.cache_folder()` (TINYCNN_HOME moves it);
+    3. the cache, `mnist` in `tinycnn.support.files.cache_folder()` (TINYCNN_HOME moves it);
     4. the mirrors below, once, into the cache.
 The folders 1 and 2 are the user's own: they are only read, may hold anything of MNIST's form
 (Fashion-MNIST, drawn digits), and a file missing there is an error, not a download. What is in the
@@ -19,11 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinycnn import console
 from tinycnn.datasets.download import Mirrors, fault
 from tinycnn.datasets.idx import MAX_BYTES, format_idx, parse_idx, read_idx
 from tinycnn.errors import DownloadError, IdxFormatError
-from tinycnn.files import atomic_write, cache_folder, expanded
+from tinycnn.support import console
+from tinycnn.support.files import atomic_write, cache_folder, expanded
 from tinycnn.utils import Array
 
 # Tried in this order, by https only. yann.lecun.com no longer has the files.

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tinycnn import console
-from tinycnn.arguments import integer
 from tinycnn.datasets.idx import read_idx, write_idx
 from tinycnn.datasets.mnist import FILES
 from tinycnn.datasets.normalization import BOX, SIDE, centred
+from tinycnn.support import console
+from tinycnn.support.arguments import integer
 from tinycnn.utils import Array
 
 # A row is a variant: its digit, its share among the variants of that digit, its name and its

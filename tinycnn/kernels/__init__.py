@@ -1,6 +1,7 @@
-"""Picks the rung: `reference.py` (NumPy, to read) or `compiled.py` (Numba, to run).
+"""Picks the rung: `reference/` (NumPy, to read) or `compiled/` (Numba, to run).
 
-Both hold the same functions. `kernels.conv2d_forward(...)` calls the one of the active rung:
+Both hold the same functions, in files of the same names. `kernels.conv2d_forward(...)` calls the
+one of the active rung:
 
     kernels.use("numpy")              # from here on
     with kernels.use("numba"): ...    # only inside
@@ -18,40 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinycnn import console
+from tinycnn.support import console
 
 RUNGS = {"numba": "compiled", "numpy": "reference"}
 _chosen: ContextVar[str | None] = ContextVar("tinycnn_kernels", default=None)
 
 if TYPE_CHECKING:
     # What editors and type checkers see, and where "go to definition" leads: the readable rung.
-    from tinycnn.kernels.reference import adam_step_size as adam_step_size
-    from tinycnn.kernels.reference import adam_update as adam_update
-    from tinycnn.kernels.reference import adam_update_all as adam_update_all
-    from tinycnn.kernels.reference import col2im as col2im
-    from tinycnn.kernels.reference import conv2d_backward as conv2d_backward
-    from tinycnn.kernels.reference import conv2d_forward as conv2d_forward
-    from tinycnn.kernels.reference import conv2d_relu_pool_backward as conv2d_relu_pool_backward
-    from tinycnn.kernels.reference import conv2d_relu_pool_forward as conv2d_relu_pool_forward
-    from tinycnn.kernels.reference import dense_backward as dense_backward
-    from tinycnn.kernels.reference import dense_forward as dense_forward
-    from tinycnn.kernels.reference import im2col as im2col
-    from tinycnn.kernels.reference import log_softmax as log_softmax
-    from tinycnn.kernels.reference import max_pool_backward as max_pool_backward
-    from tinycnn.kernels.reference import max_pool_forward as max_pool_forward
-    from tinycnn.kernels.reference import relu_backward as relu_backward
-    from tinycnn.kernels.reference import relu_forward as relu_forward
-    from tinycnn.kernels.reference import rmsprop_update as rmsprop_update
-    from tinycnn.kernels.reference import sgd_update as sgd_update
-    from tinycnn.kernels.reference import softmax_backward as softmax_backward
-    from tinycnn.kernels.reference import (
-        softmax_cross_entropy_backward as softmax_cross_entropy_backward,
-    )
-    from tinycnn.kernels.reference import (
-        softmax_cross_entropy_forward as softmax_cross_entropy_forward,
-    )
-    from tinycnn.kernels.reference import softmax_forward as softmax_forward
-    from tinycnn.kernels.reference_layers import *  # noqa: F403
+    from tinycnn.kernels.reference import *  # noqa: F403
 else:
 
     def __getattr__(name: str) -> Any:

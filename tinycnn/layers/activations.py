@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinycnn import kernels, regularizers
-from tinycnn.arguments import number, one_of, truth
 from tinycnn.initializers import Initializer
 from tinycnn.initializers import get as get_initializer
 from tinycnn.layers.base import Layer, Shape
 from tinycnn.regularizers import L2
+from tinycnn.support.arguments import number, one_of, truth
 from tinycnn.utils import Array
 
 
@@ -78,10 +78,9 @@ class Activated(Layer):
 
     def dz_of(self, dy: Array) -> Array:
         """dz from dy; a relu's is taken inside the kernel that takes dz."""
+        y = self.recall()[2]
         dy = self.receive_gradient(dy)
-        if self.activation == "relu":
-            return dy
-        return ACTIVATIONS[self.activation].backward(dy, self.recall()[2])
+        return dy if self.activation == "relu" else ACTIVATIONS[self.activation].backward(dy, y)
 
     def backward_from_z(self, dz: Array) -> Array | None:
         """The part of `backward` below the activation: from dz instead of dy."""

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import number, one_of
-from tinycnn.geometry import output_size
 from tinycnn.layers.base import Layer, Shape
+from tinycnn.support.arguments import number, one_of
+from tinycnn.support.geometry import output_size
 from tinycnn.utils import Array
 
 Factor = float | Sequence[float]

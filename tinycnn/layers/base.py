@@ -23,12 +23,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinycnn.arguments import name_or_none, shape, truth
 from tinycnn.initializers import Initializer, SavedValues
 from tinycnn.initializers import get as get_initializer
 from tinycnn.parameter import Parameter
-from tinycnn.refusals import Strict
 from tinycnn.regularizers import L2
+from tinycnn.support.arguments import batch_shape, name_or_none, shape, truth
+from tinycnn.support.refusals import Strict
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]
@@ -223,8 +223,8 @@ class Layer(Strict):
             floating = x.dtype in (np.float32, np.float64)
             self.build(x.shape[1:], dtype=x.dtype.name if floating else "float32")
         if x.shape[1:] != self.input_shape:
-            expected = ", ".join(map(str, ("N", *(self.input_shape or ()))))
-            raise ValueError(f"{self} expects input of shape ({expected}). Received: {x.shape}")
+            expected = batch_shape(self.input_shape)
+            raise ValueError(f"{self} expects input of shape {expected}. Received: {x.shape}")
         self._samples = len(x)
         return self._cast(x) if cast else x
 
@@ -237,9 +237,8 @@ class Layer(Strict):
         dy = np.asarray(dy)
         N = self._samples
         if dy.shape[1:] != self.output_shape or (N is not None and len(dy) != N):
-            N_known = "N" if N is None or dy.shape[1:] != self.output_shape else N
-            expected = ", ".join(map(str, (N_known, *(self.output_shape or ()))))
-            raise ValueError(f"{self} expects dy of shape ({expected}). Received: {dy.shape}")
+            expected = batch_shape(self.output_shape, "N" if N is None else N)
+            raise ValueError(f"{self} expects dy of shape {expected}. Received: {dy.shape}")
         return self._cast(dy)
 
     def _cast(self, array: Array) -> Array:

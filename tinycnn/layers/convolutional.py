@@ -2,8 +2,8 @@
 
 Legend: N images of H x W pixels and C channels, F filters of KH x KW, output OH x OW.
 
-The readable arithmetic is `kernels/reference.py`: there im2col writes every window as a row of a
-matrix and the convolution is one product. The compiled rung walks the same product without
+The readable arithmetic is `kernels/reference/convolution.py`: there im2col writes every window as a
+row of a matrix and the convolution is one product. The compiled rung walks the same product without
 writing that matrix down.
 """
 
@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import pair, size
-from tinycnn.geometry import checked_padding, output_size
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import KernelAndBias
 from tinycnn.layers.base import Shape
 from tinycnn.regularizers import L2
+from tinycnn.support.arguments import pair, size
+from tinycnn.support.geometry import checked_padding, output_size
 from tinycnn.utils import Array
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import shape as checked_shape
-from tinycnn.arguments import size
 from tinycnn.initializers import Initializer
 from tinycnn.layers.activations import KernelAndBias
 from tinycnn.layers.base import Layer, Shape
 from tinycnn.regularizers import L2
+from tinycnn.support.arguments import shape as checked_shape
+from tinycnn.support.arguments import size
 from tinycnn.utils import Array
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import number, truth
 from tinycnn.layers.base import Layer, Shape
+from tinycnn.support.arguments import number, truth
 from tinycnn.utils import Array
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import pair
-from tinycnn.geometry import checked_padding, output_size
 from tinycnn.layers.base import Layer, Shape
+from tinycnn.support.arguments import pair
+from tinycnn.support.geometry import checked_padding, output_size
 from tinycnn.utils import Array
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import number
 from tinycnn.layers.base import Layer
+from tinycnn.support.arguments import number
 from tinycnn.utils import Array
 
 

@@ -1,11 +1,11 @@
 """The optimizers; `base.py` says what every optimizer is."""
 
-from tinycnn.arguments import one_of
 from tinycnn.optimizers import schedules
 from tinycnn.optimizers.adam import Adam, AdamW
 from tinycnn.optimizers.base import Optimizer
 from tinycnn.optimizers.rmsprop import RMSprop
 from tinycnn.optimizers.sgd import SGD
+from tinycnn.support.arguments import one_of
 
 # The closed list of optimizers that a model file may name.
 OPTIMIZERS: dict[str, type[SGD] | type[Adam] | type[RMSprop]] = {

@@ -1,15 +1,15 @@
 """Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019).
 
-The arithmetic is `adam_update` in kernels/reference.py. Source: keras/src/optimizers/adam.py,
-adamw.py
+The arithmetic is `adam_update` in kernels/reference/optimizers.py. Source:
+keras/src/optimizers/adam.py, adamw.py
 """
 
 from typing import Any, Unpack
 
 from tinycnn import kernels
-from tinycnn.arguments import number
 from tinycnn.optimizers.base import Clipping, Common, Optimizer
 from tinycnn.optimizers.schedules import LearningRateSchedule
+from tinycnn.support.arguments import number
 from tinycnn.utils import Array
 
 

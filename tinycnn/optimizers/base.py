@@ -2,7 +2,7 @@
 
 An optimizer sees parameters and their gradients, nothing else. It alone writes parameters, and in
 place. One step is: clip the gradients, decay the weights, then the rule of the subclass, whose
-arithmetic is in `kernels/reference.py`.
+arithmetic is in `kernels/reference/optimizers.py`.
 
 Sources: keras/src/optimizers/base_optimizer.py; Pascanu et al. 2013 (clipping by the norm);
 Loshchilov and Hutter 2019 (decoupled weight decay).
@@ -17,10 +17,10 @@ from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
 
-from tinycnn.arguments import number, positive
 from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from tinycnn.parameter import Parameter
-from tinycnn.refusals import Strict
+from tinycnn.support.arguments import number, positive
+from tinycnn.support.refusals import Strict
 from tinycnn.utils import Array
 
 

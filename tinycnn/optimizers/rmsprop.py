@@ -1,14 +1,15 @@
 """RMSprop (Tieleman and Hinton 2012, lecture 6e of their course).
 
-The arithmetic is `rmsprop_update` in kernels/reference.py. Source: keras/src/optimizers/rmsprop.py
+The arithmetic is `rmsprop_update` in kernels/reference/optimizers.py. Source:
+keras/src/optimizers/rmsprop.py
 """
 
 from typing import Any, Unpack
 
 from tinycnn import kernels
-from tinycnn.arguments import number, truth
 from tinycnn.optimizers.base import Common, Optimizer
 from tinycnn.optimizers.schedules import LearningRateSchedule
+from tinycnn.support.arguments import number, truth
 from tinycnn.utils import Array
 
 

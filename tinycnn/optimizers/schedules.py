@@ -13,8 +13,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from tinycnn.arguments import integer, number, positive, truth
-from tinycnn.keywords import Named
+from tinycnn.support.arguments import integer, number, positive, truth
+from tinycnn.support.keywords import Named
 
 
 class LearningRateSchedule(Named):

@@ -1,6 +1,7 @@
 """SGD: gradient descent, with momentum (Sutskever et al. 2013).
 
-The arithmetic is `sgd_update` in kernels/reference.py. Source: keras/src/optimizers/sgd.py
+The arithmetic is `sgd_update` in kernels/reference/optimizers.py. Source:
+keras/src/optimizers/sgd.py
 """
 
 from typing import Any, Unpack
@@ -8,9 +9,9 @@ from typing import Any, Unpack
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.arguments import number, truth
 from tinycnn.optimizers.base import Common, Optimizer
 from tinycnn.optimizers.schedules import LearningRateSchedule
+from tinycnn.support.arguments import number, truth
 from tinycnn.utils import Array
 
 

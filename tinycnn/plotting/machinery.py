@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinycnn.geometry import output_length
 from tinycnn.inspection import window_counts, window_sources
-from tinycnn.kernels.reference import Pair, im2col
+from tinycnn.kernels.reference import im2col
 from tinycnn.plotting.figures import (
     AMOUNT,
     BLUE,
@@ -19,6 +18,7 @@ from tinycnn.plotting.figures import (
     new_figure,
     plain,
 )
+from tinycnn.support.geometry import Pair, output_length
 from tinycnn.utils import Array
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 
+from tinycnn.support.data import class_numbers
 from tinycnn.utils import Array
 
 RARE = math.log(1e-8)  # shuffled data raise a false alarm a few times in a million trainings
@@ -48,7 +49,7 @@ def warn_of_uneven_split(y: Array, at: int, classes_by_number: bool) -> None:
         classes_by_number: whether numbers are classes, which the loss tells. If they are not, they
             are values of a regression, unless there are two, a yes and a no.
     """
-    labels = _classes(y)
+    labels = class_numbers(y)
     if labels is None:
         return
     classes, numbers = np.unique(labels, return_inverse=True)
@@ -84,14 +85,3 @@ def _log_chance(n: int, m: int, N: int, f: int) -> float:
 
 def _log_choices(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-
-
-def _classes(y: Array) -> Array | None:
-    """The class number of each target, or None if they are not classes."""
-    if y.ndim == 2 and y.shape[1] > 1:
-        one_hot = bool(((y == 0) | (y == 1)).all()) and bool((y.sum(axis=1) == 1).all())
-        return y.argmax(axis=1) if one_hot else None
-    if y.ndim == 1 or y.shape[1:] == (1,):
-        flat = y.reshape(-1)
-        return flat if bool((flat == flat.round()).all()) else None
-    return None

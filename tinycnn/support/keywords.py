@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Collection, Mapping
 from typing import Any, Self
 
-from tinycnn.arguments import printable
+from tinycnn.support.arguments import printable
 
 # What earlier Keras versions, other libraries and habit call an argument: what to write instead.
 OTHERWISE = {

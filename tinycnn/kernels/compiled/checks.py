@@ -5,7 +5,7 @@ Kernels check nothing themselves: a wrong shape would read past the end of an ar
 
 import numpy as np
 
-from tinycnn.geometry import Pair, output_length, window_padding
+from tinycnn.support.geometry import Pair, output_length, window_padding
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]

@@ -15,9 +15,9 @@ What makes that trustworthy:
 - a random dy: with ones, the sums of a softmax are constant and any wrong backward passes;
 - kinks are found, not hoped away. A layer that says which branches it took (`branches()`) is asked;
   of any other, the two slopes are compared at h and at h/4: curvature shrinks, a kink does not, and
-  what grows is no kink but a jump, and FAIL: see gradient_slopes.py;
+  what grows is no kink but a jump, and FAIL: see slopes.py;
 - the layer must keep to the rules of layers/base.py, or it FAILs with the reason: the same output
-  for the same x, nothing changed in place, no parameter hidden: see gradient_rules.py;
+  for the same x, nothing changed in place, no parameter hidden: see rules.py;
 - at ties, such as equal values in a pool's window, a gradient given to every one of them would pass
   element by element, so all elements of one value are moved together as well.
 
@@ -29,21 +29,21 @@ Sources: CS231n's notes "Gradient checks" (central difference, relative error); 
 """
 
 import copy
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tinycnn import console, kernels
-from tinycnn.gradient_cases import layer_cases, loss_cases, reference_cases
-from tinycnn.gradient_rules import broken_rules, broken_rules_of_loss, coarse
-from tinycnn.gradient_slopes import STEP, VERDICTS, Comparison, slope_of, slopes_of
-from tinycnn.gradient_slopes import numerical_gradient as numerical_gradient
+from tinycnn import kernels
+from tinycnn.gradient_check.cases import layer_cases, loss_cases, reference_cases
+from tinycnn.gradient_check.rules import broken_rules, broken_rules_of_loss, coarse
+from tinycnn.gradient_check.slopes import STEP, VERDICTS, Comparison, slope_of, slopes_of
+from tinycnn.gradient_check.slopes import numerical_gradient as numerical_gradient
 from tinycnn.layers import Layer
 from tinycnn.losses import Loss
 from tinycnn.models import Sequential
 from tinycnn.parameter import Parameter
+from tinycnn.support import console
 from tinycnn.utils import Array
 
 
@@ -139,7 +139,7 @@ def check_layer(layer: Layer, x: Array, seed: int = 0) -> GradientReport:
 
 
 def check_loss(loss: Loss, y_true: Array, y_pred: Array) -> GradientReport:
-    """Checks the gradient of a loss by its predictions, element by element, in float64.
+    """Checks a loss's gradient with respect to its predictions, element by element, in float64.
 
     Args:
         loss: any loss.
@@ -298,7 +298,3 @@ def main(rungs: Sequence[str] = ("numpy", "numba")) -> int:
             worst = max(report.worst for report in reports)
             console.say(f"{len(reports)} checks, {failed} failed, largest error {worst:.1e}\n")
     return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

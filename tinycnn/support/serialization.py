@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.arguments import printable
 from tinycnn.errors import ModelFileError
-from tinycnn.files import atomic_write
+from tinycnn.support.arguments import printable
+from tinycnn.support.files import atomic_write
 from tinycnn.utils import Array
 
 FORMAT = "tinycnn model"

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinycnn.support.arguments import batch_shape
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]
@@ -70,9 +71,8 @@ def checked_inputs(x: Any, input_shape: Shape | None, name: str = "x") -> Array:
         if input_shape[-1:] == (1,) and array.shape[1:] == input_shape[:-1]:
             array = array[..., np.newaxis]
         if array.shape[1:] != input_shape:
-            expected = ", ".join(map(str, ("N", *input_shape)))
             raise ValueError(
-                f"`{name}` must have shape ({expected}), as the model was built. "
+                f"`{name}` must have shape {batch_shape(input_shape)}, as the model was built. "
                 f"Received: {name} of shape {array.shape}"
             )
     return array
@@ -141,6 +141,21 @@ def checked_lengths(x: Array, y: Array, names: tuple[str, str]) -> None:
             f"`{names[0]}` and `{names[1]}` must hold the same number of samples. "
             f"Received: {len(x)} and {len(y)}"
         )
+
+
+def class_numbers(y: Array) -> Array | None:
+    """The class of each of n targets: (n,) or (n, 1) whole numbers, or (n, K) one-hot rows.
+
+    Returns:
+        (n,), or None if they are not classes.
+    """
+    if y.ndim == 2 and y.shape[1] > 1:
+        one_hot = bool(((y == 0) | (y == 1)).all()) and bool((y.sum(axis=1) == 1).all())
+        return y.argmax(axis=1) if one_hot else None
+    if y.ndim == 1 or y.shape[1:] == (1,):
+        flat = y.reshape(-1)
+        return flat if bool((flat == flat.round()).all()) else None
+    return None
 
 
 def split_at(n: int, validation_split: float) -> int:

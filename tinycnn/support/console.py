@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from tinycnn.arguments import printable, shown
 from tinycnn.errors import TinyCNNError
+from tinycnn.support.arguments import printable, shown
 
 BAR_CELLS = 20
 MIN_WIDTH = 30  # of the summary table: narrower ones could name nothing

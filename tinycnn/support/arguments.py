@@ -81,6 +81,16 @@ def shape(value: Sequence[int | None], name: str) -> tuple[int, ...]:
     )
 
 
+def batch_shape(sample: Sequence[int] | None, N: int | str = "N") -> str:
+    """The shape of a batch as errors write it: "(N, 28, 28, 1)", "(N,)".
+
+    Args:
+        sample: shape of one sample; None is that of one number.
+        N: how many, if that matters.
+    """
+    return f"({N}, {', '.join(map(str, sample))})" if sample else f"({N},)"
+
+
 def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:
     """`value` as a finite float, low <= value < high.
 

@@ -1,7 +1,10 @@
-"""Max-pooling in Numba: alone, and in one with the convolution and relu before it.
+"""A convolution with relu and the 2x2 max-pooling after it: `reference/fused.py`, in Numba.
 
-The functions of `reference.py`, with the same meaning. Legend as in `compiled_convolution.py`; the
-rules of all kernels are in `compiled.py`.
+Forward, the kernel of the convolution takes the largest of four outputs while they are still in
+registers, and writes only that. Backward, at most one of the four has a gradient. `_scatter` works
+for those alone; where it would be slow, the parts run one after the other.
+
+Legend: as in `reference/convolution.py`; OH x OW is the convolution's output.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -11,127 +14,24 @@ import numba
 import numpy as np
 from numba import prange
 
-from tinycnn.geometry import Pair
-from tinycnn.kernels.checks import (
-    pool_shape,
-    ready,
-    ready_winners,
-    same_dtype,
-    same_shape,
-)
-from tinycnn.kernels.compiled_convolution import (
-    add,
-    add_groups,
-    conv2d_backward,
-    conv_shape,
-    convolve,
-    copy,
-    from_line,
-    kernel_gradients,
-    placed,
-)
-from tinycnn.kernels.simd import LANES, jit, load_row, multiply_add, store_tile
+from tinycnn.kernels.compiled.blocks import add, add_groups, from_line, placed
+from tinycnn.kernels.compiled.checks import ready, ready_winners, same_dtype, same_shape
+from tinycnn.kernels.compiled.convolution import conv2d_backward
+from tinycnn.kernels.compiled.convolution_dkernel import kernel_gradients
+from tinycnn.kernels.compiled.convolution_forward import convolve
+from tinycnn.kernels.compiled.jit import jit
+from tinycnn.kernels.compiled.pooling import max_pool_backward
+from tinycnn.kernels.compiled.simd import LANES
+from tinycnn.kernels.compiled.tiles import load_row, multiply_add, store_tile
+from tinycnn.kernels.compiled.windows import conv_shape
 from tinycnn.utils import Array
 
 __all__ = [
     "conv2d_relu_pool_backward",
     "conv2d_relu_pool_forward",
-    "max_pool_backward",
-    "max_pool_forward",
 ]
 
 LINE_VECTORS = 3  # of a line that `_scatter` takes at once
-
-# --- max-pooling ----------------------------------------------------------------------------------
-
-
-@numba.njit
-def _keep_larger(best, winner, pixel, place):
-    """Where pixel > best, or is the first NaN, it is the new best and `place` the new winner."""
-    for c in range(best.size):
-        value, old = pixel[c], best[c]
-        wins = (not value <= old) & (old == old)
-        best[c] = value if wins else old
-        winner[c] = place if wins else winner[c]
-
-
-@jit(parallel=True)
-def _pool(x, y, winners, shape):
-    N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
-    for r in prange(N * OH):
-        n, i = r // OH, r % OH * SH - top
-        for j_ in range(OW):
-            j = j_ * SW - left
-            best = y[(r * OW + j_) * C : (r * OW + j_ + 1) * C]
-            winner = winners[(r * OW + j_) * C : (r * OW + j_ + 1) * C]
-            u0, v0 = max(0, -i), max(0, -j)
-            start = ((n * H + i + u0) * W + j + v0) * C
-            copy(best, x, x, start, False)
-            winner[:] = np.int32(u0 * PW + v0)
-            for u in range(u0, min(PH, H - i)):
-                for v in range(v0, min(PW, W - j)):
-                    start = ((n * H + i + u) * W + j + v) * C
-                    _keep_larger(best, winner, x[start : start + C], np.int32(u * PW + v))
-
-
-@numba.njit
-def _add_where(total, values, winner, place):
-    zero = total.dtype.type(0)
-    for c in range(total.size):
-        value = values[c]
-        total[c] += value if winner[c] == place else zero
-
-
-@jit(parallel=True)
-def _unpool(dy, winners, dx, shape):
-    """By rows of dx, each of which looks up the windows it is in: no two threads share a row."""
-    N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
-    for r in prange(N * H):
-        n, h = r // H, r % H + top
-        dx[r * W * C : (r + 1) * W * C] = 0
-        # The windows i with i*SH <= h < i*SH + PH have this row.
-        for i in range(max(0, (h - PH + SH) // SH), min(OH, h // SH + 1)):
-            u = h - i * SH
-            for j in range(OW):
-                start = ((n * OH + i) * OW + j) * C
-                gradient, winner = dy[start : start + C], winners[start : start + C]
-                for v in range(max(0, left - j * SW), min(PW, W + left - j * SW)):
-                    place = np.int32(u * PW + v)
-                    pixel = (r * W + j * SW + v - left) * C
-                    _add_where(dx[pixel : pixel + C], gradient, winner, place)
-
-
-def max_pool_forward(
-    x: Array, pool_size: Pair, strides: Pair, padding: str = "valid"
-) -> tuple[Array, Array]:
-    """As `reference.max_pool_forward`."""
-    x = ready(x, 4, "x")
-    shape = pool_shape(x.shape, pool_size, strides, padding)
-    out = (shape[0], shape[8], shape[9], shape[3])
-    y, winners = np.empty(out, x.dtype), np.empty(out, np.int32)
-    _pool(x.reshape(-1), y.reshape(-1), winners.reshape(-1), shape)
-    return y, winners
-
-
-def max_pool_backward(
-    dy: Array,
-    winners: Array,
-    x_shape: tuple[int, int, int, int],
-    pool_size: Pair,
-    strides: Pair,
-    padding: str = "valid",
-) -> Array:
-    """As `reference.max_pool_backward`."""
-    dy = ready(dy, 4, "dy")
-    winners = ready_winners(winners, np.int32)
-    shape = pool_shape(x_shape, pool_size, strides, padding)
-    same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy, winners=winners)
-    dx = np.empty(x_shape, dy.dtype)
-    _unpool(dy.reshape(-1), winners.reshape(-1), dx.reshape(-1), shape)
-    return dx
-
-
-# --- convolution, relu and 2x2 max-pooling in one -------------------------------------------------
 
 
 @numba.njit

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from tinycnn.keywords import MISSING, OTHERWISE, Named, keywords_of
+from tinycnn.support.keywords import MISSING, OTHERWISE, Named, keywords_of
 
 
 class Strict(Named):

@@ -1,0 +1,268 @@
+"""Activations, and softmax with the cross-entropy on it: `reference/activations.py`, in Numba.
+
+Legend: as there; element-wise kernels take PIECE elements as one piece of work.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# (Numba compiles the kernels for the types they are called with; the public functions are typed)
+
+import numba
+import numpy as np
+from numba import prange
+
+from tinycnn.kernels.compiled.blocks import PIECE, placed
+from tinycnn.kernels.compiled.checks import ready, same_dtype, same_shape
+from tinycnn.kernels.compiled.jit import jit
+
+# The derivative of softmax is not hot, as training takes the loss on the logits; and NumPy's tanh
+# is already vectorized, unlike the system's that Numba would call.
+from tinycnn.kernels.reference.activations import softmax_backward, tanh_forward
+from tinycnn.utils import Array
+
+__all__ = [
+    "elu_backward",
+    "elu_forward",
+    "leaky_relu_backward",
+    "leaky_relu_forward",
+    "log_softmax",
+    "relu_backward",
+    "relu_forward",
+    "sigmoid_backward",
+    "sigmoid_forward",
+    "softmax_backward",
+    "softmax_cross_entropy_backward",
+    "softmax_cross_entropy_forward",
+    "softmax_forward",
+    "tanh_backward",
+    "tanh_forward",
+]
+
+# --- relu -----------------------------------------------------------------------------------------
+
+
+@jit(parallel=True)
+def _relu(x, y):
+    zero = x.dtype.type(0)
+    for g in prange((x.size + PIECE - 1) // PIECE):
+        source, target = x[g * PIECE : (g + 1) * PIECE], y[g * PIECE : (g + 1) * PIECE]
+        for i in range(source.size):
+            target[i] = zero if source[i] < zero else source[i]
+
+
+def relu_forward(x: Array) -> Array:
+    """As `reference.relu_forward`."""
+    x = ready(x, x.ndim, "x")
+    y = np.empty_like(x)
+    _relu(x.reshape(-1), y.reshape(-1))
+    return y
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    """As `reference.relu_backward`."""
+    dy, y = ready(dy, dy.ndim, "dy"), ready(y, y.ndim, "y")
+    same_dtype(dy=dy, y=y)
+    same_shape(y.shape, dy=dy)
+    rows = dy.reshape(1, len(dy) if dy.ndim else 1, 1, -1) if dy.size else dy.reshape(1, 0, 1, 1)
+    return placed(rows, rows.shape[1:3], (0, 0), y.reshape(rows.shape)).reshape(dy.shape)
+
+
+# --- the other activations, element by element ----------------------------------------------------
+
+SIGMOID, LEAKY_RELU, ELU, TANH = range(4)
+
+
+@numba.njit
+def _exp(x):
+    """(s, t) with exp(x) = s + t, in float64; s is a power of two, so exp(x) - 1 = (s - 1) + t.
+
+    exp(x) = 2^n * exp(r) with |r| <= log(2) / 2, where thirteen terms of the series are exact to
+    the last bit. LLVM vectorizes a loop of this, which it can't do with a call of the system's exp.
+    """
+    x = min(max(x, -700.0), 700.0)
+    n = np.floor(x * 1.4426950408889634 + 0.5)
+    r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10  # log(2) in two parts
+    t = 1 / 39916800 + r * (1 / 479001600 + r / 6227020800)
+    t = 1 / 40320 + r * (1 / 362880 + r * (1 / 3628800 + r * t))
+    t = 1 / 120 + r * (1 / 720 + r * (1 / 5040 + r * t))
+    t = 1 / 2 + r * (1 / 6 + r * (1 / 24 + r * t))
+    # 2^n by the bits of its exponent.
+    s = np.int64((np.int64(np.int32(n)) + 1023) << 52).view(np.float64)
+    return s, s * (r + r * r * t)
+
+
+@jit(parallel=True)
+def _activate(x, y, kind, slope):
+    for g in prange((x.size + PIECE - 1) // PIECE):
+        source, target = x[g * PIECE : (g + 1) * PIECE], y[g * PIECE : (g + 1) * PIECE]
+        if kind == SIGMOID:
+            for i in range(source.size):
+                value = np.float64(source[i])
+                s, t = _exp(-abs(value))
+                e = s + t
+                p = 1 / (1 + e)
+                target[i] = p if value >= 0 else e * p
+        elif kind == LEAKY_RELU:
+            for i in range(source.size):
+                value = source[i]
+                below = value * slope
+                target[i] = value if value > 0 else below
+        else:
+            for i in range(source.size):
+                value = np.float64(source[i])
+                s, t = _exp(0.0 if value > 0 else value)
+                below = slope * ((s - 1) + t)
+                target[i] = value if value > 0 else below
+
+
+@jit(parallel=True)
+def _activate_backward(dy, y, dx, kind, slope):
+    one = dy.dtype.type(1)
+    for g in prange((dy.size + PIECE - 1) // PIECE):
+        here = slice(g * PIECE, (g + 1) * PIECE)
+        source, out, target = dy[here], y[here], dx[here]
+        if kind == SIGMOID:
+            for i in range(source.size):
+                target[i] = source[i] * out[i] * (one - out[i])
+        elif kind == TANH:
+            for i in range(source.size):
+                target[i] = source[i] * (one - out[i] * out[i])
+        else:
+            for i in range(source.size):
+                value = out[i]
+                below = slope if kind == LEAKY_RELU else value + slope
+                target[i] = source[i] * (one if value > 0 else below)
+
+
+def _from_input(x: Array, kind: int, slope: float = 0.0) -> Array:
+    x = ready(x, x.ndim, "x")
+    y = np.empty_like(x)
+    _activate(x.reshape(-1), y.reshape(-1), kind, x.dtype.type(slope))
+    return y
+
+
+def _from_output(dy: Array, y: Array, kind: int, slope: float = 0.0) -> Array:
+    dy, y = ready(dy, dy.ndim, "dy"), ready(y, y.ndim, "y")
+    same_dtype(dy=dy, y=y)
+    same_shape(y.shape, dy=dy)
+    dx = np.empty_like(dy)
+    flat = (array.reshape(-1) for array in (dy, y, dx))
+    _activate_backward(*flat, kind, dy.dtype.type(slope))
+    return dx
+
+
+def leaky_relu_forward(x: Array, negative_slope: float) -> Array:
+    """As `reference.leaky_relu_forward`."""
+    return _from_input(x, LEAKY_RELU, negative_slope)
+
+
+def leaky_relu_backward(dy: Array, y: Array, negative_slope: float) -> Array:
+    """As `reference.leaky_relu_backward`."""
+    return _from_output(dy, y, LEAKY_RELU, negative_slope)
+
+
+def elu_forward(x: Array, alpha: float) -> Array:
+    """As `reference.elu_forward`."""
+    return _from_input(x, ELU, alpha)
+
+
+def elu_backward(dy: Array, y: Array, alpha: float) -> Array:
+    """As `reference.elu_backward`."""
+    return _from_output(dy, y, ELU, alpha)
+
+
+def sigmoid_forward(x: Array) -> Array:
+    """As `reference.sigmoid_forward`."""
+    return _from_input(x, SIGMOID)
+
+
+def sigmoid_backward(dy: Array, y: Array) -> Array:
+    """As `reference.sigmoid_backward`."""
+    return _from_output(dy, y, SIGMOID)
+
+
+def tanh_backward(dy: Array, y: Array) -> Array:
+    """As `reference.tanh_backward`."""
+    return _from_output(dy, y, TANH)
+
+
+# --- softmax --------------------------------------------------------------------------------------
+
+
+@jit(parallel=False)
+def _log_softmax(x, log_p, p, targets, losses, K, lowest):
+    """With targets also the cross-entropy, in `losses`; without, both are empty."""
+    for r in range(x.size // max(K, 1)):
+        row = x[r * K : (r + 1) * K]
+        top = row[0]
+        for value in row:
+            if value > top:
+                top = value
+        total = row.dtype.type(0)
+        for k in range(K):
+            total += np.exp(row[k] - top)  # of -inf, where the difference overflows, 0
+        log_total = np.log(total)
+        for k in range(K):
+            shifted = row[k] - top
+            if shifted < lowest and row[k] >= lowest:
+                shifted = lowest  # finite where the logit is
+            log_p[r * K + k] = shifted - log_total
+            p[r * K + k] = np.exp(log_p[r * K + k])
+        if losses.size > 0:
+            total = row.dtype.type(0)
+            for k in range(r * K, (r + 1) * K):
+                total += targets[k] * log_p[k]
+            losses[r] = -total
+
+
+def _softmax(x: Array, targets: Array | None = None) -> tuple[Array, Array, Array]:
+    """log(softmax(x)) and softmax(x), over the last axis; with targets also the cross-entropies."""
+    x = ready(x, x.ndim, "x")
+    log_p, p = np.empty_like(x), np.empty_like(x)
+    losses = np.empty(0 if targets is None else len(x), x.dtype)
+    flat_targets = losses if targets is None else targets.reshape(-1)
+    arrays = (x.reshape(-1), log_p.reshape(-1), p.reshape(-1), flat_targets, losses)
+    with np.errstate(all="ignore"):  # NumPy's numbers, with the JIT off, would warn
+        _log_softmax(*arrays, x.shape[-1], np.finfo(x.dtype).min)
+    return log_p, p, losses
+
+
+def softmax_forward(x: Array) -> Array:
+    """As `reference.softmax_forward`."""
+    return _softmax(x)[1]
+
+
+def log_softmax(x: Array) -> Array:
+    """As `reference.log_softmax`."""
+    return _softmax(x)[0]
+
+
+# --- softmax and cross-entropy --------------------------------------------------------------------
+
+
+@jit(parallel=False)
+def _cross_entropy_gradient(p, targets, dlogits, K):
+    for n in range(p.size // max(K, 1)):
+        total = p.dtype.type(0)
+        for k in range(n * K, (n + 1) * K):
+            total += targets[k]
+        for k in range(n * K, (n + 1) * K):
+            dlogits[k] = p[k] * total - targets[k]
+
+
+def softmax_cross_entropy_forward(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """As `reference.softmax_cross_entropy_forward`."""
+    targets = ready(targets, 2, "targets")
+    same_dtype(logits=logits, targets=targets)
+    same_shape(logits.shape, targets=targets)
+    _, p, losses = _softmax(logits, targets)
+    return losses, p
+
+
+def softmax_cross_entropy_backward(probabilities: Array, targets: Array) -> Array:
+    """As `reference.softmax_cross_entropy_backward`."""
+    p, targets = ready(probabilities, 2, "probabilities"), ready(targets, 2, "targets")
+    same_dtype(probabilities=p, targets=targets)
+    same_shape(p.shape, targets=targets)
+    dlogits = np.empty_like(p)
+    _cross_entropy_gradient(p.reshape(-1), targets.reshape(-1), dlogits.reshape(-1), p.shape[1])
+    return dlogits

@@ -1,0 +1,173 @@
+"""Convolution and dense layers: `reference/convolution.py`, in Numba.
+
+Read that file first. A convolution is the same matrix product here, but its columns are never
+written down; so is its gradient with respect to the kernel. The gradient with respect to x is a
+convolution of dy. A dense layer is a convolution of images of one pixel. The two products are in
+`convolution_forward.py` and `convolution_dkernel.py`.
+
+Legend: as in `reference/convolution.py`.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinycnn.kernels.compiled.blocks import placed
+from tinycnn.kernels.compiled.checks import Shape, ready, same_dtype, same_shape
+from tinycnn.kernels.compiled.convolution_dkernel import kernel_gradients
+from tinycnn.kernels.compiled.convolution_forward import convolve
+from tinycnn.kernels.compiled.windows import conv_shape
+
+# This rung needs no columns, so these two are not hot: the reference rung's serve.
+from tinycnn.kernels.reference.convolution import col2im, im2col
+from tinycnn.support.geometry import Pair
+from tinycnn.utils import Array
+
+__all__ = [
+    "col2im",
+    "conv2d_backward",
+    "conv2d_forward",
+    "dense_backward",
+    "dense_forward",
+    "im2col",
+]
+
+
+# --- convolution ----------------------------------------------------------------------------------
+
+
+def conv2d_forward(
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    relu: bool = False,
+) -> Array:
+    """As `reference.conv2d_forward`.
+
+    Optimizations:
+        - no columns: each tile reads its windows from `x` in place
+        - the sums of P*WIDE outputs stay in registers; bias is where they start, relu where they
+          are stored
+        - the work is cut by outputs: a chunk's part of `x` stays in the cache for all filters
+        - what meets only zeros of the padding is left out where there is much of it
+    """
+    x, kernel = ready(x, 4, "x"), ready(kernel, 4, "kernel")
+    same_dtype(x=x, kernel=kernel)
+    shape, zeros = conv_shape(x.shape, kernel.shape, strides, padding)
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    x = placed(x, (H, W), (zeros[0], zeros[2]))
+    return convolve(x, kernel, bias, shape, relu, zeros)[0]
+
+
+def conv2d_backward(
+    dy: Array,
+    x: Array,
+    kernel: Array,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    y: Array | None = None,
+    needs_dx: bool = True,
+) -> tuple[Array | None, Array, Array]:
+    """As `reference.conv2d_backward`.
+
+    dkernel is the product of x's windows, again read in place, and dy. dx is a convolution of dy
+    with the flipped and transposed kernel; with strides SH, SW it is SH*SW of them: see
+    `input_gradient`.
+
+    Optimizations:
+        - dkernel: outputs in chunks that fit the first-level cache; relu's mask and the
+          zero-padding to whole panels ride along in the copy of a chunk
+        - fixed slabs of dkernel's rows and fixed groups of outputs; each group has sums of its own,
+          which are added in order at the end
+        - dx: no dilated dy, so no multiplications by zeros between its pixels
+    """
+    dy, x, kernel = ready(dy, 4, "dy"), ready(x, 4, "x"), ready(kernel, 4, "kernel")
+    relu = {} if y is None else {"y": ready(y, 4, "y")}
+    same_dtype(x=x, kernel=kernel, dy=dy, **relu)
+    shape, (top, _, left, _) = conv_shape(x.shape, kernel.shape, strides, padding)
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    same_shape((N, OH, OW, F), dy=dy, **relu)
+    y = relu.get("y")
+    dkernel, dbias = kernel_gradients(placed(x, (H, W), (top, left)), dy, y, shape)
+    dx = input_gradient(dy, y, kernel, x.shape, strides, (top, left)) if needs_dx else None
+    return dx, dkernel.reshape(kernel.shape), dbias
+
+
+def input_gradient(
+    dy: Array, y: Array | None, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
+) -> Array:
+    """The gradient with respect to x; `before` is the padding (rows, columns) above and left of x.
+
+    Along one axis, padded pixel h = i*S + u was multiplied by kernel row u for output i. Write
+    u = r + S*a and h = r + S*q with r < S: then i = q - a. So the pixels of phase r see only the
+    kernel rows r, r + S, ..., and
+        dx[r + S*q] = sum over a of dy[q - a] * kernel[r + S*a],
+    a convolution of stride 1 with that part of the kernel, flipped.
+    """
+    phases = _phases(x_shape, kernel.shape, dy.shape[1:3], strides, before)
+    dx = np.empty(0) if strides == (1, 1) else np.zeros(x_shape, dy.dtype)
+    for where, size, shift, shape, zeros, steps in phases:
+        around = placed(dy, size, shift, y)
+        phase, _ = convolve(around, kernel, None, shape, False, zeros, steps=steps)
+        if strides == (1, 1):
+            dx = phase
+        else:
+            dx[where] = phase
+    return dx
+
+
+@functools.lru_cache(1024)
+def _phases(
+    x_shape: Shape, kernel_shape: Shape, dy_size: Pair, strides: Pair, before: Pair
+) -> Sequence[tuple[tuple[slice, ...], Pair, Pair, Shape, Shape, Shape]]:
+    """Of each phase: its pixels in dx; size and shift of the zeros around dy; the convolution."""
+    N, H, W, C = x_shape
+    KH, KW, _, F = kernel_shape
+    (SH, SW), (top, left) = strides, before
+    phases = []
+    for r in range(min(SH, KH)):
+        for c in range(min(SW, KW)):
+            A, B = len(range(r, KH, SH)), len(range(c, KW, SW))
+            # Phase r has the pixels q0, q0 + 1, ... of the unpadded x; likewise for the columns.
+            q0, p0 = -((r - top) // SH), -((c - left) // SW)
+            h0, w0 = r + SH * q0 - top, c + SW * p0 - left
+            OH, OW = len(range(h0, H, SH)), len(range(w0, W, SW))
+            size, shift = (OH + A - 1, OW + B - 1), (A - 1 - q0, B - 1 - p0)
+            after = (max(0, OH + q0 - dy_size[0]), max(0, OW + p0 - dy_size[1]))
+            # That part of the kernel: from its last row and column backwards, C and F swapped.
+            last = ((r + SH * (A - 1)) * KW + c + SW * (B - 1)) * C * F
+            phases.append(
+                (
+                    (slice(None), slice(h0, None, SH), slice(w0, None, SW)),
+                    size,
+                    shift,
+                    (N, *size, F, A, B, 1, 1, OH, OW, C),
+                    (shift[0], after[0], shift[1], after[1]),
+                    (last, -SH * KW * C * F, -SW * C * F, 1, F),
+                )
+            )
+    return phases
+
+
+# --- dense: a 1x1 convolution on images of one pixel ----------------------------------------------
+
+
+def dense_forward(x: Array, kernel: Array, bias: Array | None, relu: bool = False) -> Array:
+    """As `reference.dense_forward`."""
+    x, kernel = ready(x, 2, "x"), ready(kernel, 2, "kernel")
+    return conv2d_forward(x[:, None, None], kernel[None, None], bias, relu=relu)[:, 0, 0]
+
+
+def dense_backward(
+    dy: Array, x: Array, kernel: Array, y: Array | None = None, needs_dx: bool = True
+) -> tuple[Array | None, Array, Array]:
+    """As `reference.dense_backward`."""
+    dy, x, kernel = ready(dy, 2, "dy"), ready(x, 2, "x"), ready(kernel, 2, "kernel")
+    y = None if y is None else ready(y, 2, "y")[:, None, None]
+    dx, dkernel, dbias = conv2d_backward(
+        dy[:, None, None], x[:, None, None], kernel[None, None], y=y, needs_dx=needs_dx
+    )
+    return (None if dx is None else dx[:, 0, 0]), dkernel[0, 0], dbias

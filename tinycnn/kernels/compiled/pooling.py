@@ -1,0 +1,188 @@
+"""Max-pooling and average-pooling: `reference/pooling.py`, in Numba.
+
+Legend: as there; `shape` is (N, H, W, C, PH, PW, SH, SW, OH, OW, top, left), where the last two are
+the rows and columns of padding above and left of x.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# (Numba compiles the kernels for the types they are called with; the public functions are typed)
+
+import numba
+import numpy as np
+from numba import prange
+
+from tinycnn.kernels.compiled.blocks import copy
+from tinycnn.kernels.compiled.checks import pool_shape, ready, ready_winners, same_shape
+from tinycnn.kernels.compiled.jit import jit
+from tinycnn.support.geometry import Pair
+from tinycnn.utils import Array
+
+__all__ = [
+    "average_pool_backward",
+    "average_pool_forward",
+    "max_pool_backward",
+    "max_pool_forward",
+]
+
+# --- max-pooling ----------------------------------------------------------------------------------
+
+
+@numba.njit
+def _keep_larger(best, winner, pixel, place):
+    """Where pixel > best, or is the first NaN, it is the new best and `place` the new winner."""
+    for c in range(best.size):
+        value, old = pixel[c], best[c]
+        wins = (not value <= old) & (old == old)
+        best[c] = value if wins else old
+        winner[c] = place if wins else winner[c]
+
+
+@jit(parallel=True)
+def _pool(x, y, winners, shape):
+    N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
+    for r in prange(N * OH):
+        n, i = r // OH, r % OH * SH - top
+        for j_ in range(OW):
+            j = j_ * SW - left
+            best = y[(r * OW + j_) * C : (r * OW + j_ + 1) * C]
+            winner = winners[(r * OW + j_) * C : (r * OW + j_ + 1) * C]
+            u0, v0 = max(0, -i), max(0, -j)
+            start = ((n * H + i + u0) * W + j + v0) * C
+            copy(best, x, x, start, False)
+            winner[:] = np.int32(u0 * PW + v0)
+            for u in range(u0, min(PH, H - i)):
+                for v in range(v0, min(PW, W - j)):
+                    start = ((n * H + i + u) * W + j + v) * C
+                    _keep_larger(best, winner, x[start : start + C], np.int32(u * PW + v))
+
+
+@numba.njit
+def _add_where(total, values, winner, place):
+    zero = total.dtype.type(0)
+    for c in range(total.size):
+        value = values[c]
+        total[c] += value if winner[c] == place else zero
+
+
+@jit(parallel=True)
+def _unpool(dy, winners, dx, shape):
+    """By rows of dx, each of which looks up the windows it is in: no two threads share a row."""
+    N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
+    for r in prange(N * H):
+        n, h = r // H, r % H + top
+        dx[r * W * C : (r + 1) * W * C] = 0
+        # The windows i with i*SH <= h < i*SH + PH have this row.
+        for i in range(max(0, (h - PH + SH) // SH), min(OH, h // SH + 1)):
+            u = h - i * SH
+            for j in range(OW):
+                start = ((n * OH + i) * OW + j) * C
+                gradient, winner = dy[start : start + C], winners[start : start + C]
+                for v in range(max(0, left - j * SW), min(PW, W + left - j * SW)):
+                    place = np.int32(u * PW + v)
+                    pixel = (r * W + j * SW + v - left) * C
+                    _add_where(dx[pixel : pixel + C], gradient, winner, place)
+
+
+def max_pool_forward(
+    x: Array, pool_size: Pair, strides: Pair, padding: str = "valid"
+) -> tuple[Array, Array]:
+    """As `reference.max_pool_forward`."""
+    x = ready(x, 4, "x")
+    shape = pool_shape(x.shape, pool_size, strides, padding)
+    out = (shape[0], shape[8], shape[9], shape[3])
+    y, winners = np.empty(out, x.dtype), np.empty(out, np.int32)
+    _pool(x.reshape(-1), y.reshape(-1), winners.reshape(-1), shape)
+    return y, winners
+
+
+def max_pool_backward(
+    dy: Array,
+    winners: Array,
+    x_shape: tuple[int, int, int, int],
+    pool_size: Pair,
+    strides: Pair,
+    padding: str = "valid",
+) -> Array:
+    """As `reference.max_pool_backward`."""
+    dy = ready(dy, 4, "dy")
+    winners = ready_winners(winners, np.int32)
+    shape = pool_shape(x_shape, pool_size, strides, padding)
+    same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy, winners=winners)
+    dx = np.empty(x_shape, dy.dtype)
+    _unpool(dy.reshape(-1), winners.reshape(-1), dx.reshape(-1), shape)
+    return dx
+
+
+# --- average-pooling ------------------------------------------------------------------------------
+
+
+@numba.njit
+def _add_scaled(total, values, factor):
+    for i in range(total.size):
+        total[i] += values[i] * factor
+
+
+@jit(parallel=True)
+def _average(x, y, shape):
+    N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
+    one = x.dtype.type(1)
+    for r in prange(N * OH):
+        n, i = r // OH, r % OH * SH - top
+        u0, u1 = max(0, -i), min(PH, H - i)
+        for j_ in range(OW):
+            j = j_ * SW - left
+            v0, v1 = max(0, -j), min(PW, W - j)
+            mean = y[(r * OW + j_) * C : (r * OW + j_ + 1) * C]
+            mean[:] = 0
+            for u in range(u0, u1):
+                for v in range(v0, v1):
+                    start = ((n * H + i + u) * W + j + v) * C
+                    _add_scaled(mean, x[start : start + C], one)
+            count = x.dtype.type((u1 - u0) * (v1 - v0))
+            for c in range(C):
+                mean[c] /= count
+
+
+@jit(parallel=True)
+def _spread(dy, dx, shape):
+    """By rows of dx, each of which looks up the windows it is in: no two threads share a row."""
+    N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
+    for r in prange(N * H):
+        n, h = r // H, r % H + top
+        dx[r * W * C : (r + 1) * W * C] = 0
+        # The windows i with i*SH <= h < i*SH + PH have this row.
+        for i in range(max(0, (h - PH + SH) // SH), min(OH, h // SH + 1)):
+            rows = min(PH, H + top - i * SH) - max(0, top - i * SH)
+            for j in range(OW):
+                v0, v1 = max(0, left - j * SW), min(PW, W + left - j * SW)
+                start = ((n * OH + i) * OW + j) * C
+                gradient = dy[start : start + C]
+                share = dx.dtype.type(1) / dx.dtype.type(rows * (v1 - v0))
+                for v in range(v0, v1):
+                    pixel = (r * W + j * SW + v - left) * C
+                    _add_scaled(dx[pixel : pixel + C], gradient, share)
+
+
+def average_pool_forward(x: Array, pool_size: Pair, strides: Pair, padding: str = "valid") -> Array:
+    """As `reference.average_pool_forward`."""
+    x = ready(x, 4, "x")
+    shape = pool_shape(x.shape, pool_size, strides, padding)
+    y = np.empty((shape[0], shape[8], shape[9], shape[3]), x.dtype)
+    _average(x.reshape(-1), y.reshape(-1), shape)
+    return y
+
+
+def average_pool_backward(
+    dy: Array,
+    x_shape: tuple[int, int, int, int],
+    pool_size: Pair,
+    strides: Pair,
+    padding: str = "valid",
+) -> Array:
+    """As `reference.average_pool_backward`."""
+    dy = ready(dy, 4, "dy")
+    shape = pool_shape(x_shape, pool_size, strides, padding)
+    same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy)
+    dx = np.empty(x_shape, dy.dtype)
+    _spread(dy.reshape(-1), dx.reshape(-1), shape)
+    return dx

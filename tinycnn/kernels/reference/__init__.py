@@ -1,0 +1,23 @@
+"""Every formula of the library in plain NumPy: the kernels to read.
+
+There is a file for each subject. `convolution.py` is the one to read first, then `pooling.py` and
+`activations.py`; `normalization.py`, `regularization.py`, `images.py`, `optimizers.py` and
+`fused.py` stand by themselves. `kernels/compiled/` has the same functions with the same signatures
+in files of the same names, written in Numba, to run. The tests hold both against the definition
+(`tests/naive.py`, nested loops).
+
+Each file has its legend. In all of them the gradient of the loss with respect to `foo` is called
+`dfoo`, and has foo's shape.
+
+Rules: no function changes an array that it was given, except the `*_update`, which exist for that.
+The dtype of the result is the dtype of `x`. The layers check shapes; these functions do not.
+"""
+
+from tinycnn.kernels.reference.activations import *  # noqa: F403
+from tinycnn.kernels.reference.convolution import *  # noqa: F403
+from tinycnn.kernels.reference.fused import *  # noqa: F403
+from tinycnn.kernels.reference.images import *  # noqa: F403
+from tinycnn.kernels.reference.normalization import *  # noqa: F403
+from tinycnn.kernels.reference.optimizers import *  # noqa: F403
+from tinycnn.kernels.reference.pooling import *  # noqa: F403
+from tinycnn.kernels.reference.regularization import *  # noqa: F403

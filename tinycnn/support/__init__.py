@@ -1,0 +1,1 @@
+"""What the rooms share: checks, words, files, data at the door. No user needs to open it."""
