@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from tinycnn import __version__
-from tinycnn.console import (
+from tinycnn.support.console import (
     end_errors_in_one_line,
     natural_number,
     notice,
@@ -155,9 +155,9 @@ def train(arguments: argparse.Namespace) -> int:
     from tinycnn import kernels
     from tinycnn.callbacks import Checkpoint
     from tinycnn.datasets import digits
-    from tinycnn.files import claim_folder
-    from tinycnn.gradient_cases import reference_network
+    from tinycnn.gradient_check.cases import reference_network
     from tinycnn.plotting import plot_history
+    from tinycnn.support.files import claim_folder
     from tinycnn.utils import to_categorical
 
     if arguments.images is not None and arguments.images < FEWEST:
@@ -243,8 +243,8 @@ def look(arguments: argparse.Namespace) -> int:
     """Draws what a saved model sees, what it decides by and where it is wrong."""
     from tinycnn import inspection, plotting
     from tinycnn.datasets import digits
-    from tinycnn.files import claim_folder
     from tinycnn.layers import Conv2D
+    from tinycnn.support.files import claim_folder
 
     model = _reader_of_digits(arguments.model)
     convolutions = [layer for layer in model.layers if isinstance(layer, Conv2D)]
@@ -294,7 +294,7 @@ def look(arguments: argparse.Namespace) -> int:
 def info(arguments: argparse.Namespace) -> int:
     """Prints what a bug report needs."""
     from tinycnn import kernels
-    from tinycnn.files import cache_folder
+    from tinycnn.support.files import cache_folder
 
     rung = kernels.active()
     facts = {
@@ -307,7 +307,7 @@ def info(arguments: argparse.Namespace) -> int:
     if rung == "numba":
         import numba
 
-        from tinycnn.kernels.simd import LANES
+        from tinycnn.kernels.compiled.simd import LANES
 
         facts["SIMD lanes"] = f"{LANES} of float32"
         facts["threads"] = str(numba.get_num_threads())
@@ -370,7 +370,7 @@ def _probabilities(model: "Sequential", images: Array, path: Path) -> Array:
 
 def _save(figure: "Figure", path: Path) -> None:
     """Writes a picture, whole or not at all, and says where."""
-    from tinycnn.files import atomic_write
+    from tinycnn.support.files import atomic_write
 
     with atomic_write(path) as file:
         figure.savefig(file, format="png")
