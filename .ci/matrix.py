@@ -71,7 +71,13 @@ def main() -> int:
         default=newest_python(),
         help="the interpreter of 'newest Python' (default: the highest python3.x of the PATH)",
     )
+    parser.add_argument(
+        "--lowest", action="store_true", help="run nothing: print the lowest versions, for pip"
+    )
     arguments = parser.parse_args()
+    if arguments.lowest:
+        print("\n".join(LOWEST))
+        return 0
     if unknown := set(arguments.names) - set(names):
         parser.error(f"no such run: {', '.join(unknown)}; there are {', '.join(names)}")
     rows = []
