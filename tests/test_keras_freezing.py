@@ -44,7 +44,7 @@ def network(library, layers, frozen):
 @pytest.mark.parametrize("frozen", [(), (0,), (1,), (0, 1), (0, 1, 2), (2,), (4,), "model"])
 @pytest.mark.parametrize("rung", ["numpy", "numba"])
 def test_frozen_layers_are_keras_s(frozen, rung):
-    keras = import_keras()
+    keras, _ = import_keras()
     set_random_seed(0)
     theirs = network(keras, keras.layers, frozen)
     with tinycnn.kernels.use(rung):

@@ -9,11 +9,12 @@ from test_keras_live import import_keras
 
 import tinycnn
 from tinycnn import callbacks
+from tinycnn.hooks import Hooks
 from tinycnn.metrics import accuracy
 
 pytestmark = pytest.mark.reference
 
-HOOKS = [name for name in vars(callbacks.Callback) if name.startswith("on_")]
+HOOKS = [name for name in vars(Hooks) if name.startswith("on_")]
 HOOKS += ["set_model", "set_params"]
 
 
