@@ -8,7 +8,6 @@ import pytest
 from test_keras_live import import_keras
 
 import tinycnn
-from tinycnn import callbacks
 from tinycnn.hooks import Hooks
 from tinycnn.metrics import accuracy
 
