@@ -160,7 +160,7 @@ _ALL = [
         "conv2d: with one filter the flipped kernel of dx is read forwards",
         "decided by one stride alone",
         "backward",
-        "tinycnn/tinycnn tinycnn at 854c199: `if steps[4] != 1 or F != WIDE`; "
+        "tinycnn/tinycnn kernels/compiled_convolution.py: `if steps[4] != 1 or F != WIDE`; "
         "5,451 tests passed, for no one filter met a whole panel of channels in any of them",
         (
             Edit(
