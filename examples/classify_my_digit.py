@@ -36,13 +36,13 @@ image = normalize_digit(picture)
 # --- the network: 28 x 28 gray values in, ten probabilities out
 if not args.model.exists():
     sys.exit(
-        f"error: there is no model file {args.model}. Run examples/mnist_cnn_classifier.py first, "
-        "which makes one, or name yours with --model"
+        f"error: the model file {args.model} does not exist. Run "
+        "examples/mnist_cnn_classifier.py first, which makes one, or name yours with --model"
     )
 model = load_model(args.model)
 shapes = model.input_shape, model.layers[-1].output_shape
 if shapes != ((28, 28, 1), (10,)):
-    sys.exit(f"error: {args.model} reads no digits: its shapes are {shapes[0]} to {shapes[1]}")
+    sys.exit(f"error: {args.model} does not read digits: its shapes are {shapes[0]} to {shapes[1]}")
 x = image[np.newaxis, :, :, np.newaxis].astype("float32")
 if not isinstance(model.layers[0], Rescaling):  # a model without its own expects 0 to 1
     x /= 255

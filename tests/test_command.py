@@ -255,7 +255,7 @@ def test_info_tells_what_runs(rung):
         (["read", "mine.png", "--model", "other.npz"], "its shapes are (4,) to (3,)"),
         (["read", "mine.png", "--model", "nan.npz"], "weights are damaged"),
         (["look"], "required: MODEL"),
-        (["look", "nowhere.npz"], "no model file nowhere.npz"),
+        (["look", "nowhere.npz"], "the model file nowhere.npz does not exist"),
         (["look", "dense.npz"], "has no Conv2D"),
     ],
 )

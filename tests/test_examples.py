@@ -328,7 +328,7 @@ MISTAKES = {
     "half a picture": "not a picture",
     "paper": "no digit is found",
     "no model": "Run examples/mnist_cnn_classifier.py first",
-    "another model": "reads no digits: its shapes are (4,) to (3,)",
+    "another model": "does not read digits: its shapes are (4,) to (3,)",
     "half a model": "not a whole tinycnn model file",
     "a picture for a model": "not a whole tinycnn model file",
     "a file for a folder": "File exists",

@@ -340,11 +340,11 @@ def _reader_of_digits(path: Path) -> "Sequential":
     from tinycnn.models import load_model
 
     if not path.exists():
-        _end(f"there is no model file {path}. `tinycnn train` makes one, {MODEL}")
+        _end(f"the model file {path} does not exist. `tinycnn train` makes one, {MODEL}")
     model = load_model(path)
     shapes = model.input_shape, model.output_shape
     if shapes != SHAPES:
-        _end(f"{path} reads no digits: its shapes are {shapes[0]} to {shapes[1]}")
+        _end(f"{path} does not read digits: its shapes are {shapes[0]} to {shapes[1]}")
     return model
 
 

@@ -14,7 +14,7 @@ class IdxFormatError(TinyCNNError, ValueError):
 
 
 class ModelFileError(TinyCNNError, ValueError):
-    """A model file is damaged, of a newer format, of another training, or no model file at all."""
+    """A model file is damaged, of a newer format, of another training, or not one at all."""
 
 
 class PictureError(TinyCNNError, ValueError):
