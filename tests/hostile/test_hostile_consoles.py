@@ -199,7 +199,7 @@ open({str(done)!r}, "w").close()
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_log_on_a_full_disk_does_not_end_the_work():
-    code = "from tinycnn import console\nfor _ in range(3): console.say('x' * 10000)"
+    code = "from tinycnn.support import console\nfor _ in range(3): console.say('x' * 10000)"
     with open("/dev/full", "w") as full:
         process = subprocess.run(
             [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT
