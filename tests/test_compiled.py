@@ -5,12 +5,13 @@ import inspect
 import os
 import shutil
 import threading
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from processes import ROOT, finish, finish_tests, start, start_tests
-from without_numba import compiled, jit, numba, simd, warming
+from without_numba import activations, compiled, jit, numba, simd, warming
 
 from tinycnn.kernels import reference
 
@@ -100,15 +101,54 @@ def test_other_sources_or_other_lanes_are_another_kernel(compiles, tmp_path, mon
     assert len(list(tmp_path.rglob("*.nbc"))) == 2
 
 
-def test_every_file_of_the_kernels_belongs_to_the_key(monkeypatch, tmp_path):
-    folder = shutil.copytree(Path(jit.__file__).parent, tmp_path / "compiled")
-    monkeypatch.setattr(jit, "__file__", str(folder / "jit.py"))
-    seen = {jit._sources.__wrapped__()}
-    files = sorted(folder.glob("*.py"))
+# A kernel with a helper from another file.
+POOL = """
+import numpy as np
+from tinycnn.kernels import compiled
+from tinycnn.kernels.compiled import jit
+compiles = []
+jit.before_compile = lambda: compiles.append(1)
+y, winners = compiled.max_pool_forward(np.ones((1, 1, 1, 1)), (1, 1), (1, 1))
+print(int(y[0, 0, 0, 0]), len(compiles))
+"""
+
+
+@jit_on
+def test_a_kernel_is_compiled_again_when_a_helper_in_another_file_changes(tmp_path):
+    without = shutil.ignore_patterns("__pycache__")
+    package = shutil.copytree(ROOT / "tinycnn", tmp_path / "tinycnn", ignore=without)
+    code = f"import os; os.chdir({str(tmp_path)!r}){POOL}"
+    folders = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+
+    def go():
+        return finish(start(code, **folders))[0].split()
+
+    assert go() == ["1", "1"]
+    assert go() == ["1", "0"]
+    blocks = package / "kernels" / "compiled" / "blocks.py"
+    source = blocks.read_text("utf-8")
+    assert source.count("target[i] = source[i]\n") == 1
+    blocks.write_text(source.replace("target[i] = source[i]\n", "target[i] = 7\n"), "utf-8")
+    assert go() == ["7", "1"]
+
+
+def test_every_file_that_kernels_are_made_of_is_in_their_key(tmp_path, monkeypatch):
+    folder = Path(jit.__file__).parent
+    without = shutil.ignore_patterns("__pycache__")
+    copy = shutil.copytree(folder, tmp_path / "compiled", ignore=without)
+    monkeypatch.setattr(jit, "__file__", str(copy / "jit.py"))
+    keys = {jit._sources.__wrapped__()}
+    files = sorted(copy.glob("*.py"))
     for file in files:
-        file.write_text(file.read_text("utf-8") + "\n# edited\n", "utf-8")
-        seen.add(jit._sources.__wrapped__())
-    assert len(seen) == len(files) + 1 > 15
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write("# changed\n")
+        keys.add(jit._sources.__wrapped__())
+    assert len(keys) == 1 + len(files)
+    # There are no others: each jitted function that a kernel may call stands in one of these.
+    for file in files:
+        for name, value in vars(import_module(f"{compiled.__name__}.{file.stem}")).items():
+            if hasattr(value, "py_func"):
+                assert Path(value.py_func.__code__.co_filename).parent == folder, name
 
 
 @jit_on
@@ -285,9 +325,19 @@ jit._Cache._file = lambda cache, *_: Path("no such folder/file")  # nothing is i
 compiled.dropout(np.ones(3), np.ones(3, bool), 0.5)
 """
     out, err = finish(start(code))
-    modules = {name.split(".")[0] for name in out.splitlines()[-1].split()}
-    convolution = {"blocks", "convolution_forward", "convolution_dkernel", "fused"}
-    assert {*convolution, "pooling", "activations", "optimizers"} == modules
+    assert {name.split("-")[0] for name in out.splitlines()[-1].split()} == {
+        "activations._cross_entropy_gradient",
+        "activations._log_softmax",
+        "activations._relu",
+        "blocks._place",
+        "convolution_dkernel._dkernel",
+        "convolution_forward._forward",
+        "fused._scatter",
+        "optimizers._adam",
+        "optimizers._sgd",
+        "pooling._pool",
+        "pooling._unpool",
+    }
     assert err.count("compiling kernels that this machine has not run before") == 1
 
 
@@ -521,7 +571,7 @@ else:
 
 def test_a_kernel_that_fails_to_compile_gives_its_lock_back():
     with pytest.raises(numba.core.errors.TypingError):
-        compiled.activations._relu(None, None)
+        activations._relu(None, None)
     done = threading.Event()
     worker = threading.Thread(
         target=lambda: (compiled.relu_forward(np.ones(3)), done.set()), daemon=True
@@ -531,8 +581,25 @@ def test_a_kernel_that_fails_to_compile_gives_its_lock_back():
     assert done.is_set()
 
 
-def test_the_rungs_have_the_same_functions():
-    public = {name for name, value in vars(reference).items() if inspect.isfunction(value)}
-    assert len(public) > 30
-    for name in public:
-        assert callable(getattr(compiled, name)), name
+SUBJECTS = sorted(file.stem for file in Path(reference.__file__).parent.glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_the_rungs_have_the_same_files_and_in_them_the_same_functions(subject):
+    ours = import_module(f"{reference.__name__}.{subject}")
+    theirs = import_module(f"{compiled.__name__}.{subject}")
+    assert set(ours.__all__) == set(theirs.__all__)
+    for name in ours.__all__:
+        function, twin = getattr(reference, name), getattr(compiled, name)
+        assert function is getattr(ours, name) and twin is getattr(theirs, name)
+        assert inspect.signature(function) == inspect.signature(twin), name
+
+
+def test_every_public_function_has_a_subject():
+    listed = {
+        name
+        for subject in SUBJECTS
+        for name in import_module(f"{reference.__name__}.{subject}").__all__
+    }
+    for rung, more in ((reference, set()), (compiled, {"warm_up"})):
+        assert {n for n, value in vars(rung).items() if inspect.isfunction(value)} == listed | more

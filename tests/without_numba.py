@@ -34,8 +34,18 @@ if NUMBA:
     import numba
 
     from tinycnn.kernels import compiled
-    from tinycnn.kernels.compiled import jit, simd, warming
+    from tinycnn.kernels.compiled import activations, jit, simd, warming
 else:
-    numba = compiled = jit = simd = warming = Absent()
+    numba = compiled = activations = jit = simd = warming = Absent()
 
-__all__ = ["NUMBA", "compiled", "jit", "need", "needs_numba", "numba", "simd", "warming"]
+__all__ = [
+    "NUMBA",
+    "activations",
+    "compiled",
+    "jit",
+    "need",
+    "needs_numba",
+    "numba",
+    "simd",
+    "warming",
+]
