@@ -384,7 +384,7 @@ def compare_runs(ours, theirs, dtype, optimizer) -> Iterator[Row]:
         yield Row(key, difference(ours[key], theirs[key]), tolerance[dtype])
 
 
-def test_what_verbose_0_prints(capfd):
+def test_what_verbose_0_prints(capfd, numpy_rung):  # which has no compile to tell of
     keras, _ = start("float32")
     case = live.draw_fit(0).case
     x, y = case.data("float32")
