@@ -102,7 +102,7 @@ class Network(Strict):
             self.input_shape = layer.input_shape
         if isinstance(layer, Input):
             return
-        names = [other.name for other in self.layers]
+        names = {other.name for other in self.layers}
         if layer.name is None:
             base = snake_case(type(layer).__name__)
             candidates = chain([base], (f"{base}_{i}" for i in count(1)))
