@@ -18,7 +18,8 @@ from tinycnn.datasets import mnist
 from tinycnn.gradient_check.cases import reference_network
 from tinycnn.layers import Layer
 from tinycnn.model_selection import wilson_interval
-from tinycnn.support.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.support.console import say
+from tinycnn.support.scripts import end_errors_in_one_line, natural_number, positive_integer
 from tinycnn.utils import Array
 
 

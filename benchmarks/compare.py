@@ -32,7 +32,9 @@ from workers import set_threads
 from tinycnn.datasets import mnist, synthetic
 from tinycnn.errors import DownloadError, NumericalError, TinyCNNError
 from tinycnn.gradient_check.cases import reference_network
-from tinycnn.support.console import Progress, end_errors_in_one_line, notice, positive_integer, say
+from tinycnn.support.console import notice, say
+from tinycnn.support.progress import Progress
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 
 DEFAULT = ("numba", "numpy", "keras", "pytorch")
 SLOW = "numpy"

@@ -35,8 +35,10 @@ from workers import Calls, Worker, prove_equal, set_threads
 
 from tinycnn.errors import NumericalError
 from tinycnn.kernels import reference
-from tinycnn.support.console import Progress, end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import say
 from tinycnn.support.geometry import output_length, window_padding
+from tinycnn.support.progress import Progress
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 from tinycnn.utils import Array
 
 # Sums of n products of random numbers in float32 differ by about 6e-8 * sqrt(n) of themselves when

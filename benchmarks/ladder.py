@@ -22,7 +22,9 @@ from loops import Loops, as_numba, as_python
 from machine import Measurement, available_cores
 from workers import Calls, Worker, prove_equal, set_threads
 
-from tinycnn.support.console import Progress, end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import say
+from tinycnn.support.progress import Progress
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 from tinycnn.utils import Array
 
 BATCH = 64

@@ -32,7 +32,8 @@ from tinycnn import (
     ReLU,
     Sequential,
 )
-from tinycnn.support.console import end_errors_in_one_line, say
+from tinycnn.support.console import say
+from tinycnn.support.scripts import end_errors_in_one_line
 from tinycnn.utils import Array
 
 BATCH, STEPS = 64, 750

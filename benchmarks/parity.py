@@ -25,7 +25,8 @@ from machine import Measurement
 import tinycnn
 from tinycnn.datasets import mnist
 from tinycnn.gradient_check.cases import reference_network
-from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import say
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 from tinycnn.utils import to_categorical
 
 

@@ -19,7 +19,8 @@ import time
 import numpy as np
 from machine import Measurement, peak_memory
 
-from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import say
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 
 # From the start of Python to the first finished training batch, on data made up on the spot.
 FIRST_BATCH = """

@@ -19,7 +19,8 @@ from machine import Measurement, peak_memory
 from tinycnn import Rescaling, Sequential
 from tinycnn.datasets import mnist
 from tinycnn.gradient_check.cases import reference_network
-from tinycnn.support.console import end_errors_in_one_line, say
+from tinycnn.support.console import say
+from tinycnn.support.scripts import end_errors_in_one_line
 from tinycnn.utils import to_categorical
 
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)

@@ -25,7 +25,8 @@ from tinycnn import kernels, load_model
 from tinycnn.datasets import mnist
 from tinycnn.gradient_check.cases import reference_network
 from tinycnn.plotting import plot_history
-from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import say
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 from tinycnn.utils import Array, to_categorical
 
 ALLOWED_GROWTH = 5.0  # MB from the end of the first run to the end of the last

@@ -19,7 +19,8 @@ from tinycnn import Sequential
 from tinycnn.datasets import synthetic
 from tinycnn.datasets.idx import read_idx
 from tinycnn.gradient_check.cases import reference_network
-from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import say
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 from tinycnn.utils import Array
 
 

@@ -27,8 +27,9 @@ from tinycnn.layers import (
 )
 from tinycnn.model_selection import wilson_interval
 from tinycnn.optimizers.schedules import CosineDecay
-from tinycnn.support.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.support.console import say
 from tinycnn.support.files import claim_folder
+from tinycnn.support.scripts import end_errors_in_one_line, natural_number, positive_integer
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

@@ -19,8 +19,9 @@ from tinycnn import Rescaling, load_model
 from tinycnn.datasets.normalization import normalize_digit
 from tinycnn.datasets.pictures import read_picture, several_digits
 from tinycnn.plotting import plot_reading
-from tinycnn.support.console import end_errors_in_one_line, notice, say
+from tinycnn.support.console import notice, say
 from tinycnn.support.files import atomic_write
+from tinycnn.support.scripts import end_errors_in_one_line
 
 SURE = 0.9  # on photos of MNIST's test images: 0.1% wrong above it, 35% below
 end_errors_in_one_line()

@@ -22,8 +22,9 @@ import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
 from tinycnn.datasets import digits
 from tinycnn.optimizers import SGD, Adam, AdamW, RMSprop
-from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import say
 from tinycnn.support.files import claim_folder
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 from tinycnn.utils import to_categorical
 
 end_errors_in_one_line()

@@ -18,7 +18,8 @@ import numpy as np
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
 from tinycnn.datasets import digits
 from tinycnn.model_selection import cross_validate, mcnemar_test, wilson_interval
-from tinycnn.support.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.support.console import say
+from tinycnn.support.scripts import end_errors_in_one_line, natural_number, positive_integer
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

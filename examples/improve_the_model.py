@@ -29,7 +29,8 @@ from tinycnn.layers import (
     RandomZoom,
 )
 from tinycnn.optimizers.schedules import CosineDecay
-from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import say
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

@@ -23,8 +23,9 @@ from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels
 from tinycnn.datasets import digits
 from tinycnn.metrics import matches
 from tinycnn.model_selection import wilson_interval
-from tinycnn.support.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.support.console import say
 from tinycnn.support.files import claim_folder
+from tinycnn.support.scripts import end_errors_in_one_line, natural_number, positive_integer
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

@@ -18,8 +18,9 @@ from tinycnn import Conv2D, History, inspection, kernels, load_model, plotting
 from tinycnn.datasets import digits
 from tinycnn.gradient_check.cases import reference_network
 from tinycnn.layers import RandomRotation, RandomTranslation, RandomZoom
-from tinycnn.support.console import end_errors_in_one_line, say
+from tinycnn.support.console import say
 from tinycnn.support.files import claim_folder
+from tinycnn.support.scripts import end_errors_in_one_line
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

@@ -20,8 +20,9 @@ import tinycnn
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, kernels, load_model
 from tinycnn.datasets import digits
 from tinycnn.plotting import plot_history
-from tinycnn.support.console import end_errors_in_one_line, natural_number, positive_integer, say
+from tinycnn.support.console import say
 from tinycnn.support.files import atomic_write, claim_folder
+from tinycnn.support.scripts import end_errors_in_one_line, natural_number, positive_integer
 from tinycnn.utils import to_categorical
 
 end_errors_in_one_line()

@@ -10,7 +10,8 @@ import numpy as np
 
 from tinycnn import Adam, CategoricalCrossentropy, Conv2D, Dense, Flatten, MaxPooling2D
 from tinycnn.datasets import synthetic
-from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import say
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 from tinycnn.utils import to_categorical
 
 end_errors_in_one_line()

@@ -17,8 +17,9 @@ import numpy as np
 from tinycnn import Conv2D, Dense, Flatten, Layer, MaxPooling2D, Sequential, load_model
 from tinycnn.datasets import digits
 from tinycnn.gradient_check import check_layer
-from tinycnn.support.console import end_errors_in_one_line, positive_integer, say
+from tinycnn.support.console import say
 from tinycnn.support.files import claim_folder
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 
 end_errors_in_one_line()
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])

@@ -15,7 +15,7 @@ from tinycnn.errors import NumericalError
 from tinycnn.gradient_check.cases import reference_network
 from tinycnn.kernels import reference
 from tinycnn.kernels import use as kernels_on
-from tinycnn.support.console import Progress
+from tinycnn.support.progress import Progress
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS))

@@ -10,7 +10,9 @@ import pytest
 from test_models import reference_network
 
 from tinycnn import SGD, Callback, Dense, Input, ReLU, Sequential
-from tinycnn.support import console
+from tinycnn.support import console, progress
+from tinycnn.support.progress import EpochLine, Progress
+from tinycnn.support.tables import memory_size
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 
@@ -111,7 +113,7 @@ def test_optimizer_params_of_plain_sgd(capsys):
     ],
 )
 def test_memory_sizes(size, text):
-    assert console.memory_size(size) == text
+    assert memory_size(size) == text
 
 
 # --- the line of an epoch -------------------------------------------------------------------------
@@ -186,7 +188,7 @@ def test_evaluate_and_predict_have_their_line_too(small_model, small_data, capsy
 def terminal(monkeypatch, capsys):
     """stdout counts as a terminal, and every moment is a moment to redraw."""
     monkeypatch.setattr(console, "is_terminal", lambda: True)
-    monkeypatch.setattr(console, "UPDATE_INTERVAL", 0.0)
+    monkeypatch.setattr(progress, "UPDATE_INTERVAL", 0.0)
     return capsys
 
 
@@ -221,7 +223,7 @@ def test_verbose_2_is_plain_on_a_terminal_too(small_model, small_data, terminal)
 
 
 def test_step_numbers_are_aligned(terminal):
-    line = console.EpochLine("", 750, live=True)
+    line = EpochLine("", 750, live=True)
     line.update(7, {})
     assert screen(terminal.readouterr().out)[0][0].startswith("  7/750 ")
 
@@ -241,7 +243,7 @@ def test_step_numbers_are_aligned(terminal):
     ],
 )
 def test_values_are_written_as_in_keras(value, text, capsys):
-    console.EpochLine("", 1, live=False).finish({"loss": value})
+    EpochLine("", 1, live=False).finish({"loss": value})
     assert capsys.readouterr().out.endswith(f" - loss: {text}\n")
 
 
@@ -259,7 +261,7 @@ def test_values_are_written_as_in_keras(value, text, capsys):
 def test_durations_are_written_as_in_keras(seconds, text, capsys, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    line = console.EpochLine("", 1, live=False)
+    line = EpochLine("", 1, live=False)
     now[0] += seconds
     line.finish({})
     assert f"1/1 - {text} - " in capsys.readouterr().out
@@ -271,7 +273,7 @@ def test_durations_are_written_as_in_keras(seconds, text, capsys, monkeypatch):
 def test_time_per_step_leaves_out_the_first(seconds, text, capsys, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    line = console.EpochLine("", 3, live=False)
+    line = EpochLine("", 3, live=False)
     now[0] += 50.0  # a first step that compiled something
     line.update(1, {})
     for step in (2, 3):
@@ -305,7 +307,7 @@ def test_notices_go_to_stderr_and_some_only_once(capsys):
 
 
 def work(total, unit):
-    with console.Progress("file.gz", total, unit) as progress:
+    with Progress("file.gz", total, unit) as progress:
         for done in range(0, total + 1, total // 2):
             progress.update(done)
 

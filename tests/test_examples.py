@@ -16,7 +16,7 @@ from without_numba import needs_numba
 from tinycnn import Conv2D, Dense, Flatten, ModelFileError, Sequential, kernels, load_model
 from tinycnn.datasets import idx, synthetic
 from tinycnn.model_selection import wilson_interval
-from tinycnn.support.console import end_errors_in_one_line
+from tinycnn.support.scripts import end_errors_in_one_line
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
@@ -244,7 +244,7 @@ def test_a_picture_that_cannot_be_written_costs_nothing_else(small, tmp_path):
 
 
 def test_ctrl_c_ends_in_a_line_and_an_unexpected_error_in_a_traceback(tmp_path):
-    code = "from tinycnn.support.console import end_errors_in_one_line as f; f(); raise {}"
+    code = "from tinycnn.support.scripts import end_errors_in_one_line as f; f(); raise {}"
     for error, words in (
         ("KeyboardInterrupt", "interrupted\n"),
         ("OSError('disk')", "error: disk\n"),

@@ -21,7 +21,7 @@ from tinycnn import (
     regularizers,
 )
 from tinycnn.gradient_check.cases import layer_cases
-from tinycnn.optimizers.base import clip_by_norm
+from tinycnn.optimizers.clipping import clip_by_norm
 from tinycnn.optimizers.schedules import (
     SCHEDULES,
     CosineDecay,

@@ -5,7 +5,8 @@ import copy
 import numpy as np
 import pytest
 
-from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Sequential, fusion, kernels
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Sequential, kernels
+from tinycnn.layers import fused
 
 # Two orders of summation, of sums of about a hundred terms: 3e-7 apart in float32; a window
 # missed, or taken twice, shows in the first digits.
@@ -33,10 +34,10 @@ def data(n=6, input_shape=(11, 9, 16), classes=3):
 
 def test_loss_and_gradients_are_those_of_the_layers(rung):
     model, (x, y) = network(), data()
-    assert [type(step) for step in fusion.steps(model.layers)][:2] == [fusion.ConvPool] * 2
+    assert [type(step) for step in fused.steps(model.layers)][:2] == [fused.ConvPool] * 2
     loss, gradients = model.loss_and_gradients(x, y)
-    with fusion.off():
-        assert fusion.steps(model.layers) == model.layers
+    with fused.off():
+        assert fused.steps(model.layers) == model.layers
         expected, wanted = model.loss_and_gradients(x, y)
     assert loss == pytest.approx(expected, rel=1e-6)
     for gradient, want in zip(gradients, wanted, strict=True):
@@ -49,7 +50,7 @@ def test_gradient_by_the_input(rung):
     dy = np.random.default_rng(2).standard_normal((6, 3)).astype("float32")
     model.forward(x)
     dx = model.backward(dy)
-    with fusion.off():
+    with fused.off():
         model.forward(x)
         expected = model.backward(dy)
     assert np.abs(expected).max() > 1e-2
@@ -127,7 +128,7 @@ def conv(**changes):
 )
 def test_what_does_not_fit_runs_layer_by_layer(layers):
     model, (x, y) = network(*layers), data()
-    assert fusion.steps(model.layers) == model.layers
+    assert fused.steps(model.layers) == model.layers
     assert np.isfinite(model.train_on_batch(x, y)[0])
 
 
@@ -138,10 +139,10 @@ def test_what_fits(padding):
         MaxPooling2D(2, padding=padding),
         input_shape=(8, 6, 1),
     )
-    assert isinstance(fusion.steps(model.layers)[0], fusion.ConvPool)
+    assert isinstance(fused.steps(model.layers)[0], fused.ConvPool)
     x, y = data(input_shape=(8, 6, 1))
     loss, gradients = model.loss_and_gradients(x, y)
-    with fusion.off():
+    with fused.off():
         expected, wanted = model.loss_and_gradients(x, y)
     assert loss == pytest.approx(expected, rel=1e-6)
     for gradient, want in zip(gradients, wanted, strict=True):
@@ -161,7 +162,7 @@ def test_a_layer_with_a_forward_of_its_own_is_called(index):
 def test_training_is_the_same_to_rounding(rung):
     x, y = data(40)
     losses = []
-    for switch in (None, fusion.off):
+    for switch in (None, fused.off):
         model = network()
         if switch is None:
             history = model.fit(x, y, batch_size=8, epochs=2, verbose=0)

@@ -180,7 +180,7 @@ def test_a_line_for_each_fold(numpy_rung, capsys):
 
 def test_the_line_moves_on_a_terminal(numpy_rung, capsys, monkeypatch):
     monkeypatch.setattr("tinycnn.support.console.is_terminal", lambda: True)
-    monkeypatch.setattr("tinycnn.support.console.UPDATE_INTERVAL", 0)
+    monkeypatch.setattr("tinycnn.support.progress.UPDATE_INTERVAL", 0)
     x, y = separable(12)
     cross_validate(
         lambda: compiled([Dense(2, activation="softmax", input_shape=(2,))]),

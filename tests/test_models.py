@@ -16,8 +16,8 @@ from tinycnn import (
     Rescaling,
     Sequential,
     Softmax,
-    fusion,
 )
+from tinycnn.layers import fused
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 
@@ -241,7 +241,7 @@ def test_folds_are_the_layers_one_after_the_other(small_model, small_data, rung)
     for layer in layers:
         value = layer.forward(value)
     gradient = np.random.default_rng(0).standard_normal(value.shape, np.float32)
-    with fusion.off():  # what is fused may add up in another order: see test_fusion.py
+    with fused.off():  # what is fused may add up in another order: see test_fusion.py
         np.testing.assert_array_equal(model.forward(x), value)
         model.backward(gradient)
     for layer in reversed(layers):

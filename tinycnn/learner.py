@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinycnn import fusion, losses
+from tinycnn import losses
 from tinycnn.errors import NumericalError
 from tinycnn.hooks import Hooks, Logs, call, checked_hooks, hand_to
-from tinycnn.layers import Layer
+from tinycnn.layers import Layer, fused
 from tinycnn.metrics import EpochMeans
 from tinycnn.network import FOR_NOISE
 from tinycnn.state import Stateful
@@ -25,6 +25,7 @@ from tinycnn.support.arguments import integer
 from tinycnn.support.data import Data
 from tinycnn.support.diagnosis import Tensor, diagnose
 from tinycnn.support.keywords import refuse_unknown
+from tinycnn.support.progress import EpochLine
 from tinycnn.support.use import Use
 from tinycnn.utils import Array
 
@@ -186,7 +187,7 @@ class Learner(Stateful):
         """
         before = [(parameter.value, parameter.value.copy()) for parameter in self.parameters]
         try:
-            with np.errstate(all="ignore"), fusion.off():
+            with np.errstate(all="ignore"), fused.off():
                 return diagnose(self._tensors(batch), self.steps_trained == 0)
         finally:
             for value, was in before:  # a layer of somebody's own may have moved its statistics
@@ -247,7 +248,7 @@ class Learner(Stateful):
         hooks = checked_hooks(callbacks, Hooks)
         samples = self.checked(x, y)
         steps = -(-len(samples) // batch_size)
-        line = console.EpochLine("", steps, console.is_live(verbose)) if verbose else None
+        line = EpochLine("", steps, console.is_live(verbose)) if verbose else None
         with self._use.by("evaluate", self.name):
             hand_to(hooks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
             logs = self._evaluate(samples, batch_size, hooks, line)
@@ -260,7 +261,7 @@ class Learner(Stateful):
         samples: Data,
         batch_size: int,
         hooks: Sequence[Hooks] = (),
-        line: console.EpochLine | None = None,
+        line: EpochLine | None = None,
     ) -> Logs:
         means = EpochMeans(self.metrics)
         logs: Logs = {}
@@ -300,7 +301,7 @@ class Learner(Stateful):
         hooks = checked_hooks(callbacks, Hooks)
         x = self.checked_inputs(x)
         steps = -(-len(x) // batch_size)
-        line = console.EpochLine("", steps, console.is_live(verbose)) if verbose else None
+        line = EpochLine("", steps, console.is_live(verbose)) if verbose else None
         y = np.empty((len(x), *self.output_shape), self.dtype)
         done = 0
         with self._use.by("predict", self.name):

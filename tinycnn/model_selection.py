@@ -29,6 +29,7 @@ from tinycnn.callbacks import LambdaCallback
 from tinycnn.models import Sequential
 from tinycnn.support import console, data
 from tinycnn.support.arguments import integer, number
+from tinycnn.support.progress import EpochLine
 from tinycnn.utils import Array
 
 # --- folds ----------------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ def cross_validate(
         hooks = []
         if verbose != 0:
             steps = epochs * -(-len(train) // batch_size)
-            line = console.EpochLine(f"Fold {i + 1}/{k}", steps, live)
+            line = EpochLine(f"Fold {i + 1}/{k}", steps, live)
             hooks.append(_progress(line))
         model.fit(x[train], y[train], batch_size, epochs, verbose=0, callbacks=hooks)
         predicted = model.predict(x[test], batch_size, verbose=0)
@@ -184,7 +185,7 @@ def _models(build_model: Callable[[], Sequential], k: int) -> list[Sequential]:
     return models
 
 
-def _progress(line: console.EpochLine) -> LambdaCallback:
+def _progress(line: EpochLine) -> LambdaCallback:
     """Moves the line of a fold by one step for each batch of all its epochs."""
     steps = iter(range(1, line.steps + 1))
     return LambdaCallback(on_train_batch_end=lambda _, logs: line.update(next(steps), logs))

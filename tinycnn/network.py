@@ -10,9 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from tinycnn import fusion
 from tinycnn.initializers import SavedValues
-from tinycnn.layers import Input, Layer
+from tinycnn.layers import Input, Layer, fused
 from tinycnn.layers.activations import Activated, is_linear
 from tinycnn.layers.base import Shape, assign
 from tinycnn.parameter import Parameter
@@ -20,6 +19,7 @@ from tinycnn.support import console
 from tinycnn.support.arguments import integer, name_or_none, truth
 from tinycnn.support.arguments import shape as checked_shape
 from tinycnn.support.refusals import Strict
+from tinycnn.support.tables import summary_table
 from tinycnn.utils import Array, next_seed, snake_case
 
 # Every random generator is default_rng([seed, purpose, ...]): equal seeds, equal runs, and nothing
@@ -68,7 +68,7 @@ class Network(Strict):
         self._trainable = True
         self.input_shape: Shape | None = None
         self.built = False
-        self._steps: list[Layer] = []  # the layers as `forward` ran them last: see fusion.py
+        self._steps: list[Layer] = []  # the layers as `forward` ran them last: see layers/fused.py
         if isinstance(layers, Layer):
             raise ValueError(f"a model is made of a list of layers. Received: {layers!r}")
         for layer in layers:
@@ -185,7 +185,7 @@ class Network(Strict):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """The output (N, *output_shape) for a batch (N, *input_shape)."""
-        self._steps = fusion.steps(self.layers)
+        self._steps = fused.steps(self.layers)
         for step in self._steps:
             x = step.forward(x, training)
         return x
@@ -313,7 +313,7 @@ class Network(Strict):
             rows.append((f"{layer.name} ({type(layer).__name__})", shape, count))
         sizes = self.sizes()
         total = ("Total params", sum(size[1] for size in sizes), sum(size[2] for size in sizes))
-        console.say(console.summary_table(self.name, rows, [total, *sizes]))
+        console.say(summary_table(self.name, rows, [total, *sizes]))
 
     def sizes(self) -> list[tuple[str, int, int]]:
         """(title, numbers, bytes) of what `summary` counts."""

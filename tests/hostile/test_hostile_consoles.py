@@ -11,6 +11,7 @@ from test_examples import EXAMPLES, ROOT
 
 from tinycnn import Callback, Dense, Input, Sequential
 from tinycnn.support import console
+from tinycnn.support.progress import BAR_CELLS, Progress
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 
@@ -27,7 +28,7 @@ def work():
         model.predict(x, verbose=verbose)
     console.notice("a notice … of the console")
     console.say_above("above")
-    with console.Progress("counting", 3, "things") as progress:
+    with Progress("counting", 3, "things") as progress:
         progress.update(3)
     return model
 
@@ -59,7 +60,7 @@ def test_any_encoding(encoding, monkeypatch):
     assert ("+---" in out.text()) == plain
     assert ("┏━" in out.text()) == (encoding in ("utf-8", "utf-16"))
     # Done and left are told apart where the two colours may not be there.
-    assert ("=" * console.BAR_CELLS in out.text()) == plain
+    assert ("=" * BAR_CELLS in out.text()) == plain
 
 
 class NoMethods:

@@ -104,7 +104,7 @@ def test_what_could_not_be_saved_is_not_the_best(small_model, small_data, tmp_pa
 
 CLAIM = """
 import sys, time
-from tinycnn.support.console import end_errors_in_one_line
+from tinycnn.support.scripts import end_errors_in_one_line
 from tinycnn.support.files import claim_folder
 end_errors_in_one_line()
 claim_folder(sys.argv[1])

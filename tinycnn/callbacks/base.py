@@ -20,6 +20,7 @@ from tinycnn.hooks import Hooks, Logs
 from tinycnn.learner import Learner
 from tinycnn.support import console
 from tinycnn.support.keywords import refuse_unknown
+from tinycnn.support.progress import EpochLine
 
 
 class Callback(Hooks):
@@ -103,7 +104,7 @@ class ProgressLine(Callback):
         """The line of the epoch begins."""
         epochs = self.params["epochs"]
         title = f"Epoch {epoch + 1}/{epochs}" if epochs > 1 else ""
-        self._line = console.EpochLine(title, self.params["steps"], self.live)
+        self._line = EpochLine(title, self.params["steps"], self.live)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """The line shows the running means so far."""

@@ -13,7 +13,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from tinycnn.errors import DownloadError
-from tinycnn.support import console
+from tinycnn.support.progress import Progress
 
 if TYPE_CHECKING:  # loaded only when something is downloaded
     import requests
@@ -54,7 +54,7 @@ class Mirrors:
         from urllib3.exceptions import HTTPError
 
         refused: dict[str, str] = {}
-        with console.Progress(name, size, "B") as progress:
+        with Progress(name, size, "B") as progress:
             for url in self.urls:
                 if url in self.unreachable:
                     continue
@@ -129,7 +129,7 @@ def _open(url: str) -> "requests.Response":
         raise DownloadError(f"no answer within {ANSWER_SECONDS:g} s") from None
 
 
-def _receive(response: "requests.Response", size: int, progress: console.Progress) -> bytes:
+def _receive(response: "requests.Response", size: int, progress: Progress) -> bytes:
     """The body, as it was sent, up to one byte more than `size`."""
     if response.status_code != 200:
         raise DownloadError(f"status {response.status_code}")

@@ -21,8 +21,8 @@ import numpy.typing as npt
 from tinycnn.datasets.idx import read_idx, write_idx
 from tinycnn.datasets.mnist import FILES
 from tinycnn.datasets.normalization import BOX, SIDE, centred
-from tinycnn.support import console
 from tinycnn.support.arguments import integer
+from tinycnn.support.progress import Progress
 from tinycnn.utils import Array
 
 # A row is a variant: its digit, its share among the variants of that digit, its name and its
@@ -331,14 +331,14 @@ def write(
     seed = integer(seed, "seed", least=0)
     Path(folder).mkdir(parents=True, exist_ok=True)
     arrays: list[Array] = []
-    with console.Progress("drawing digits", sum(counts), "images") as progress:
+    with Progress("drawing digits", sum(counts), "images") as progress:
         for part, count in enumerate(counts):
             arrays += _draw_set(count, seed, part, progress)
     for file, array in zip(FILES, arrays, strict=True):
         write_idx(Path(folder, file.name), array)
 
 
-def _draw_set(count: int, seed: int, part: int, progress: console.Progress) -> tuple[Array, Array]:
+def _draw_set(count: int, seed: int, part: int, progress: Progress) -> tuple[Array, Array]:
     """Images and labels. Each block has a generator of its own and is drawn whole, then cut."""
     images = np.empty((count, SIDE, SIDE), np.uint8)
     labels = np.empty(count, np.uint8)

@@ -89,8 +89,17 @@ def warm_up(dtype: str = "float32") -> float:
     return 0.0 if active() == "numpy" else float(_module("numba").warm_up(dtype))
 
 
+def chosen() -> str:
+    """The name of the rung that was asked for, by `use` or by TINYCNN_KERNELS; else "numba".
+
+    Raises:
+        ValueError: if TINYCNN_KERNELS names no rung.
+    """
+    return _chosen.get() or _from_environment()
+
+
 def _active() -> ModuleType:
-    return _module(_chosen.get() or _from_environment())
+    return _module(chosen())
 
 
 @cache

@@ -84,7 +84,7 @@ class Layer(Strict):
         self.needs_input_gradient = True  # False: `backward` may return None instead of dx
         self.cache: tuple[Any, ...] | None = None  # what `forward` leaves for `backward`
         self._samples: int | None = None  # N of the last forward
-        # Runs the last forward again, if it ran fused with another layer's: see fusion.py.
+        # Runs the last forward again, if it ran fused with another layer's: see fused.py.
         self.forward_apart: Callable[[], object] | None = None
 
     # --- to be overridden -------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import numpy as np
 
 from tinycnn import kernels
 from tinycnn.initializers import Initializer
-from tinycnn.layers.activations import KernelAndBias
 from tinycnn.layers.base import Shape
+from tinycnn.layers.kernel_and_bias import KernelAndBias
 from tinycnn.regularizers import L2
 from tinycnn.support.arguments import pair, size
 from tinycnn.support.geometry import checked_padding, output_size

@@ -11,8 +11,8 @@ import numpy as np
 
 from tinycnn import kernels
 from tinycnn.initializers import Initializer
-from tinycnn.layers.activations import KernelAndBias
 from tinycnn.layers.base import Layer, Shape
+from tinycnn.layers.kernel_and_bias import KernelAndBias
 from tinycnn.regularizers import L2
 from tinycnn.support.arguments import shape as checked_shape
 from tinycnn.support.arguments import size

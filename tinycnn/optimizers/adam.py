@@ -7,7 +7,8 @@ keras/src/optimizers/adam.py, adamw.py
 from typing import Any, Unpack
 
 from tinycnn import kernels
-from tinycnn.optimizers.base import Clipping, Common, Optimizer
+from tinycnn.optimizers.base import Common, Optimizer
+from tinycnn.optimizers.clipping import Clipping
 from tinycnn.optimizers.schedules import LearningRateSchedule
 from tinycnn.support.arguments import number
 from tinycnn.utils import Array

@@ -10,26 +10,18 @@ Loshchilov and Hutter 2019 (decoupled weight decay).
 
 import copy
 import inspect
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self, TypedDict
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from tinycnn.optimizers.clipping import Clipping, checked_clipping, clip_by_norm
 from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from tinycnn.parameter import Parameter
-from tinycnn.support.arguments import number, positive
+from tinycnn.support.arguments import number
 from tinycnn.support.refusals import Strict
 from tinycnn.utils import Array
-
-
-class Clipping(TypedDict, total=False):
-    """The arguments of every optimizer that clip gradients; see `Optimizer`."""
-
-    clipnorm: float | None
-    clipvalue: float | None
-    global_clipnorm: float | None
 
 
 class Common(Clipping, total=False):
@@ -108,18 +100,9 @@ class Optimizer(Strict):
         self.weight_decay = weight_decay
         if weight_decay is not None:
             self.weight_decay = number(weight_decay, "weight_decay", low=0.0)
-        clipping = {
-            "clipnorm": clipnorm,
-            "clipvalue": clipvalue,
-            "global_clipnorm": global_clipnorm,
-        }
-        given = {name: value for name, value in clipping.items() if value is not None}
-        if len(given) > 1:
-            raise ValueError(
-                "only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: "
-                + ", ".join(f"{name}={value!r}" for name, value in given.items())
-            )
-        clipping |= {name: positive(value, name) for name, value in given.items()}
+        clipping = checked_clipping(
+            clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm
+        )
         self.clipnorm = clipping["clipnorm"]
         self.clipvalue = clipping["clipvalue"]
         self.global_clipnorm = clipping["global_clipnorm"]
@@ -351,19 +334,6 @@ class Optimizer(Strict):
             1 + rates + sum(array.size for array in arrays),
             8 + 4 * rates + sum(array.nbytes for array in arrays),
         )
-
-
-def clip_by_norm(gradients: list[Array], limit: float) -> list[Array]:
-    """The gradients, scaled by one factor if the norm of all their numbers exceeds `limit`.
-
-    norm = sqrt(sum of all g^2);  g * limit / norm  if norm > limit. The sum is in float64, so that
-    squares do not overflow.
-    """
-    squares = [float(np.square(gradient, dtype=np.float64).sum()) for gradient in gradients]
-    norm = math.sqrt(sum(squares))
-    if norm <= limit:
-        return gradients
-    return [gradient * gradient.dtype.type(limit / norm) for gradient in gradients]
 
 
 @np.errstate(all="ignore")

@@ -19,7 +19,7 @@ from tinycnn.kernels.compiled.optimizers import adam_update, sgd_update
 from tinycnn.kernels.compiled.pooling import max_pool_backward, max_pool_forward
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.tiles import ROWS
-from tinycnn.support import console
+from tinycnn.support.progress import Progress
 
 
 def warm_up(dtype: str = "float32") -> float:
@@ -63,12 +63,12 @@ def warm_up(dtype: str = "float32") -> float:
         lambda: sgd_update(matrix.copy(), matrix, None, 0.1),
     ]
     with ExitStack() as stack:
-        shown: list[console.Progress] = []
+        shown: list[Progress] = []
 
         def show() -> None:
             if not shown:
                 label = "compiling the kernels, once on this machine"
-                shown.append(stack.enter_context(console.Progress(label, len(work), "kernels")))
+                shown.append(stack.enter_context(Progress(label, len(work), "kernels")))
 
         stack.callback(setattr, jit, "before_compile", jit.before_compile)
         jit.before_compile = show

@@ -3,7 +3,7 @@
 A fused kernel takes the largest of four outputs of a convolution while they are still in registers,
 and writes only that; on the way back it works for the few outputs that have a gradient. It fits
 2x2 pools with stride 2 after convolutions with relu and stride 1, of any size, channels, filters
-and padding. All else runs layer by layer, and so does everything inside `with fusion.off():`.
+and padding. All else runs layer by layer, and so does everything inside `with fused.off():`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from tinycnn import kernels
-from tinycnn.layers import Conv2D, Layer, MaxPooling2D
+from tinycnn.layers.base import Layer
+from tinycnn.layers.convolutional import Conv2D
+from tinycnn.layers.pooling import MaxPooling2D
 from tinycnn.utils import Array
 
-_on: ContextVar[bool] = ContextVar("tinycnn_fusion", default=True)
+_on: ContextVar[bool] = ContextVar("tinycnn_fused", default=True)
 
 
 @contextmanager
