@@ -168,6 +168,7 @@ def test_trainable_is_true_or_false(value):
     layer, model = Dense(2), network()
     for act in (
         lambda: Dense(2, trainable=value),
+        lambda: Sequential(trainable=value),
         lambda: setattr(layer, "trainable", value),
         lambda: setattr(model, "trainable", value),
     ):
@@ -205,6 +206,14 @@ def test_frozen_layers_are_saved_and_go_on_frozen(tmp_path, numpy_rung):
     model.save(tmp_path / "model.npz")
     loaded = load_model(tmp_path / "model.npz")
     assert not loaded.trainable and loaded.learning == []
+
+
+def test_a_model_made_frozen_leaves_its_layers_as_they_are(tmp_path, numpy_rung):
+    model = Sequential([Dense(2, input_shape=(3,)), Dense(1, trainable=False)], trainable=False)
+    model.save(tmp_path / "model.npz")
+    for each in (model, load_model(tmp_path / "model.npz")):
+        assert not each.trainable and each.learning == []
+        assert [layer.trainable for layer in each.layers] == [True, False]
 
 
 def test_a_model_frozen_after_its_training_can_be_saved(tmp_path, numpy_rung):

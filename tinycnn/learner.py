@@ -16,7 +16,7 @@ import numpy as np
 from tinycnn import losses
 from tinycnn.errors import NumericalError
 from tinycnn.hooks import Hooks, Logs, call, checked_hooks, hand_to
-from tinycnn.layers import Layer, fused
+from tinycnn.layers import fused
 from tinycnn.metrics import EpochMeans
 from tinycnn.network import FOR_NOISE
 from tinycnn.state import Stateful
@@ -26,24 +26,21 @@ from tinycnn.support.data import Data
 from tinycnn.support.diagnosis import Tensor, diagnose
 from tinycnn.support.keywords import refuse_unknown
 from tinycnn.support.progress import EpochLine
-from tinycnn.support.use import Use
 from tinycnn.utils import Array
 
 
 class Learner(Stateful):
     """A network that learns.
 
-    Args:
-        layers: as for `Network`.
-        seed: likewise.
-        dtype: likewise.
-        name: likewise.
-
     Attributes:
         stop_training: set it to True in a callback to end `fit`.
         stop_evaluating: the same for `evaluate`, or one validation.
         stop_predicting: the same for `predict`; what is not predicted is left out.
     """
+
+    stop_training = False
+    stop_evaluating = False
+    stop_predicting = False
 
     never_called: ClassVar[Mapping[str, str]] = {
         **Stateful.never_called,
@@ -52,18 +49,6 @@ class Learner(Stateful):
         "test_step": "test_on_batch in a loop of your own",
         "predict_step": "forward in a loop of your own",
     }
-
-    def __init__(
-        self,
-        layers: Iterable[Layer] = (),
-        *,
-        seed: int | None = None,
-        dtype: str = "float32",
-        name: str | None = None,
-    ) -> None:
-        self.stop_training = self.stop_evaluating = self.stop_predicting = False
-        self._use = Use()
-        super().__init__(layers, seed=seed, dtype=dtype, name=name)
 
     # --- one batch --------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ class Sequential(Learner):
         seed: of the initial weights, the order of the samples, and all noise. None takes another
             one for each model, see `utils.set_random_seed`; `model.seed` tells it.
         dtype: of parameters and arithmetic: "float32", or "float64" for gradient checks.
+        trainable: False freezes the model, whatever its layers say.
         name: printed by `summary`; None is "sequential".
 
     Raises:
@@ -250,7 +251,12 @@ def _model(
 ) -> Sequential:
     if len(content["layers"]) > MAX_LAYERS:
         raise ValueError(f"it has more than {MAX_LAYERS} layers")
-    model = Sequential(seed=content["seed"], dtype=content["dtype"], name=content["name"])
+    model = Sequential(
+        seed=content["seed"],
+        dtype=content["dtype"],
+        trainable=content.get("trainable", True),
+        name=content["name"],
+    )
     for description in content["layers"]:
         if description["class"] not in classes:
             raise ModelFileError(
@@ -267,8 +273,6 @@ def _model(
         if kind == "weights" and len(names) == 2:
             saved.setdefault(names[0], {})[names[1]] = array
     model.build(content["input_shape"], saved)
-    if not content.get("trainable", True):
-        model.trainable = False
     if compiled := content["compile"]:
         optimizer = optimizers.OPTIMIZERS[compiled["optimizer"]["class"]].from_config(
             compiled["optimizer"]["config"]

@@ -20,6 +20,7 @@ from tinycnn.support.arguments import integer, name_or_none, truth
 from tinycnn.support.arguments import shape as checked_shape
 from tinycnn.support.refusals import Strict
 from tinycnn.support.tables import summary_table
+from tinycnn.support.use import Use
 from tinycnn.utils import Array, next_seed, snake_case
 
 # Every random generator is default_rng([seed, purpose, ...]): equal seeds, equal runs, and nothing
@@ -36,6 +37,7 @@ class Network(Strict):
         seed: of the initial weights, the order of the samples, and all noise. None takes another
             one for each model, see `utils.set_random_seed`; `model.seed` tells it.
         dtype: of parameters and arithmetic: "float32", or "float64" for gradient checks.
+        trainable: False freezes the network; see the property.
         name: printed by `summary`; None is the class's name as Keras writes it.
 
     Raises:
@@ -57,6 +59,7 @@ class Network(Strict):
         *,
         seed: int | None = None,
         dtype: str = "float32",
+        trainable: bool = True,
         name: str | None = None,
     ) -> None:
         if dtype not in ("float32", "float64"):
@@ -65,10 +68,11 @@ class Network(Strict):
         self.dtype = dtype
         self.name = name_or_none(name) or snake_case(type(self).__name__)
         self.layers: list[Layer] = []
-        self._trainable = True
+        self._trainable = truth(trainable, "trainable")
         self.input_shape: Shape | None = None
         self.built = False
-        self._steps: list[Layer] = []  # the layers as `forward` ran them last: see layers/fused.py
+        self._steps: list[Layer] = []  # the layers as `forward` ran them: see layers/fused.py
+        self._use = Use()  # which thread is at work on the network
         if isinstance(layers, Layer):
             raise ValueError(f"a model is made of a list of layers. Received: {layers!r}")
         for layer in layers:

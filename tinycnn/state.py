@@ -6,11 +6,10 @@ with more beside them.
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinycnn import losses, optimizers
-from tinycnn.layers import Layer
 from tinycnn.metrics import METRICS, Metric
 from tinycnn.metrics import get as metrics_of
 from tinycnn.network import Network
@@ -26,12 +25,6 @@ MAX_LAYERS = 1000  # of a model that can be saved
 class Stateful(Network):
     """A network with a loss, an optimizer, metrics, and counters of what it has been through.
 
-    Args:
-        layers: as for `Network`.
-        seed: likewise.
-        dtype: likewise.
-        name: likewise.
-
     Attributes:
         optimizer: the optimizer that `compile` was given.
         loss: its loss.
@@ -42,21 +35,12 @@ class Stateful(Network):
 
     fixed = frozenset(("loss", "optimizer", "metrics"))
 
-    def __init__(
-        self,
-        layers: Iterable[Layer] = (),
-        *,
-        seed: int | None = None,
-        dtype: str = "float32",
-        name: str | None = None,
-    ) -> None:
-        self.loss: losses.Loss | None = None
-        self.optimizer: optimizers.Optimizer | None = None
-        self.metrics: list[Metric] = []
-        self.epochs_trained = 0
-        self.steps_trained = 0
-        self._loss_on_logits: losses.Loss | None = None
-        super().__init__(layers, seed=seed, dtype=dtype, name=name)
+    loss: losses.Loss | None = None
+    optimizer: optimizers.Optimizer | None = None
+    metrics: Sequence[Metric] = ()
+    epochs_trained = 0
+    steps_trained = 0
+    _loss_on_logits: losses.Loss | None = None
 
     # --- compile ----------------------------------------------------------------------------------
 
@@ -96,8 +80,7 @@ class Stateful(Network):
 
     def why_fixed(self, name: str) -> str:
         """What `compile` chooses, it also prepares."""
-        chosen = name in vars(self) and "layers" in vars(self)
-        return "call model.compile(optimizer, loss, metrics) again" if chosen else ""
+        return "call model.compile(optimizer, loss, metrics) again"
 
     def compiled_with(self) -> tuple[losses.Loss, optimizers.Optimizer]:
         """The loss and the optimizer that `compile` was given.
