@@ -3,11 +3,11 @@
 There is a file for each subject. `convolution.py` is the one to read first, then `pooling.py` and
 `activations.py`; `normalization.py`, `regularization.py`, `images.py`, `optimizers.py` and
 `fused.py` stand by themselves. `kernels/compiled/` has the same functions with the same signatures
-in files of the same names, written in Numba, to run. The tests hold both against the definition
+in files of the same names, written in Numba, to run. The tests compare both with the definition
 (`tests/naive.py`, nested loops).
 
-Each file has its legend. In all of them the gradient of the loss with respect to `foo` is called
-`dfoo`, and has foo's shape.
+Each file has its own legend. In all of them the gradient of the loss with respect to `foo` is
+called `dfoo`, and has foo's shape.
 
 Rules: no function changes an array that it was given, except the `*_update`, which exist for that.
 The dtype of the result is the dtype of `x`. The layers check shapes; these functions do not.

@@ -75,7 +75,7 @@ def leaky_relu_forward(x: Array, negative_slope: float) -> Array:
 
 
 def leaky_relu_backward(dy: Array, y: Array, negative_slope: float) -> Array:
-    """dx = dy where y is positive, else negative_slope * dy: at exactly 0 the slope of below.
+    """dx = dy where y is positive, else negative_slope * dy, also at exactly 0.
 
     Args:
         dy: any shape.
@@ -120,7 +120,7 @@ def elu_backward(dy: Array, y: Array, alpha: float) -> Array:
 def sigmoid_forward(x: Array) -> Array:
     """y = 1 / (1 + exp(-x)), without the overflow of exp(-x) for x far below 0.
 
-    There the fraction is expanded by exp(x): y = exp(x) / (exp(x) + 1).
+    There, numerator and denominator are multiplied by exp(x): y = exp(x) / (exp(x) + 1).
 
     Args:
         x: any shape.
@@ -188,7 +188,7 @@ def softmax_forward(x: Array) -> Array:
         x: (..., K).
 
     Returns:
-        y (..., K), not negative, each row of sum 1.
+        y (..., K), not negative; each row adds up to 1.
     """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         e = np.exp(x - x.max(axis=-1, keepdims=True))
@@ -198,16 +198,17 @@ def softmax_forward(x: Array) -> Array:
 def softmax_backward(dy: Array, y: Array) -> Array:
     """The gradient of `softmax_forward` from its output: dx_j = y_j * (dy_j - sum_i dy_i * y_i).
 
-    Every output depends on every input of its row. For one row:
+    Every output depends on every input of its row. For one row of x, y, dy and dx:
     1. Write y_i = e_i / S with e_i = exp(x_i) and S = sum_k e_k. With respect to x_j, the
        derivative of e_i is e_i for i = j, else 0; the derivative of S is e_j.
     2. By the quotient rule, the derivative of y_i with respect to x_j is
            J[i, j] = ([i = j] * e_i * S - e_i * e_j) / S^2 = y_i * ([i = j] - y_j),
        where [i = j] is 1 for i = j, else 0.
-    3. x_j reaches the loss through every y_i. The chain rule adds these ways up:
+    3. x_j reaches the loss through every y_i. The chain rule adds up these paths:
            dx_j = sum_i dy_i * J[i, j]
                 = sum_i dy_i * y_i * [i = j]  -  sum_i dy_i * y_i * y_j
-                = dy_j * y_j  -  y_j * sum_i dy_i * y_i.
+                = dy_j * y_j  -  y_j * sum_i dy_i * y_i
+                = y_j * (dy_j - sum_i dy_i * y_i).
     J need not be written down: one sum over the row is enough.
 
     Args:
@@ -238,7 +239,7 @@ def log_softmax(x: Array) -> Array:
 
 
 def _not_overflown(shifted: Array, x: Array) -> Array:
-    """`shifted`, finite where `x` is: -3e38 - 3e38 stops at the lowest number of float32."""
+    """`shifted`, kept finite where `x` is: -3e38 - 3e38 becomes the lowest number of float32."""
     overflown = np.isneginf(shifted) & np.isfinite(x)
     return np.where(overflown, np.finfo(x.dtype).min, shifted) if overflown.any() else shifted
 
@@ -247,7 +248,7 @@ def _not_overflown(shifted: Array, x: Array) -> Array:
 
 
 def softmax_cross_entropy_forward(logits: Array, targets: Array) -> tuple[Array, Array]:
-    """Softmax and categorical cross-entropy in one: finite for any finite logits.
+    """Softmax and categorical cross-entropy in one, which is finite for any finite logits.
 
     losses_n = -sum_k targets_nk * log(softmax(logits)_nk)
 
@@ -267,20 +268,20 @@ def softmax_cross_entropy_backward(probabilities: Array, targets: Array) -> Arra
     """The gradient of each loss with respect to its logits: probabilities * sum(targets) - targets.
 
     For one sample, let x = logits, t = targets, p = probabilities and S = sum_k exp(x_k).
-    1. As log(p_k) = x_k - log(S), the loss is
-           loss = -sum_k t_k * log(p_k) = -sum_k t_k * x_k  +  T * log(S),   with T = sum_k t_k.
-    2. With respect to x_j, the derivative of the first sum is -t_j. That of log(S) is exp(x_j) / S,
-       which is p_j. So
+    1. As p_k = exp(x_k) / S, log(p_k) = x_k - log(S). So, with T = sum_k t_k, the loss is
+           loss = -sum_k t_k * log(p_k) = -sum_k t_k * x_k  +  T * log(S).
+    2. With respect to x_j, the derivative of the first sum is -t_j. That of S is exp(x_j), so that
+       of log(S) is exp(x_j) / S, which is p_j. Together:
            dlogits_j = p_j * T - t_j.
-    For one-hot targets T is 1: what is left is `probabilities - targets`.
+    For one-hot targets T is 1, which leaves `probabilities - targets`.
 
-    The two halves one after the other lead to the same. The cross-entropy's gradient with respect
+    The two backwards one after the other give the same. The cross-entropy's gradient with respect
     to p_k is -t_k / p_k, and `softmax_backward` turns that into
         p_j * (-t_j / p_j - sum_k (-t_k / p_k) * p_k) = p_j * T - t_j.
-    But that way divides by p_k, and the p_k of a class that is far behind rounds to 0. Here it
-    cancels before anything is computed.
+    But that divides by p_k, which rounds to 0 for a class that is far behind. Here p_k cancels
+    before anything is computed.
 
-    These are gradients of each sample's own loss; the mean over N is the loss's business.
+    These are the gradients of each sample's own loss; losses.py takes the mean over N.
 
     Args:
         probabilities: (N, K), from the forward.

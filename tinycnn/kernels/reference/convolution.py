@@ -41,7 +41,7 @@ def im2col(x: Array, size: Pair, strides: Pair = (1, 1), padding: str = "valid")
         padding: "valid", or "same" (zeros around the image, TensorFlow's rule).
 
     Returns:
-        cols (N*OH*OW, KH*KW*C), a copy: KH*KW/(SH*SW) times the memory of `x`.
+        cols (N*OH*OW, KH*KW*C), a copy that takes about KH*KW/(SH*SW) times the memory of `x`.
     """
     KH, KW = size
     SH, SW = strides
@@ -63,7 +63,7 @@ def col2im(
     """The adjoint of `im2col`: adds every window's gradient to the pixels that it was read from.
 
     `im2col` copies a pixel into each window that sees it. The pixel's gradient is therefore the sum
-    over those windows. What fell on the zeros around the image is dropped.
+    over those windows. The gradients of the zeros around the image are dropped.
 
     Args:
         dcols: (N*OH*OW, KH*KW*C).
@@ -100,7 +100,7 @@ def conv2d_forward(
     padding: str = "valid",
     relu: bool = False,
 ) -> Array:
-    """Convolution, as deep learning means it: cross-correlation, the kernel is not flipped.
+    """Convolution as deep learning means it: a cross-correlation, so the kernel is not flipped.
 
     y[n, i, j, f] = bias[f] + sum over u, v, c of x[n, i*SH + u, j*SW + v, c] * kernel[u, v, c, f]
 
@@ -150,7 +150,7 @@ def conv2d_backward(
     3. cols[r, k] is in y[r, f] for every f, with the factor kernel[k, f]:
            dcols[r, k] = sum over f of dy[r, f] * kernel[k, f],   that is dy @ kernel^T.
     4. cols holds copies of pixels of x, so dx = col2im(dcols).
-    With relu, dy passes `relu_backward` first.
+    With relu, dy goes through `relu_backward` first.
 
     Args:
         dy: (N, OH, OW, F).
@@ -159,7 +159,7 @@ def conv2d_backward(
         strides: (SH, SW).
         padding: as in the forward.
         y: (N, OH, OW, F), the forward's output if it ran with relu=True, else None.
-        needs_dx: False skips dx, the larger part of the work.
+        needs_dx: False leaves out dx, the larger part of the work.
 
     Returns:
         dx (N, H, W, C) or None, dkernel (KH, KW, C, F), dbias (F,).
@@ -205,7 +205,7 @@ def dense_forward(x: Array, kernel: Array, bias: Array | None, relu: bool = Fals
 def dense_backward(
     dy: Array, x: Array, kernel: Array, y: Array | None = None, needs_dx: bool = True
 ) -> tuple[Array | None, Array, Array]:
-    """The gradients of `dense_forward`: as in `conv2d_backward`, with x in the place of cols.
+    """The gradients of `dense_forward`, as in `conv2d_backward` with x in place of cols.
 
     dkernel = x^T @ dy,   dbias = sum of dy over the samples,   dx = dy @ kernel^T
 
@@ -214,7 +214,7 @@ def dense_backward(
         x: (N, D), the forward's input.
         kernel: (D, U).
         y: (N, U), the forward's output if it ran with relu=True, else None.
-        needs_dx: False skips dx.
+        needs_dx: False leaves out dx.
 
     Returns:
         dx (N, D) or None, dkernel (D, U), dbias (U,).

@@ -1,7 +1,7 @@
 """A convolution with relu and the 2x2 max-pooling after it, as one function.
 
-On this rung the pair is no more than its two parts, one after the other. The compiled rung never
-writes the convolution's output down.
+On this rung they are simply run one after the other. The compiled rung never writes the
+convolution's output down.
 
 Legend: as in `convolution.py`; OH x OW is the convolution's output, and the pool's is OH//2 x
 OW//2.
@@ -29,7 +29,7 @@ def conv2d_relu_pool_forward(
         x: (N, H, W, C).
         kernel: (KH, KW, C, F).
         bias: (F,), or None for none.
-        padding: of the convolution; what no whole pool covers is left out.
+        padding: the convolution's; what no whole pool covers is left out.
 
     Returns:
         y (N, OH//2, OW//2, F), and winners (N, OH//2, OW//2, F), uint8: 0 to 3 as in
@@ -51,7 +51,7 @@ def conv2d_relu_pool_backward(
     """The gradients of `conv2d_relu_pool_forward`: `max_pool_backward`, then `conv2d_backward`.
 
     Relu needs no step of its own. Where it lets no gradient through, the winner is 4. No place in a
-    pool has that number, so `max_pool_backward` gives that gradient to nobody.
+    pool has that number, so `max_pool_backward` drops that gradient.
 
     Args:
         dy: (N, OH//2, OW//2, F).
@@ -59,7 +59,7 @@ def conv2d_relu_pool_backward(
         kernel: (KH, KW, C, F).
         winners: (N, OH//2, OW//2, F), from the forward.
         padding: as in the forward.
-        needs_dx: False skips dx.
+        needs_dx: False leaves out dx.
 
     Returns:
         dx (N, H, W, C) or None, dkernel (KH, KW, C, F), dbias (F,).

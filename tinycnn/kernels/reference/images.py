@@ -1,4 +1,4 @@
-"""What is done to images before the network: rescaling and augmentation.
+"""What is done to images before the network sees them: rescaling and augmentation.
 
 Legend: N images of H x W pixels and C channels: x (N, H, W, C). A place is (column, row), as in the
 matrix of a transform.
@@ -26,9 +26,9 @@ def rescale(x: Array, scale: float, offset: float, dtype: np.dtype[np.floating])
 
     Args:
         x: any shape and any dtype: pixels are uint8.
-        scale: factor.
-        offset: added after it.
-        dtype: of the result, and of the arithmetic.
+        scale: the factor.
+        offset: added after scaling.
+        dtype: the dtype of the result and of the arithmetic.
 
     Returns:
         y, the shape of `x`.
@@ -40,7 +40,7 @@ def rescale(x: Array, scale: float, offset: float, dtype: np.dtype[np.floating])
 
 
 def affine_transform_forward(x: Array, transforms: Array) -> Array:
-    """Every image under a transform of its own, bilinear, with zeros outside the image.
+    """Transforms each image by a matrix of its own: bilinear, with zeros outside the image.
 
     y[n, i, j] = sum over the four pixels (h, w) around (row, column) of weight * x[n, h, w], where
     (column, row) = transforms[n] @ (j, i, 1) and weight = (1 - |row - h|) * (1 - |column - w|)
@@ -54,7 +54,7 @@ def affine_transform_forward(x: Array, transforms: Array) -> Array:
 
     Source: ImageProjectiveTransformV3 of TensorFlow, which Keras calls.
     """
-    # One pixel of zeros around the image stands for all that lies outside.
+    # One pixel of zeros around the image stands for everything outside.
     x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     y = np.zeros((len(x), x.shape[1] - 2, x.shape[2] - 2, x.shape[3]), x.dtype)
     for place, weight in _four_pixels(y.shape, transforms):
@@ -85,7 +85,7 @@ def affine_transform_backward(dy: Array, transforms: Array) -> Array:
 def _four_pixels(
     shape: tuple[int, ...], transforms: Array
 ) -> Iterator[tuple[tuple[Array, Array, Array], Array]]:
-    """Yields one of the four input pixels of every output pixel, four times, and its weight.
+    """Yields, four times, one of the four input pixels of every output pixel, and its weight.
 
     The pixel is given by its place (n, h + 1, w + 1) in the images with zeros around them, three
     arrays that broadcast to (N, H, W); the weight is (N, H, W, 1), float64.
@@ -97,7 +97,7 @@ def _four_pixels(
     there = (transforms.astype(np.float64) @ here).reshape(N, 2, H, W)
     column, row = np.clip(there[:, 0], -1, W), np.clip(there[:, 1], -1, H)
     n = np.arange(N)[:, None, None]
-    # A last row or column with weight 0 stays inside.
+    # Past the last row or column the weight is 0; the index must stay inside.
     top = np.minimum(np.floor(row).astype(int), H - 1)
     left = np.minimum(np.floor(column).astype(int), W - 1)
     for h in (top, top + 1):

@@ -1,4 +1,4 @@
-"""Batch normalisation: every channel with mean 0 and variance 1, then scaled and shifted.
+"""Batch normalisation: brings every channel to mean 0 and variance 1, then scales and shifts it.
 
 Legend: C channels, the last axis; M is the product of all other axes. So x (..., C) is M rows of C
 channels. Every channel is treated by itself, and sums without an index run over its M rows.
@@ -27,7 +27,7 @@ def moments(x: Array) -> tuple[Array, Array]:
         mean (C,), variance (C,).
     """
     rows = x.reshape(-1, x.shape[-1])
-    # In float64, whatever the dtype: M may be tens of thousands.
+    # In float64, whatever the dtype, because M may be tens of thousands.
     mean = rows.mean(axis=0, dtype=np.float64)
     variance = np.square(rows - mean).mean(axis=0)
     return mean.astype(x.dtype), variance.astype(x.dtype)
@@ -42,7 +42,7 @@ def batch_norm_forward(
         x: (..., C).
         gamma: (C,), the scale.
         beta: (C,), the offset.
-        mean: (C,): of this batch in training, the moving mean in inference.
+        mean: (C,), this batch's in training, the moving mean in inference.
         variance: (C,), likewise.
         epsilon: keeps the square root away from 0.
 
@@ -70,20 +70,21 @@ def batch_norm_backward(
     2. If mean and variance are constants (of_batch=False), x reaches y through its own x_hat alone:
            dx = s * dx_hat = gamma * s * dy.
     3. If they are those of x (of_batch=True), every x also moves the mean and the variance, and
-       these move all x_hat. The derivative of s with respect to the variance is -s^3 / 2, so
-           dvariance = sum(dx_hat * (x - mean)) * (-s^3 / 2)
-                     = sum(gamma * dy * x_hat) * (-s^2 / 2)         as (x - mean) * s = x_hat
-                     = -gamma * dgamma * s^2 / 2,
-           dmean     = sum(dx_hat * (-s)) = -gamma * dbeta * s.
-       The mean is also in the variance, sum((x - mean)^2) / M. Nothing comes through there: the
+       these move every x_hat. The variance does so through s = (variance + epsilon)^(-1/2), whose
+       derivative is -1/2 * (variance + epsilon)^(-3/2) = -s^3 / 2. With x - mean = x_hat / s,
+           ds        = sum(dx_hat * (x - mean)) = gamma * sum(dy * x_hat) / s = gamma * dgamma / s,
+           dvariance = ds * (-s^3 / 2) = -gamma * dgamma * s^2 / 2.
+       The mean does so directly, with the derivative -s:
+           dmean     = sum(dx_hat * (-s)) = -gamma * s * sum(dy) = -gamma * dbeta * s.
+       The mean is also in the variance, sum((x - mean)^2) / M, but no gradient comes that way: the
        derivative is -2 * sum(x - mean) / M, and differences from the mean add up to 0.
     4. The derivative of the mean with respect to one x is 1 / M, and that of the variance is
-       2 * (x - mean) / M = 2 * x_hat / (s * M). The chain rule adds up the three ways from x:
+       2 * (x - mean) / M = 2 * x_hat / (s * M). The chain rule adds up the three paths from x:
            dx = s * dx_hat  +  dmean / M  +  dvariance * 2 * x_hat / (s * M)
               = gamma * s * dy  -  gamma * s * dbeta / M  -  gamma * s * x_hat * dgamma / M
               = gamma * s * (dy - dbeta / M - x_hat * dgamma / M).
-    So dx is dy without its mean and without its share along x_hat. That is as it must be: y stays
-    what it is when a constant is added to all x, or (with epsilon = 0) when all x are stretched.
+    So dx is dy without its mean and without its part along x_hat, times gamma * s. It has to be so:
+    y does not change when a constant is added to all x or, with epsilon = 0, when all x are scaled.
 
     Args:
         dy: (..., C).

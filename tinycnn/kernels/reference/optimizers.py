@@ -31,30 +31,31 @@ def adam_step_size(
 ) -> np.floating:
     """Adam's learning rate with both bias corrections: lr * sqrt(1 - beta_2^t) / (1 - beta_1^t).
 
-    Why a correction:
+    Why m and v need a correction:
     1. m starts at 0, and step t makes it beta_1 * m + (1 - beta_1) * g_t. Written out, that is
            m = (1 - beta_1) * (g_t + beta_1 * g_(t-1) + ... + beta_1^(t-1) * g_1).
     2. The weights of the gradients add up to
            (1 - beta_1) * (1 + beta_1 + ... + beta_1^(t-1)) = 1 - beta_1^t,
-       a geometric series. That is less than 1: where the g have the mean G, m has the mean
-       (1 - beta_1^t) * G. The zero from which m started pulls it down, most in the first steps.
-    3. Divided by the sum of its weights, m is a true weighted mean, and so is v:
+       a geometric series. That is less than 1: if the gradients have the mean G, m has the mean
+       (1 - beta_1^t) * G. Its start at 0 pulls m down, most of all in the first steps.
+    3. Divided by the sum of its weights, m is a true weighted mean of the g. The same holds for v,
+       which starts at 0, too, and takes the mean of g^2 with beta_2:
            m_hat = m / (1 - beta_1^t),   v_hat = v / (1 - beta_2^t).
 
-    Why it is one number:
-    4. The paper's step is lr * m_hat / (sqrt(v_hat) + e). Expanding the fraction by
-       c = sqrt(1 - beta_2^t), with c * sqrt(v_hat) = sqrt(v), gives
+    Why one number holds both corrections:
+    4. The paper's step is lr * m_hat / (sqrt(v_hat) + e). Let c = sqrt(1 - beta_2^t), so that
+       c * sqrt(v_hat) = sqrt(v). Multiplying numerator and denominator by c gives
            lr * m / (1 - beta_1^t) * c / (sqrt(v) + c * e) = step_size * m / (sqrt(v) + epsilon),
        where step_size = lr * c / (1 - beta_1^t) and epsilon = c * e.
-    5. c * e changes with t. Keras, and the paper in the form just before its Section 2.1, takes a
-       constant `epsilon` in its place: "epsilon hat". Then `adam_update` needs m, v and this
-       number.
+    5. c * e changes with t. Keras, and the paper in the form just before its Section 2.1, use a
+       constant `epsilon` instead, which the paper calls "epsilon hat". Then `adam_update` needs
+       only m, v and this number.
 
-    In the first step m_hat = g and sqrt(v_hat) = |g|: each element moves by about lr, whatever its
-    gradient.
+    In the first step m_hat = g and sqrt(v_hat) = |g|, so each element moves by about lr, whatever
+    its gradient.
 
-    It is computed as Keras does: in the dtype of the parameters, from betas that were rounded to
-    float32, whatever that dtype.
+    It is computed as in Keras: in the dtype of the parameters, from betas that are first rounded to
+    float32, whatever that dtype is.
 
     Args:
         step: t, counted from 1.
@@ -68,7 +69,7 @@ def adam_step_size(
     """
     scalar = dtype.type
     one, t = scalar(1), scalar(step)
-    with np.errstate(under="ignore"):  # after some hundred steps a power of beta_1 is 0
+    with np.errstate(under="ignore"):  # after some hundred steps beta_1^t is 0
         power_1 = scalar(np.float32(beta_1)) ** t
         power_2 = scalar(np.float32(beta_2)) ** t
     step_size: np.floating = scalar(learning_rate) * np.sqrt(one - power_2) / (one - power_1)
@@ -90,7 +91,8 @@ def adam_update(
     m += (g - m) * (1 - beta_1);  v += (g^2 - v) * (1 - beta_2);
     value -= m * step_size / (sqrt(v) + epsilon)
 
-    The first line is m = beta_1 * m + (1 - beta_1) * g, and the same for v, in Keras's order.
+    The first line is m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g^2, in
+    Keras's order of operations.
 
     Args:
         value: the parameter, any shape.
@@ -102,7 +104,7 @@ def adam_update(
         beta_2: decay rate of the second moment.
         epsilon: the paper's "epsilon hat", added before the bias correction.
 
-    Source: keras/src/optimizers/adam.py, operation for operation; float32 is equal to the bit.
+    Source: keras/src/optimizers/adam.py, operation for operation; in float32 equal to the bit.
     """
     scalar = value.dtype.type
     m += (gradient - m) * scalar(1 - beta_1)
@@ -127,7 +129,7 @@ def adam_update_all(
         gradients: one of its shape for each.
         ms: first moments, likewise.
         vs: second moments, likewise.
-        step_size: as for `adam_update`, and so are the rest.
+        step_size: as for `adam_update`, like those that follow.
         beta_1: decay rate of the first moment.
         beta_2: decay rate of the second moment.
         epsilon: "epsilon hat".
@@ -155,9 +157,9 @@ def rmsprop_update(
     mean_square = rho * mean_square + (1 - rho) * g^2;  step = lr * g / sqrt(mean_square + epsilon);
     value -= step,  or with momentum  velocity = momentum * velocity + step;  value -= velocity.
 
-    Centered, mean_gradient^2 is taken off mean_square under the root. The mean of g^2 less the
-    square of the mean of g is the variance of g. Rounding can make it negative; it is then 0 here,
-    where Keras's root would be NaN.
+    If centered, mean_gradient^2 is subtracted from mean_square under the root: the mean of g^2
+    minus the square of the mean of g is the variance of g. Rounding can make it negative. It is
+    then set to 0 here; in Keras the root would be NaN.
 
     Args:
         value: the parameter, any shape.
@@ -201,6 +203,7 @@ def sgd_update(
 ) -> None:
     """One step of gradient descent, in place on `value` and `velocity`.
 
+    value -= lr * g,  or with momentum
     velocity = momentum * velocity - lr * g;  value += velocity,
     or with nesterov:                         value += momentum * velocity - lr * g.
 

@@ -135,10 +135,10 @@ def average_pool_backward(
     strides: Pair,
     padding: str = "valid",
 ) -> Array:
-    """The gradient of `average_pool_forward`: each output's is shared equally by its inputs.
+    """The gradient of `average_pool_forward`: each output's gradient is shared by its inputs.
 
-    The derivative of y[n, i, j, c] with respect to each input of its window is 1 / count[i, j]. An
-    input that lies in several windows gets the sum of its shares.
+    The derivative of y[n, i, j, c] with respect to each input of its window is 1 / count[i, j], so
+    the shares are equal. An input that lies in several windows gets the sum of its shares.
 
     Args:
         dy: (N, OH, OW, C).

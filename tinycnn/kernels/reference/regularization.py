@@ -1,6 +1,6 @@
 """Dropout: a random share of the inputs is set to 0.
 
-The random numbers are drawn by the layer; here is the arithmetic.
+The layer draws the random numbers; this file has the arithmetic.
 
 Legend: arrays of any shape, element by element.
 
@@ -17,16 +17,15 @@ __all__ = [
 
 
 def dropout(x: Array, kept: Array, rate: float) -> Array:
-    """y = x / (1 - rate) where `kept`, else 0: the mean stays what it was, over many draws.
+    """y = x / (1 - rate) where `kept`, else 0; over many draws, the mean of y is x.
 
-    It is its own gradient, too: y is linear in x, element by element, with the factor 1 / (1 -
-    rate) or
-    0. So dx = dropout(dy, kept, rate), with the forward's `kept`.
+    It is its own backward, too. Element by element y is linear in x, with the factor 1 / (1 - rate)
+    or 0. So dx = dropout(dy, kept, rate), with the forward's `kept`.
 
     Args:
         x: any shape.
         kept: bool, the same shape, each True with probability 1 - rate.
-        rate: share that is dropped, in [0, 1]; 1 drops everything.
+        rate: the share that is dropped, in [0, 1]; 1 drops everything.
 
     Returns:
         y, the shape of `x`.
