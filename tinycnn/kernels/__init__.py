@@ -1,13 +1,13 @@
 """Picks the rung: `reference/` (NumPy, to read) or `compiled/` (Numba, to run).
 
 Both hold the same functions, in files of the same names. `kernels.conv2d_forward(...)` calls the
-one of the active rung:
+active rung's function:
 
     kernels.use("numpy")              # from here on
     with kernels.use("numba"): ...    # only inside
 
-Before any `use` it is the environment variable TINYCNN_KERNELS, else "numba". The choice is held
-in a ContextVar: it belongs to the thread, or the asyncio task, that made it.
+Before any `use`, the rung is what the environment variable TINYCNN_KERNELS says, else "numba". The
+choice is held in a ContextVar: it belongs to the thread, or the asyncio task, that made it.
 """
 
 import os
@@ -39,16 +39,16 @@ else:
 
 @cache
 def _quiet(kernel: Any) -> Any:
-    """The kernel under a floating-point error state of its own, whatever the caller's is.
+    """The kernel with NumPy's floating-point warnings off, whatever the caller has set.
 
-    Moments and probabilities underflow to 0 in every long training, and what is not finite is the
-    model's to find, on both rungs alike: the compiled one knows no such state.
+    Moments and probabilities underflow to 0 in every long training. Numbers that are not finite are
+    found by the model, on both rungs alike: the compiled one has no such warnings.
     """
     return np.errstate(all="ignore")(kernel) if callable(kernel) else kernel
 
 
 class use:  # noqa: N801 - reads as a verb: kernels.use("numpy")
-    """Chooses the rung, at once; in a `with`, until its end.
+    """Chooses the rung at once; in a `with` statement, only until its end.
 
     Args:
         rung: "numba" (compiled, the default) or "numpy" (reference).
@@ -109,7 +109,7 @@ def _from_environment() -> str:
 
 @cache
 def _module(rung: str) -> ModuleType:
-    """The module of a rung; the reference one, with a notice, where Numba can't be set up."""
+    """The module of a rung; the reference one, with a notice, if Numba can't be set up."""
     try:
         return import_module(f"tinycnn.kernels.{RUNGS[rung]}")
     except Exception as error:

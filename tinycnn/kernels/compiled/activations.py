@@ -14,8 +14,8 @@ from tinycnn.kernels.compiled.blocks import PIECE, placed
 from tinycnn.kernels.compiled.checks import ready, same_dtype, same_shape
 from tinycnn.kernels.compiled.jit import jit
 
-# The derivative of softmax is not hot, as training takes the loss on the logits; and NumPy's tanh
-# is already vectorized, unlike the system's that Numba would call.
+# The derivative of softmax is not hot, since training takes the loss on the logits. NumPy's tanh is
+# already vectorized, unlike the system's tanh, which Numba would call.
 from tinycnn.kernels.reference.activations import softmax_backward, tanh_forward
 from tinycnn.utils import Array
 
@@ -50,7 +50,7 @@ def _relu(x, y):
 
 
 def relu_forward(x: Array) -> Array:
-    """As `reference.relu_forward`."""
+    """Same as `reference.relu_forward`."""
     x = ready(x, x.ndim, "x")
     y = np.empty_like(x)
     _relu(x.reshape(-1), y.reshape(-1))
@@ -58,7 +58,7 @@ def relu_forward(x: Array) -> Array:
 
 
 def relu_backward(dy: Array, y: Array) -> Array:
-    """As `reference.relu_backward`."""
+    """Same as `reference.relu_backward`."""
     dy, y = ready(dy, dy.ndim, "dy"), ready(y, y.ndim, "y")
     same_dtype(dy=dy, y=y)
     same_shape(y.shape, dy=dy)
@@ -76,7 +76,7 @@ def _exp(x):
     """(s, t) with exp(x) = s + t, in float64; s is a power of two, so exp(x) - 1 = (s - 1) + t.
 
     exp(x) = 2^n * exp(r) with |r| <= log(2) / 2, where thirteen terms of the series are exact to
-    the last bit. LLVM vectorizes a loop of this, which it can't do with a call of the system's exp.
+    the last bit. LLVM vectorizes a loop over this, which it can't do for the system's exp.
     """
     x = min(max(x, -700.0), 700.0)
     n = np.floor(x * 1.4426950408889634 + 0.5)
@@ -85,7 +85,7 @@ def _exp(x):
     t = 1 / 40320 + r * (1 / 362880 + r * (1 / 3628800 + r * t))
     t = 1 / 120 + r * (1 / 720 + r * (1 / 5040 + r * t))
     t = 1 / 2 + r * (1 / 6 + r * (1 / 24 + r * t))
-    # 2^n by the bits of its exponent.
+    # 2^n, made from the bits of its exponent.
     s = np.int64((np.int64(np.int32(n)) + 1023) << 52).view(np.float64)
     return s, s * (r + r * r * t)
 
@@ -151,37 +151,37 @@ def _from_output(dy: Array, y: Array, kind: int, slope: float = 0.0) -> Array:
 
 
 def leaky_relu_forward(x: Array, negative_slope: float) -> Array:
-    """As `reference.leaky_relu_forward`."""
+    """Same as `reference.leaky_relu_forward`."""
     return _from_input(x, LEAKY_RELU, negative_slope)
 
 
 def leaky_relu_backward(dy: Array, y: Array, negative_slope: float) -> Array:
-    """As `reference.leaky_relu_backward`."""
+    """Same as `reference.leaky_relu_backward`."""
     return _from_output(dy, y, LEAKY_RELU, negative_slope)
 
 
 def elu_forward(x: Array, alpha: float) -> Array:
-    """As `reference.elu_forward`."""
+    """Same as `reference.elu_forward`."""
     return _from_input(x, ELU, alpha)
 
 
 def elu_backward(dy: Array, y: Array, alpha: float) -> Array:
-    """As `reference.elu_backward`."""
+    """Same as `reference.elu_backward`."""
     return _from_output(dy, y, ELU, alpha)
 
 
 def sigmoid_forward(x: Array) -> Array:
-    """As `reference.sigmoid_forward`."""
+    """Same as `reference.sigmoid_forward`."""
     return _from_input(x, SIGMOID)
 
 
 def sigmoid_backward(dy: Array, y: Array) -> Array:
-    """As `reference.sigmoid_backward`."""
+    """Same as `reference.sigmoid_backward`."""
     return _from_output(dy, y, SIGMOID)
 
 
 def tanh_backward(dy: Array, y: Array) -> Array:
-    """As `reference.tanh_backward`."""
+    """Same as `reference.tanh_backward`."""
     return _from_output(dy, y, TANH)
 
 
@@ -190,7 +190,7 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 
 @jit(parallel=False)
 def _log_softmax(x, log_p, p, targets, losses, K, lowest):
-    """With targets also the cross-entropy, in `losses`; without, both are empty."""
+    """If there are targets, `losses` gets the cross-entropy; if not, both are empty."""
     for r in range(x.size // max(K, 1)):
         row = x[r * K : (r + 1) * K]
         top = row[0]
@@ -199,12 +199,12 @@ def _log_softmax(x, log_p, p, targets, losses, K, lowest):
                 top = value
         total = row.dtype.type(0)
         for k in range(K):
-            total += np.exp(row[k] - top)  # of -inf, where the difference overflows, 0
+            total += np.exp(row[k] - top)  # 0 where the difference overflows to -inf
         log_total = np.log(total)
         for k in range(K):
             shifted = row[k] - top
             if shifted < lowest and row[k] >= lowest:
-                shifted = lowest  # finite where the logit is
+                shifted = lowest  # stay finite where the logit is
             log_p[r * K + k] = shifted - log_total
             p[r * K + k] = np.exp(log_p[r * K + k])
         if losses.size > 0:
@@ -221,18 +221,18 @@ def _softmax(x: Array, targets: Array | None = None) -> tuple[Array, Array, Arra
     losses = np.empty(0 if targets is None else len(x), x.dtype)
     flat_targets = losses if targets is None else targets.reshape(-1)
     arrays = (x.reshape(-1), log_p.reshape(-1), p.reshape(-1), flat_targets, losses)
-    with np.errstate(all="ignore"):  # NumPy's numbers, with the JIT off, would warn
+    with np.errstate(all="ignore"):  # with the JIT off, NumPy's numbers would warn
         _log_softmax(*arrays, x.shape[-1], np.finfo(x.dtype).min)
     return log_p, p, losses
 
 
 def softmax_forward(x: Array) -> Array:
-    """As `reference.softmax_forward`."""
+    """Same as `reference.softmax_forward`."""
     return _softmax(x)[1]
 
 
 def log_softmax(x: Array) -> Array:
-    """As `reference.log_softmax`."""
+    """Same as `reference.log_softmax`."""
     return _softmax(x)[0]
 
 
@@ -250,7 +250,7 @@ def _cross_entropy_gradient(p, targets, dlogits, K):
 
 
 def softmax_cross_entropy_forward(logits: Array, targets: Array) -> tuple[Array, Array]:
-    """As `reference.softmax_cross_entropy_forward`."""
+    """Same as `reference.softmax_cross_entropy_forward`."""
     targets = ready(targets, 2, "targets")
     same_dtype(logits=logits, targets=targets)
     same_shape(logits.shape, targets=targets)
@@ -259,7 +259,7 @@ def softmax_cross_entropy_forward(logits: Array, targets: Array) -> tuple[Array,
 
 
 def softmax_cross_entropy_backward(probabilities: Array, targets: Array) -> Array:
-    """As `reference.softmax_cross_entropy_backward`."""
+    """Same as `reference.softmax_cross_entropy_backward`."""
     p, targets = ready(probabilities, 2, "probabilities"), ready(targets, 2, "targets")
     same_dtype(probabilities=p, targets=targets)
     same_shape(p.shape, targets=targets)

@@ -20,13 +20,13 @@ _ADDED = 1024  # and of one piece of `add_groups`
 
 @numba.njit
 def copy(target, source, y, start, masked):
-    """target = source from `start` on; with `masked` relu's gradient: 0 where not y > 0."""
+    """target = source from `start` on; if `masked`, relu's gradient: 0 where not y > 0."""
     zero = target.dtype.type(0)
-    # Slices first: LLVM vectorizes a[i] of a loop's own i, not a[start + i], which might wrap.
+    # Slice first: LLVM vectorizes a[i] for the loop's own i, not a[start + i], which might wrap.
     source, y = source[start : start + target.size], y[start : start + target.size]
     if masked:
         for i in range(target.size):
-            value = source[i]  # read in any case: no branch
+            value = source[i]  # always read, so there is no branch
             target[i] = value if y[i] > zero else zero
     else:
         for i in range(target.size):
@@ -42,16 +42,16 @@ def add(total, values):
 
 @numba.njit
 def from_line(array):
-    """The array from the start of a cache line on: no vector of it lies across two lines.
+    """The array from its first start of a cache line on, so that no vector lies across two lines.
 
-    It is to have 64 bytes more than are needed.
+    The array must be 64 bytes longer than what is needed of it.
     """
     return array[-array.ctypes.data % 64 // array.itemsize :]
 
 
 @numba.njit(parallel=True)
 def add_groups(sums, groups, size):
-    """Adds the sums of each group, `size` numbers, to those of the first, in their order."""
+    """Adds each group's sums, `size` numbers, to those of the first group, in their order."""
     for piece in prange((size + _ADDED - 1) // _ADDED):
         start, stop = piece * _ADDED, min((piece + 1) * _ADDED, size)
         for g in range(1, groups):
@@ -77,9 +77,9 @@ def _place(x, y, out, shape, masked):
 
 
 def placed(x: Array, size: Pair, before: Pair, y: Array | None = None) -> Array:
-    """x in images of another size, shifted by `before`, zeros around; relu's mask from y if given.
+    """x in images of another size, shifted by `before`, zeros around; 0 where not y > 0, if given.
 
-    Without anything to do it is `x` itself.
+    If there is nothing to do, it is `x` itself.
     """
     N, H, W, C = x.shape
     masked = y is not None

@@ -1,4 +1,4 @@
-"""What the compiled kernels check of their arguments, and how arrays are made ready for them.
+"""How the arguments of the compiled kernels are checked, and how arrays are made ready for them.
 
 Kernels check nothing themselves: a wrong shape would read past the end of an array.
 """
@@ -12,16 +12,16 @@ Shape = tuple[int, ...]
 
 
 def ready(array: Array, ndim: int, name: str) -> Array:
-    """The array as kernels need it, a copy if it must be: contiguous, aligned, and writable.
+    """The array as kernels need it: contiguous, aligned, and writable; a copy only if need be.
 
-    Kernels do not write into it; but to Numba a read-only array is another type, that is, another
-    set of kernels to compile.
+    Kernels do not write into it, but to Numba a read-only array is another type, which would mean
+    another set of kernels to compile.
     """
     if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
         raise TypeError(f"`{name}` must be float32 or float64. Received: {array.dtype}")
     if array.ndim != ndim:
         raise ValueError(f"`{name}` must have {ndim} axes. Received: shape {array.shape}")
-    # `require` alone would do, in ten times the time.
+    # `require` alone would do, but takes ten times as long.
     return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
 
 

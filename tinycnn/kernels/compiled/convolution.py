@@ -1,9 +1,9 @@
 """Convolution and dense layers: `reference/convolution.py`, in Numba.
 
-Read that file first. A convolution is the same matrix product here, but its columns are never
-written down; so is its gradient with respect to the kernel. The gradient with respect to x is a
-convolution of dy. A dense layer is a convolution of images of one pixel. The two products are in
-`convolution_forward.py` and `convolution_dkernel.py`.
+Read that file first. A convolution and its gradient with respect to the kernel are the same matrix
+products here, but the columns are never written down: see `convolution_forward.py` and
+`convolution_dkernel.py`. The gradient with respect to x is a convolution of dy. A dense layer is a
+convolution of images of one pixel.
 
 Legend: as in `reference/convolution.py`.
 """
@@ -19,7 +19,7 @@ from tinycnn.kernels.compiled.convolution_dkernel import kernel_gradients
 from tinycnn.kernels.compiled.convolution_forward import convolve
 from tinycnn.kernels.compiled.windows import conv_shape
 
-# This rung needs no columns, so these two are not hot: the reference rung's serve.
+# This rung needs no columns, so these two are not hot: the reference rung's will do.
 from tinycnn.kernels.reference.convolution import col2im, im2col
 from tinycnn.support.geometry import Pair
 from tinycnn.utils import Array
@@ -45,14 +45,14 @@ def conv2d_forward(
     padding: str = "valid",
     relu: bool = False,
 ) -> Array:
-    """As `reference.conv2d_forward`.
+    """Same as `reference.conv2d_forward`.
 
     Optimizations:
         - no columns: each tile reads its windows from `x` in place
-        - the sums of P*WIDE outputs stay in registers; bias is where they start, relu where they
-          are stored
+        - the sums of P*WIDE outputs stay in registers; they start from the bias, and relu is
+          applied as they are stored
         - the work is cut by outputs: a chunk's part of `x` stays in the cache for all filters
-        - what meets only zeros of the padding is left out where there is much of it
+        - products with only the padding's zeros are left out where there are many of them
     """
     x, kernel = ready(x, 4, "x"), ready(kernel, 4, "kernel")
     same_dtype(x=x, kernel=kernel)
@@ -71,7 +71,7 @@ def conv2d_backward(
     y: Array | None = None,
     needs_dx: bool = True,
 ) -> tuple[Array | None, Array, Array]:
-    """As `reference.conv2d_backward`.
+    """Same as `reference.conv2d_backward`.
 
     dkernel is the product of x's windows, again read in place, and dy. dx is a convolution of dy
     with the flipped and transposed kernel; with strides SH, SW it is SH*SW of them: see
@@ -79,7 +79,7 @@ def conv2d_backward(
 
     Optimizations:
         - dkernel: outputs in chunks that fit the first-level cache; relu's mask and the
-          zero-padding to whole panels ride along in the copy of a chunk
+          zero-padding to whole panels are applied while a chunk is copied
         - fixed slabs of dkernel's rows and fixed groups of outputs; each group has sums of its own,
           which are added in order at the end
         - dx: no dilated dy, so no multiplications by zeros between its pixels
@@ -123,7 +123,7 @@ def input_gradient(
 def _phases(
     x_shape: Shape, kernel_shape: Shape, dy_size: Pair, strides: Pair, before: Pair
 ) -> Sequence[tuple[tuple[slice, ...], Pair, Pair, Shape, Shape, Shape]]:
-    """Of each phase: its pixels in dx; size and shift of the zeros around dy; the convolution."""
+    """For each phase: its pixels in dx; dy's size and shift among zeros; the convolution."""
     N, H, W, C = x_shape
     KH, KW, _, F = kernel_shape
     (SH, SW), (top, left) = strides, before
@@ -156,7 +156,7 @@ def _phases(
 
 
 def dense_forward(x: Array, kernel: Array, bias: Array | None, relu: bool = False) -> Array:
-    """As `reference.dense_forward`."""
+    """Same as `reference.dense_forward`."""
     x, kernel = ready(x, 2, "x"), ready(kernel, 2, "kernel")
     return conv2d_forward(x[:, None, None], kernel[None, None], bias, relu=relu)[:, 0, 0]
 
@@ -164,7 +164,7 @@ def dense_forward(x: Array, kernel: Array, bias: Array | None, relu: bool = Fals
 def dense_backward(
     dy: Array, x: Array, kernel: Array, y: Array | None = None, needs_dx: bool = True
 ) -> tuple[Array | None, Array, Array]:
-    """As `reference.dense_backward`."""
+    """Same as `reference.dense_backward`."""
     dy, x, kernel = ready(dy, 2, "dy"), ready(x, 2, "x"), ready(kernel, 2, "kernel")
     y = None if y is None else ready(y, 2, "y")[:, None, None]
     dx, dkernel, dbias = conv2d_backward(

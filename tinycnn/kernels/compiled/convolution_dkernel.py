@@ -1,9 +1,9 @@
 """The gradients with respect to the kernel and the bias: windows, transposed, times dy.
 
 It is the matrix product of `reference/convolution.py`, cols^T @ dy, without ever writing cols down:
-see `convolution_forward.py`. There an output's sum ran over the K inputs of its window. Here the
-sum of one weight runs over all M outputs, so tiles come and go: a tile is loaded, takes the outer
-products of a chunk of outputs, and is stored again.
+see `convolution_forward.py`. There, an output's sum runs over the K inputs of its window. Here, a
+weight's sum runs over all M outputs, so tiles come and go: a tile is loaded, the outer products of
+a chunk of outputs are added to it, and it is stored again.
 
 Legend, beyond that of `windows.py`: K = KH*KW*C rows of dkernel, one for each input of a window; a
 tile has P rows of dkernel by V vectors of filters (`tiles.py`): a block of rows by a panel of WIDE
@@ -53,12 +53,12 @@ def _dkernel(
         sums: room for groups * panels * (K + 2) * WIDE numbers, and 64 more to align them.
         out: (K + 1, F), written: dkernel, and dbias as its last row.
         shape: as in `windows.py`.
-        groups: parts of the outputs, each with sums of its own.
-        slabs: parts of dkernel's rows.
+        groups: how many parts the outputs are cut into, each with sums of its own.
+        slabs: how many parts dkernel's rows are cut into.
         chunk: how many outputs a tile takes before it is stored; with `pooled` a multiple of 4.
         masked: the outputs went through relu: dy counts where y > 0.
         pooled: outputs are counted in fours, each the window of a 2x2 max-pool with stride 2.
-        ROW: a tuple of V items, of which only the length counts.
+        ROW: a tuple of V items; only its length matters.
         COLUMN: one of P items, likewise.
         HALF: one of P // 2 items, likewise.
 
@@ -69,16 +69,16 @@ def _dkernel(
            for each output. Relu's mask or the pools' winners are applied on the way.
         3. For each block of the slab: load its tile of sums; add the outer product of P inputs and
            one of `rows` for each output of the chunk; store it.
-        4. When all items are done, add the groups up in their order, and copy the sums into `out`
-           without what fills the last panel.
+        4. When all items are done, add the groups up in their order, and copy the sums into `out`,
+           without the numbers that fill up the last panel.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     P, WIDE = len(COLUMN), len(ROW) * LANES
     M, K = N * OH * OW, KH * KW * C
     if pooled:
         M = N * (OH // 2) * (OW // 2) * 4
-    # Rows of dkernel come in blocks of P. Up to P // 2 that are left over share a pass with dbias;
-    # more of them are a block, filled up.
+    # Rows of dkernel come in blocks of P. If up to P // 2 rows are left over, they share a pass
+    # with dbias; if more, they are one more block, which is filled up.
     panels, blocks = (F + WIDE - 1) // WIDE, (K + P - 1 - len(HALF)) // P
     sums = from_line(sums)
     unit = 4 if pooled else 1  # outputs that stay together
@@ -95,11 +95,11 @@ def _dkernel(
         one = np.ones(1, x.dtype)
         windows = np.empty(chunk, np.int64)
         outputs = np.empty(chunk, np.int64)
-        # Where row k of dkernel is in `sums`, and input k of a window from the window's start.
+        # Where row k of dkernel is in `sums`, and how far input k is from its window's start.
         end = blocks * P + len(HALF)
         places, origins = np.empty(end, np.int64), np.empty(end, np.int64)
         for k in range(end):
-            # A block is filled up with its last row again, the rows left over with the one unread.
+            # The last block is filled up with its last row, the rows left over with the unread row.
             places[k] = first + (min(k, K - 1) if k < max(blocks * P, K) else K + 1) * WIDE
             origins[k] = (KH - 1) * W * C + KW * C - 1
         for u in range(KH):
@@ -117,7 +117,7 @@ def _dkernel(
             for t in range(0, count, unit):
                 start = (outputs[t // 4] if pooled else (m0 + t) * F) + f0
                 if start + WIDE <= dy.size:
-                    # Past the end of a row this reads from the next: into sums nobody reads.
+                    # Past the end of a row this reads the next one, into sums that nobody reads.
                     row = load_row(dy, start, ROW)
                     if pooled:
                         codes = load_row(winners, start, ROW)
@@ -201,10 +201,10 @@ def _dkernel_pieces(
     V = width(F)
     P, WIDE = ROWS[V], V * LANES
     panels, blocks = -(-F // WIDE), (K + P - 1 - P // 2) // P
-    # 16 pieces of work or more. First slabs of the kernel's rows, as long as copying the outputs
-    # for each is little beside them; then groups of 256 outputs or more, each with sums of its own,
-    # which cost memory; where that is not enough, smaller slabs. Sums of more than 8192 numbers
-    # one after the other would lose digits.
+    # Aim at 16 pieces of work or more. First cut the kernel's rows into slabs, as long as copying
+    # the outputs for each slab costs little in comparison. Then make groups of 256 outputs or more;
+    # each has sums of its own, which cost memory. If that is not enough, make smaller slabs. A sum
+    # of more than 8192 numbers in a row would lose digits.
     slabs = max(1, min(blocks // 32, 16 // panels))
     groups = max(-(-16 // (panels * slabs)), M // 8192)
     groups = max(1, min(16, groups, M // 256, (1 << 22) // (panels * K * WIDE)))

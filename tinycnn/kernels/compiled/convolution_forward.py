@@ -1,9 +1,9 @@
 """The convolution's outputs: windows times kernel, with relu or a 2x2 max-pool on the way out.
 
 It is the matrix product of `reference/convolution.py`, cols @ kernel, without ever writing cols
-down. In NHWC the KW*C inputs under one row of the kernel lie side by side in x, so the kernel reads
-a window in place, at x[window(m) + origin(k)]. Registers hold a tile of sums and take one outer
-product after the other.
+down. In NHWC the KW*C inputs under one row of the kernel lie side by side in x, so a window is read
+in place, at x[window(m) + origin(k)]. Registers hold a tile of sums, to which one outer product
+after the other is added.
 
 Legend, beyond that of `windows.py`: K = KH*KW*C inputs of an output; a tile has P outputs by V
 vectors of filters (`tiles.py`); WIDE = V*LANES filters make a panel.
@@ -47,7 +47,7 @@ _BLOCK = 64  # channels that are packed as one piece of work
 
 @numba.njit
 def _padded(bias, size):
-    """The bias and zeros after it, `size` numbers; all zeros where there is no bias."""
+    """The bias followed by zeros, `size` numbers in all; only zeros if there is no bias."""
     padded = np.zeros(size, bias.dtype)
     for i in range(bias.size):
         padded[i] = bias[i]
@@ -58,7 +58,7 @@ def _padded(bias, size):
 def _packed(kernel, steps, shape, WIDE):
     """The filters in panels of WIDE, each (K, WIDE), the last one filled up with zeros.
 
-    A step of a tile then reads its WIDE weights as neighbours, and the next step the next ones.
+    Each step of a tile then reads WIDE neighbouring weights, and the next step the WIDE after them.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     start, tap_row, tap_column, row_step, filter_step = steps
@@ -103,7 +103,7 @@ def _forward(
 
     Args:
         x: (N, H, W, C), with the zeros of the padding in it.
-        kernel: the filters, in the order that `steps` tells.
+        kernel: the filters, in the order that `steps` gives.
         bias: (F,), or empty for none.
         y: (N, OH, OW, F), written; with `pooled` (N, OH//2, OW//2, F).
         winners: the shape of y, written with `pooled`: which of the four was the largest, 0 to 3,
@@ -112,13 +112,13 @@ def _forward(
         steps: the index of the first weight in `kernel`, and how far it is from there to the next
             row, column, channel and filter.
         packed: `kernel` is a single panel already, (K, WIDE).
-        zeros: how many rows and columns of x are padding: top, bottom, left, right. What meets only
-            padding may be left out.
-        chunk: outputs of one piece of work, a multiple of P.
+        zeros: how many rows and columns of x are padding: top, bottom, left, right. Products with
+            padding only may be left out.
+        chunk: how many outputs are one piece of work, a multiple of P.
         relu: negative outputs become 0.
         pooled: outputs are counted in fours, each the window of a 2x2 max-pool with stride 2. Only
             the largest of each four is written, with relu.
-        ROW: a tuple of V items, of which only the length counts.
+        ROW: a tuple of V items; only its length matters.
         COLUMN: one of P items, likewise.
         POOLS: one of P // 4 items, likewise.
 
@@ -142,8 +142,8 @@ def _forward(
         panels = _packed(kernel, steps, shape, WIDE)
     first = _padded(bias, (F + WIDE - 1) // WIDE * WIDE)
     top, bottom, left, right = zeros
-    # Where zeros around the image are many, a tile is the same pixel of P images: then most tiles
-    # can leave out whole rows and columns of the kernel.
+    # If there are many zeros around the image, a tile is the same pixel of P images. Most tiles can
+    # then leave out whole rows and columns of the kernel.
     images_first = not pooled and N >= P and 8 * (top + bottom + left + right) > H + W
     for g in prange((M + chunk - 1) // chunk):
         # Stage 2: where each window starts in x, and each output in y. A last tile that reaches
@@ -172,9 +172,8 @@ def _forward(
                 u0, u1, v0, v1 = 0, KH, 0, KW
                 if images_first:
                     # P outputs of N >= P images lie on one pixel, or on two that follow each other:
-                    # that of the tile's first output, a, and that of its last, b. The rows u0 to
-                    # u1 and columns v0 to v1 of the kernel are those that meet the image from
-                    # either of them.
+                    # a is the pixel of the tile's first output, b that of its last. From either of
+                    # them, only the kernel's rows u0 to u1 and columns v0 to v1 meet the image.
                     a, b = (g * chunk + t) // N, min(g * chunk + t + P - 1, M - 1) // N
                     i0, i1, j0, j1 = a // OW, b // OW, a % OW, b % OW
                     u0, u1 = max(0, top - i1 * SH), min(KH, H - bottom - i0 * SH)
@@ -222,10 +221,10 @@ def convolve(
     pooled: bool = False,
     steps: Shape | None = None,
 ) -> tuple[Array, Array]:
-    """The forward kernel on an x with rows and columns of `zeros`: top, bottom, left, right.
+    """Runs the forward kernel on a padded x; `zeros` is its padding: top, bottom, left, right.
 
-    `steps`, for a kernel read in another order: where its first number is in `kernel`, and how far
-    it is from there to the next row, column, channel and filter.
+    `steps` is for a kernel that is read in another order: where its first number is in `kernel`,
+    and how far it is from there to the next row, column, channel and filter.
     """
     bias = np.empty(0, x.dtype) if bias is None else ready(bias, 1, "bias")
     if bias.size:
@@ -233,8 +232,8 @@ def convolve(
         same_shape(shape[-1:], bias=bias)
     shape, y_shape, in_order, chunk, tile = _forward_pieces(shape, pooled)
     steps = steps or in_order
-    # One panel that lies in memory as the kernel reads it. All steps have to say so: those of a
-    # flipped kernel end in a 1, too, where it has one filter.
+    # Whether there is one panel, which lies in memory as it is read. All steps have to say so: a
+    # flipped kernel with one filter has a last step of 1, too.
     packed = steps == in_order and shape[-1] == len(tile[0]) * LANES
     y = np.empty(y_shape, x.dtype)
     winners: Array = np.empty(y_shape, np.uint8) if pooled else NO_WINNERS
@@ -262,8 +261,8 @@ def _forward_pieces(
 ) -> tuple[Shape, Shape, Shape, int, tuple[Shape, ...]]:
     """The shape as `_forward` takes it, y's, the steps of a kernel in order; chunk; the tile.
 
-    A chunk is up to 16 tiles, fewer where there would be less than 32 chunks to share among
-    threads.
+    A chunk is up to 16 tiles, fewer if there would be less than 32 chunks for the threads to
+    share.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     V = width(F)

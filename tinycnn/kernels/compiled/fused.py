@@ -1,8 +1,8 @@
 """A convolution with relu and the 2x2 max-pooling after it: `reference/fused.py`, in Numba.
 
-Forward, the kernel of the convolution takes the largest of four outputs while they are still in
-registers, and writes only that. Backward, at most one of the four has a gradient. `_scatter` works
-for those alone; where it would be slow, the parts run one after the other.
+In the forward pass, the convolution's kernel takes the largest of four outputs while they are still
+in registers, and writes only that. In the backward pass, at most one of the four has a gradient.
+`_scatter` works on those alone; where it would be slow, the two backwards run one after the other.
 
 Legend: as in `reference/convolution.py`; OH x OW is the convolution's output.
 """
@@ -31,12 +31,12 @@ __all__ = [
     "conv2d_relu_pool_forward",
 ]
 
-LINE_VECTORS = 3  # of a line that `_scatter` takes at once
+LINE_VECTORS = 3  # vectors of a line that `_scatter` takes at once
 
 
 @numba.njit
 def _cut_into_lines(kernel, filters, KH, line_size, padded, F):
-    """The filters one after the other, each as KH lines, with zeros at their ends."""
+    """Writes the filters one after the other, each as KH lines, with zeros at the lines' ends."""
     for f in range(F):
         for u in range(KH):
             start = (f * KH + u) * padded
@@ -48,18 +48,18 @@ def _cut_into_lines(kernel, filters, KH, line_size, padded, F):
 
 @jit(parallel=True)
 def _scatter(x, dy, winners, kernel, filters, sums, out, dx, shape, groups, strip, LINE):
-    """Both gradients of the pair, from those few that the pool and relu let through.
+    """dkernel, dbias and dx, from the few gradients that the pool and relu let through.
 
-    Of the four outputs in a pool one at most has a gradient, and relu leaves a part of those. For
-    each image and filter the places with one are listed; then the filter's row of dkernel is the
-    sum of gradient * window of x, and each window of dx gets gradient * filter added.
+    Of the four outputs in a pool at most one has a gradient, and relu removes some of those. For
+    each image and filter, the places that have one are listed. The filter's row of dkernel is then
+    the sum of gradient * window of x, and gradient * filter is added to each such window of dx.
 
-    A line is a row of the kernel, and of a window: KW*C neighbours, taken in `parts` of WIDE. The
-    image is copied with the zeros around it, `strip` rows of pools at a time, and dx is made in a
-    copy; both have room for a last part that reaches past its line, where the filter is 0.
+    A line is one row of the kernel or of a window: KW*C neighbours, taken in `parts` of WIDE. The
+    image is copied with zeros around it, `strip` rows of pools at a time, and dx is made in such a
+    copy. Both have room for a last part that reaches past its line, where the filter is 0.
 
-    `filters` holds the filters by lines; `sums`, for each group of images, the same of dkernel, and
-    after them its dbias; `out` is dkernel and dbias.
+    `filters` is room for the filters as lines. `sums` is room for dkernel as lines and dbias after
+    them, for each group of images. `out` gets dkernel and dbias.
     """
     N, H, W, C, KH, KW, OH, OW, F, top, left = shape
     WIDE = len(LINE) * LANES
@@ -143,7 +143,7 @@ def _scatter(x, dy, winners, kernel, filters, sums, out, dx, shape, groups, stri
 def conv2d_relu_pool_forward(
     x: Array, kernel: Array, bias: Array | None, padding: str = "valid"
 ) -> tuple[Array, Array]:
-    """As `reference.conv2d_relu_pool_forward`."""
+    """Same as `reference.conv2d_relu_pool_forward`."""
     x, kernel = ready(x, 4, "x"), ready(kernel, 4, "kernel")
     same_dtype(x=x, kernel=kernel)
     shape, (top, _, left, _) = conv_shape(x.shape, kernel.shape, (1, 1), padding)
@@ -159,7 +159,7 @@ def conv2d_relu_pool_backward(
     padding: str = "valid",
     needs_dx: bool = True,
 ) -> tuple[Array | None, Array, Array]:
-    """As `reference.conv2d_relu_pool_backward`."""
+    """Same as `reference.conv2d_relu_pool_backward`."""
     dy, x, kernel = ready(dy, 4, "dy"), ready(x, 4, "x"), ready(kernel, 4, "kernel")
     same_dtype(x=x, kernel=kernel, dy=dy)
     shape, (top, _, left, _) = conv_shape(x.shape, kernel.shape, (1, 1), padding)

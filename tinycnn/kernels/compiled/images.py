@@ -32,7 +32,7 @@ def _rescale(x, y, scale, offset):
 
 
 def rescale(x: Array, scale: float, offset: float, dtype: np.dtype[np.floating]) -> Array:
-    """As `reference.rescale`; what is not uint8 is converted first."""
+    """Same as `reference.rescale`; an x that is not uint8 is converted first."""
     if x.dtype != np.uint8:
         x = x.astype(dtype, copy=False)
     x = np.require(x, requirements=["C", "A", "W"])
@@ -46,7 +46,7 @@ def rescale(x: Array, scale: float, offset: float, dtype: np.dtype[np.floating])
 
 @jit(parallel=True)
 def _affine_transform(x, y, transforms, shape, backward):
-    """y from x; or, for `backward`, the gradients: what is added to x from y. Image by image."""
+    """Adds to y what x gives it or, if `backward`, to x the gradients from y. Image by image."""
     N, H, W, C = shape
     for n in prange(N):
         a0, a1, a2, b0, b1, b2 = transforms[n * 6 : (n + 1) * 6]
@@ -73,7 +73,7 @@ def _affine_transform(x, y, transforms, shape, backward):
 
 
 def affine_transform_forward(x: Array, transforms: Array) -> Array:
-    """As `reference.affine_transform_forward`."""
+    """Same as `reference.affine_transform_forward`."""
     x = ready(x, 4, "x")
     y = np.zeros_like(x)
     _affine_transform(x.reshape(-1), y.reshape(-1), _transforms(transforms, x), x.shape, False)
@@ -81,7 +81,7 @@ def affine_transform_forward(x: Array, transforms: Array) -> Array:
 
 
 def affine_transform_backward(dy: Array, transforms: Array) -> Array:
-    """As `reference.affine_transform_backward`."""
+    """Same as `reference.affine_transform_backward`."""
     dy = ready(dy, 4, "dy")
     dx = np.zeros_like(dy)
     _affine_transform(dx.reshape(-1), dy.reshape(-1), _transforms(transforms, dy), dy.shape, True)
@@ -89,6 +89,6 @@ def affine_transform_backward(dy: Array, transforms: Array) -> Array:
 
 
 def _transforms(transforms: Array, images: Array) -> Array:
-    """A transform for each image, flat, ready."""
+    """The transforms, one for each image, flat and ready for the kernel."""
     same_shape((len(images), 2, 3), transforms=transforms)
     return ready(transforms.astype(np.float64, copy=False), 3, "transforms").reshape(-1)

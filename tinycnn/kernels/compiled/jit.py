@@ -1,8 +1,8 @@
 """`jit` compiles a kernel when it is first needed, keeps it for later processes, and launches it.
 
-Numba could do all three by itself. Here a kernel is found again by all that its code depends on, a
-damaged cache costs a compilation and nothing else, Python threads take turns, and a forked process
-gets an error that says what to do.
+Numba could do all three by itself. Here the cache's key holds all that a kernel's code depends on,
+a damaged cache costs a compilation and nothing else, Python threads take turns, and a forked
+process gets an error that says what to do.
 
 With NUMBA_DISABLE_JIT=1 `jit` returns the plain Python function.
 """
@@ -47,8 +47,8 @@ _threads_lost = False  # whether it was forked after that
 
 
 if vars(numba.config)["THREADING_LAYER"] not in ("default", "safe", "forksafe", "threadsafe"):
-    # A layer that was named and is not there ends in an error of Numba's inside the first kernel;
-    # here it ends on the reference rung, with a notice. To look for it starts its threads.
+    # If the threading layer that was named is not there, Numba would raise inside the first kernel.
+    # Starting its threads now raises here, which leads to the reference rung, with a notice.
     _launch_threads()
 
 
@@ -68,8 +68,8 @@ def jit(parallel: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     jitted helper would never be found again; helpers belong at module level.)
 
     Args:
-        parallel: run its `prange` loops on all threads. Numba then does so with every np.zeros and
-            every `array[a:b] = ...` outside of them too, at half a second of compilation each:
+        parallel: run its `prange` loops on all threads. Numba then also parallelizes every np.zeros
+            and every `array[a:b] = ...` outside of them, at half a second of compilation each, so
             kernels keep those inside, or in a helper.
     """
 
@@ -81,7 +81,7 @@ def jit(parallel: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
         @functools.wraps(function)
         def launch(*arguments: Any) -> None:
-            """The kernel; an error in a forked child, which OpenMP would kill without a word."""
+            """Runs the kernel; raises in a forked child, which OpenMP would kill without a word."""
             global _has_run
             if _threads_lost:
                 raise RuntimeError(
@@ -103,19 +103,19 @@ def _sources() -> bytes:
     """A hash of every file of this folder.
 
     Numba puts the code of jitted helpers, and the value of every global, into the kernel that uses
-    them. A kernel thus depends on files that it does not stand in. All that kernels use is in this
-    folder, so this hash changes whenever a kernel might.
+    them. So a kernel depends on other files than its own. All that kernels use is in this folder,
+    so this hash changes whenever a kernel might.
     """
     files = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()
 
 
 class _Cache(FunctionCache):
-    """Numba's cache with a stricter key, one checksummed file for each key, and no way to fail.
+    """Numba's cache with a stricter key and one checksummed file for each key; it never raises.
 
-    Numba's own looks at the source file of the kernel only, lets a damaged file stop the program,
-    and numbers the files of a kernel's variants in an index, where two processes that compile
-    different variants at once can end up with each other's code.
+    Numba's own cache looks only at the kernel's source file, and lets a damaged file stop the
+    program. It also numbers the files of a kernel's variants in an index, where two processes that
+    compile different variants at once can end up with each other's code.
     """
 
     def __init__(self, function: Callable[..., None]) -> None:

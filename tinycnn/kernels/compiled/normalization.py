@@ -1,7 +1,7 @@
 """Batch normalisation: `reference/normalization.py`, in Numba.
 
 Legend: as there. The M rows of C channels are cut into groups of `size` rows, which fit the
-first-level cache. A group sums for itself; the groups' sums are added in their order, in float64.
+first-level cache. Each group has its own sums; these are added in the groups' order, in float64.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -24,9 +24,9 @@ __all__ = [
 
 @jit(parallel=True)
 def _group_moments(x, means, squares, C, size):
-    """Of every group, by channel: the mean, less the group's first row; the squares around it.
+    """For each group and channel: mean minus the group's first row; sum of squares around the mean.
 
-    Sums of differences from that row lose nothing where a channel is far from 0.
+    Summing differences from that row loses no digits where a channel is far from 0.
     """
     M = x.size // C
     for g in prange(means.size // C):
@@ -62,7 +62,7 @@ def _normalize(x, y, mean, factor, beta, size):
 
 @jit(parallel=True)
 def _group_gradients(dy, x, mean, s, dgammas, dbetas, size):
-    """Of every group, the sums of dy * x_hat and of dy, by channel."""
+    """For each group and channel: the sums of dy * x_hat and of dy."""
     C = mean.size
     M = x.size // C
     for g in prange(dbetas.size // C):
@@ -91,10 +91,10 @@ def _normalize_backward(dy, x, dx, mean, s, factor, offset, slope, size):
 
 
 def moments(x: Array) -> tuple[Array, Array]:
-    """As `reference.moments`, in one pass over the memory.
+    """Same as `reference.moments`, in one pass over the memory.
 
-    The variance of all rows from those of the groups, as Chan, Golub and LeVeque (1979) add them
-    up: the squares within the groups, plus those of the groups' means around the mean of all.
+    The groups' variances are combined as in Chan, Golub and LeVeque (1979): the squares within the
+    groups, plus those of the groups' means around the mean of all rows.
     """
     x = ready(x, x.ndim, "x")
     C, size, groups = _cut(x)
@@ -114,7 +114,7 @@ def moments(x: Array) -> tuple[Array, Array]:
 def batch_norm_forward(
     x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float
 ) -> Array:
-    """As `reference.batch_norm_forward`."""
+    """Same as `reference.batch_norm_forward`."""
     x = ready(x, x.ndim, "x")
     gamma, beta, mean, variance = _channels(x, gamma=gamma, beta=beta, mean=mean, variance=variance)
     factor = gamma / np.sqrt(variance + variance.dtype.type(epsilon))
@@ -132,7 +132,7 @@ def batch_norm_backward(
     epsilon: float,
     of_batch: bool = True,
 ) -> tuple[Array, Array, Array]:
-    """As `reference.batch_norm_backward`, in two passes over the memory."""
+    """Same as `reference.batch_norm_backward`, in two passes over the memory."""
     x, dy = ready(x, x.ndim, "x"), ready(dy, dy.ndim, "dy")
     same_dtype(x=x, dy=dy)
     same_shape(x.shape, dy=dy)
@@ -157,7 +157,7 @@ def _cut(x: Array) -> tuple[int, int, int]:
 
 
 def _channels(x: Array, **arrays: Array) -> list[Array]:
-    """Arrays of one number a channel, ready."""
+    """Arrays of one number per channel, checked and ready for the kernels."""
     same_dtype(x=x, **arrays)
     same_shape(x.shape[-1:], **arrays)
     return [ready(array, 1, name) for name, array in arrays.items()]

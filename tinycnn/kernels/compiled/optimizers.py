@@ -1,7 +1,7 @@
 """Optimizers: `reference/optimizers.py`, in Numba, one pass over the memory for each step.
 
-The arithmetic is the reference's, operation for operation: the results are equal to the bit. An
-array that a kernel can't write as it is goes to the reference's function.
+The arithmetic is the reference's, operation for operation, so the results are equal to the bit. An
+array that a kernel can't write in place goes to the reference's function.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -34,7 +34,7 @@ _TOGETHER = 4  # arrays that one launch of `_adam` takes
 
 @jit(parallel=True)
 def _adam(values, gradients, ms, vs, step_size, rate_1, rate_2, epsilon):
-    """Tuples of _TOGETHER arrays, all cut into pieces that are numbered through."""
+    """Updates _TOGETHER arrays, cut into pieces that are numbered from one array to the next."""
     first_pieces = np.zeros(len(values) + 1, np.int64)
     for a in range(len(values)):
         first_pieces[a + 1] = first_pieces[a] + (values[a].size + PIECE - 1) // PIECE
@@ -62,7 +62,7 @@ def adam_update(
     beta_2: float,
     epsilon: float,
 ) -> None:
-    """As `reference.adam_update`, in one pass over the memory."""
+    """Same as `reference.adam_update`, in one pass over the memory."""
     adam_update_all([value], [gradient], [m], [v], step_size, beta_1, beta_2, epsilon)
 
 
@@ -76,7 +76,7 @@ def adam_update_all(
     beta_2: float,
     epsilon: float,
 ) -> None:
-    """As `reference.adam_update_all`, several parameters at once: most are small."""
+    """Same as `reference.adam_update_all`, several parameters per launch, as most are small."""
     flat, others = [], []
     for arrays in zip(values, gradients, ms, vs, strict=True):
         value, gradient, m, v = arrays
@@ -104,7 +104,7 @@ def adam_update_all(
 def _rmsprop(
     value, gradient, mean_square, mean_gradient, velocity, rate, rho, new, momentum, epsilon
 ):
-    """`mean_gradient` and `velocity` are empty where there are none; new: 1 - rho."""
+    """`mean_gradient` and `velocity` are empty if there are none; `new` is 1 - rho."""
     zero = value.dtype.type(0)
     for piece in prange((value.size + PIECE - 1) // PIECE):
         here = slice(piece * PIECE, (piece + 1) * PIECE)
@@ -135,7 +135,7 @@ def rmsprop_update(
     momentum: float,
     epsilon: float,
 ) -> None:
-    """As `reference.rmsprop_update`, in one pass over the memory."""
+    """Same as `reference.rmsprop_update`, in one pass over the memory."""
     gradient = ready(gradient, value.ndim, "gradient")
     means = {
         "mean_square": mean_square,
@@ -179,7 +179,7 @@ def sgd_update(
     momentum: float = 0.0,
     nesterov: bool = False,
 ) -> None:
-    """As `reference.sgd_update`, in one pass over the memory."""
+    """Same as `reference.sgd_update`, in one pass over the memory."""
     gradient = ready(gradient, value.ndim, "gradient")
     moved = value if velocity is None else velocity
     same_dtype(value=value, gradient=gradient, velocity=moved)

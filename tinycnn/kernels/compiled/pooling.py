@@ -66,12 +66,12 @@ def _add_where(total, values, winner, place):
 
 @jit(parallel=True)
 def _unpool(dy, winners, dx, shape):
-    """By rows of dx, each of which looks up the windows it is in: no two threads share a row."""
+    """Goes by rows of dx; each looks up the windows it is in, so no two threads share a row."""
     N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
     for r in prange(N * H):
         n, h = r // H, r % H + top
         dx[r * W * C : (r + 1) * W * C] = 0
-        # The windows i with i*SH <= h < i*SH + PH have this row.
+        # The windows i with i*SH <= h < i*SH + PH contain this row.
         for i in range(max(0, (h - PH + SH) // SH), min(OH, h // SH + 1)):
             u = h - i * SH
             for j in range(OW):
@@ -86,7 +86,7 @@ def _unpool(dy, winners, dx, shape):
 def max_pool_forward(
     x: Array, pool_size: Pair, strides: Pair, padding: str = "valid"
 ) -> tuple[Array, Array]:
-    """As `reference.max_pool_forward`."""
+    """Same as `reference.max_pool_forward`."""
     x = ready(x, 4, "x")
     shape = pool_shape(x.shape, pool_size, strides, padding)
     out = (shape[0], shape[8], shape[9], shape[3])
@@ -103,7 +103,7 @@ def max_pool_backward(
     strides: Pair,
     padding: str = "valid",
 ) -> Array:
-    """As `reference.max_pool_backward`."""
+    """Same as `reference.max_pool_backward`."""
     dy = ready(dy, 4, "dy")
     winners = ready_winners(winners, np.int32)
     shape = pool_shape(x_shape, pool_size, strides, padding)
@@ -145,12 +145,12 @@ def _average(x, y, shape):
 
 @jit(parallel=True)
 def _spread(dy, dx, shape):
-    """By rows of dx, each of which looks up the windows it is in: no two threads share a row."""
+    """Goes by rows of dx; each looks up the windows it is in, so no two threads share a row."""
     N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
     for r in prange(N * H):
         n, h = r // H, r % H + top
         dx[r * W * C : (r + 1) * W * C] = 0
-        # The windows i with i*SH <= h < i*SH + PH have this row.
+        # The windows i with i*SH <= h < i*SH + PH contain this row.
         for i in range(max(0, (h - PH + SH) // SH), min(OH, h // SH + 1)):
             rows = min(PH, H + top - i * SH) - max(0, top - i * SH)
             for j in range(OW):
@@ -164,7 +164,7 @@ def _spread(dy, dx, shape):
 
 
 def average_pool_forward(x: Array, pool_size: Pair, strides: Pair, padding: str = "valid") -> Array:
-    """As `reference.average_pool_forward`."""
+    """Same as `reference.average_pool_forward`."""
     x = ready(x, 4, "x")
     shape = pool_shape(x.shape, pool_size, strides, padding)
     y = np.empty((shape[0], shape[8], shape[9], shape[3]), x.dtype)
@@ -179,7 +179,7 @@ def average_pool_backward(
     strides: Pair,
     padding: str = "valid",
 ) -> Array:
-    """As `reference.average_pool_backward`."""
+    """Same as `reference.average_pool_backward`."""
     dy = ready(dy, 4, "dy")
     shape = pool_shape(x_shape, pool_size, strides, padding)
     same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy)

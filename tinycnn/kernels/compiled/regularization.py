@@ -23,12 +23,12 @@ def _drop(x, kept, y, scale):
         here = slice(g * PIECE, (g + 1) * PIECE)
         source, keep, target = x[here], kept[here], y[here]
         for i in range(source.size):
-            value = source[i] * scale  # in any case: no branch
+            value = source[i] * scale  # always, so there is no branch
             target[i] = value if keep[i] else zero
 
 
 def dropout(x: Array, kept: Array, rate: float) -> Array:
-    """As `reference.dropout`."""
+    """Same as `reference.dropout`."""
     x = ready(x, x.ndim, "x")
     if kept.dtype != np.bool_:
         raise TypeError(f"`kept` must have dtype bool. Received: {kept.dtype}")

@@ -2,13 +2,13 @@
 
 Numba compiles through LLVM, and LLVM has vector types. This file teaches Numba one: LANES numbers
 of the dtype of the array that it is loaded from (float32 to run, float64 to check gradients; LLVM
-splits a vector that is wider than a register). `tiles.py` makes of it what kernels call.
+splits a vector that is wider than a register). `tiles.py` builds on it what kernels call.
 
 LANES is the width of the host's registers as LLVM sees it. The environment variable TINYCNN_LANES
 (16, 8 or 4) overrides it, so that every size can be tested on any machine.
 
 The functions at the end generate code: `builder` appends an instruction to the function that is
-being compiled, and what they take and return stands for values that exist when it runs.
+being compiled. Their arguments and results stand for values that exist only when it runs.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls

@@ -1,9 +1,9 @@
 """Tiles: sums that stay in registers, and the verbs that work on them.
 
 A fast matrix product needs its sums in registers, and enough of them that no multiply-add has to
-wait for the one before. Plain loops do not get that from a compiler: they stayed below a quarter of
-the machine's peak, and tiles of vectors reach nine tenths of it. A kernel takes the verbs here from
-its loops; each becomes a handful of LLVM's instructions in the kernel, not a call.
+wait for the one before. The compiler does not achieve that with plain loops: they stayed below a
+quarter of the machine's peak, while tiles of vectors reach nine tenths of it. A kernel uses these
+verbs in its loops; each becomes a handful of LLVM's instructions in the kernel, not a call.
 
 Legend: a row is a tuple of V vectors; a tile is P rows, a tuple of P*V vectors; `places` and
 `origins` are tuples of P indices. All arrays are flat and C-contiguous. Where a verb only needs to
@@ -28,24 +28,23 @@ from numba.extending import intrinsic
 from tinycnn.kernels.compiled.jit import JIT_OFF
 from tinycnn.kernels.compiled.simd import LANES, Vector, address, neighbours, splat, unpacked
 
-# (P, V) by rising width. P*V sums, a row of V and (AVX2) one broadcast fit the registers: AVX2 has
-# 16, AVX-512 and NEON have 32. At least 8 sums, as a multiply-add takes 4 cycles and 2 start in
-# each; P is small, as every row of a tile keeps an address in one of 16 general registers, and a
-# multiple of 4, so that a tile can be whole windows of a 2x2 max-pool.
+# (P, V), the narrowest first. P*V sums, a row of V and (AVX2) one broadcast fit the registers: AVX2
+# has 16, AVX-512 and NEON have 32. There are at least 8 sums, because a multiply-add takes 4 cycles
+# and 2 start in each. P is small, because every row of a tile keeps an address in one of 16 general
+# registers; it is a multiple of 4, so that a tile can be whole windows of a 2x2 max-pool.
 TILES = ((8, 1), (4, 2)) if LANES == 8 else ((8, 1), (8, 2))
 ROWS = {V: P for P, V in TILES}
 
 
 def width(F: int) -> int:
-    """The V of the tile that spends least on F filters.
+    """The V of the tile that is cheapest for F filters.
 
-    It spends V and a little on each panel of V*LANES filters; the last panel may be partly empty.
+    Each panel of V*LANES filters costs V and a little more; the last panel may be partly empty.
     """
     return min(ROWS, key=lambda V: -(-F // (V * LANES)) * (V + 0.2))
 
 
-# --- the verbs: of each, the code that it stands for, and then what it means
-# ------------------------
+# --- the verbs: for each, the code that it stands for, and then what it means ---------------------
 
 
 def _verb(generator: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -251,10 +250,10 @@ def _pool_fours(typingctx, tile, row):
 
 @_verb(_pool_fours)
 def pool_fours(tile, row):
-    """Relu and 2x2 max-pool of every four rows of a tile, `row` long: the tile of the largest...
+    """Relu and 2x2 max-pool over every four rows of a tile, each as long as `row`.
 
-    ... and the tile of which row they came from (of equals the first; the first NaN wins): 0 to 3,
-    or 4 where relu makes it 0 and nothing goes back.
+    Returns the tile of the largest numbers, and the tile of which row each came from: 0 to 3 (the
+    first of equals; the first NaN wins), or 4 where relu makes it 0 and no gradient goes back.
     """
     V = len(row)
     best, winners = [], []

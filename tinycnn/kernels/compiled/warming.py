@@ -23,10 +23,10 @@ from tinycnn.support.progress import Progress
 
 
 def warm_up(dtype: str = "float32") -> float:
-    """Runs the kernels once on small arrays of `dtype`: compiles them, or loads them all.
+    """Runs kernels once on small arrays of `dtype`, which compiles them or loads them.
 
-    Only those of convolution, dense, max-pooling, relu, softmax with its loss, Adam and SGD: the
-    others are compiled when a model first needs them, so that the first start stays short.
+    These are the kernels of convolution, dense, max-pooling, relu, softmax with its loss, Adam and
+    SGD. The others are compiled when a model first needs them, so that the first start stays short.
 
     Returns:
         The seconds it took.

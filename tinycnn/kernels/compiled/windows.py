@@ -1,7 +1,7 @@
 """Where the windows of a convolution are: its shape, and the index at which each window starts.
 
 Legend: `shape` is (N, H, W, C, KH, KW, SH, SW, OH, OW, F), where H and W are those of the padded x.
-M = N*OH*OW outputs are counted in the order (image, row, column). The window of output (n, i, j)
+M = N*OH*OW outputs are numbered in the order (image, row, column). The window of output (n, i, j)
 starts at x[n, i*SH, j*SW, 0]; as x is flat, that is one index.
 """
 
@@ -17,16 +17,16 @@ from tinycnn.kernels.compiled.checks import Shape
 from tinycnn.support.geometry import Pair, output_length, window_padding
 from tinycnn.utils import Array
 
-NO_WINNERS: Array = np.empty(0, np.uint8)  # for a kernel that could pool, where it does not
+NO_WINNERS: Array = np.empty(0, np.uint8)  # for a kernel that can pool, when it does not
 
 
 @functools.lru_cache(1024)
 def conv_shape(
     x_shape: Shape, kernel_shape: Shape, strides: Pair, padding: str
 ) -> tuple[Shape, Shape]:
-    """(N, H, W, C, KH, KW, SH, SW, OH, OW, F), with the H and W of the padded x; and its zeros.
+    """(N, H, W, C, KH, KW, SH, SW, OH, OW, F), with the H and W of the padded x; and the padding.
 
-    Those are the rows and columns of padding: top, bottom, left, right.
+    The padding is how many rows and columns of x are zeros: top, bottom, left, right.
     """
     N, H, W, C = x_shape
     KH, KW, channels, F = kernel_shape
@@ -40,7 +40,7 @@ def conv_shape(
 
 
 def pointwise(shape: Shape) -> Shape:
-    """A 1x1 convolution of stride 1 as one of a single row of pixels."""
+    """The shape; for a 1x1 convolution of stride 1, that of one over a single row of pixels."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     if (KH, KW, SH, SW) == (1, 1, 1, 1):
         return (1, 1, N * H * W, C, 1, 1, 1, 1, 1, N * OH * OW, F)
@@ -49,7 +49,7 @@ def pointwise(shape: Shape) -> Shape:
 
 @numba.njit
 def find_windows(windows, m0, count, shape):
-    """windows[t]: where the window of output m0 + t starts in flat x; past the end, the last's."""
+    """windows[t] = where the window of output m0 + t (at most the last) starts in flat x."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     n, i, j = m0 // (OH * OW), m0 // OW % OH, m0 % OW
     for t in range(count):
@@ -64,7 +64,7 @@ def find_windows(windows, m0, count, shape):
 
 @numba.njit
 def find_windows_by_pixel(windows, outputs, m0, count, shape):
-    """The same for outputs in the order (row, column, image), and where they start in flat y."""
+    """The same for outputs in the order (row, column, image); also where they start in flat y."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     n, i, j = m0 % N, m0 // N // OW, m0 // N % OW
     for t in range(count):
