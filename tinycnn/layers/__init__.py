@@ -1,4 +1,4 @@
-"""The layers, one file for each family; `base.py` says what every layer is."""
+"""The layers, one file for each family; `base.py` explains what a layer is."""
 
 from tinycnn.layers.activations import ELU, Activation, LeakyReLU, ReLU, Softmax
 from tinycnn.layers.augmentation import RandomRotation, RandomTranslation, RandomZoom

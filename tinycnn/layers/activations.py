@@ -1,6 +1,6 @@
 """Activations: as layers, and as the `activation=` argument of Conv2D and Dense.
 
-Each is a pair of kernels; every backward here needs only the output y, so that is all a layer has
+Each is a pair of kernels. Every backward here needs only the output y, so that is all a layer has
 to keep. Slopes and their defaults are Keras's: 0.2 in the function "leaky_relu", 0.3 in the layer.
 
 Sources: Maas et al. 2013 (leaky relu); Clevert et al. 2016 (elu); keras/src/activations/ and
@@ -24,7 +24,7 @@ class Function(NamedTuple):
     backward: Callable[[Array, Array], Array]
 
 
-# The lambdas look the kernel up when they run, so that `kernels.use` holds for them too.
+# The lambdas look the kernel up when they run, so that `kernels.use` applies to them too.
 ACTIVATIONS = {
     "linear": Function(lambda x: x, lambda dy, y: dy),
     "relu": Function(lambda x: kernels.relu_forward(x), lambda dy, y: kernels.relu_backward(dy, y)),
@@ -49,7 +49,7 @@ def checked(activation: str | None) -> str:
     """The name of a known activation; None is "linear".
 
     Raises:
-        ValueError: for any other name, listing the known ones.
+        ValueError: for any other name; the message lists the known ones.
     """
     return "linear" if activation is None else one_of(activation, [*ACTIVATIONS], "activation")
 
@@ -58,21 +58,21 @@ class Activated(Layer):
     """Base of the layers that end in an activation f: y = f(z).
 
     Such a layer can also be run backward from dz, the gradient with respect to z, which is what a
-    cross-entropy on top of a softmax wants (see losses.py). Its cache begins with (x, z, y).
+    cross-entropy on top of a softmax needs (see losses.py). Its cache begins with (x, z, y).
     """
 
     activation: str
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # It takes effect at once, so it is checked at once.
+        # A new activation takes effect at once, so it is checked at once.
         super().__setattr__(name, checked(value) if name == "activation" else value)
 
     def y_of(self, z: Array) -> Array:
-        """y = f(z); a relu has ridden along inside the kernel that made z."""
+        """y = f(z); the kernel that made z has already applied a relu."""
         return z if self.activation == "relu" else ACTIVATIONS[self.activation].forward(z)
 
     def dz_of(self, dy: Array) -> Array:
-        """dz from dy; a relu's is taken inside the kernel that takes dz."""
+        """dz from dy; the kernel that takes dz will apply a relu's derivative itself."""
         y = self.recall()[2]
         dy = self.receive_gradient(dy)
         return dy if self.activation == "relu" else ACTIVATIONS[self.activation].backward(dy, y)
@@ -82,7 +82,7 @@ class Activated(Layer):
         raise NotImplementedError
 
     def branches(self) -> list[Array]:
-        """Of a relu, leaky or not, which outputs are positive."""
+        """For a relu, leaky or not, which outputs are positive."""
         return [self.recall()[2] > 0] if self.activation in ("relu", "leaky_relu") else []
 
     @property
@@ -92,7 +92,7 @@ class Activated(Layer):
         return z
 
     def finish_build(self, input_shape: Shape, output_shape: Shape, dtype: str) -> Shape:
-        """See `Layer.finish_build`; a softmax over one unit is warned of."""
+        """See `Layer.finish_build`; this also warns about a softmax over one unit."""
         if self.activation == "softmax" and output_shape[-1:] == (1,):
             warnings.warn(
                 f"{self}: a softmax over one unit is always 1 and learns nothing; for two classes "
@@ -144,7 +144,7 @@ class Activation(Activated):
 
 
 def is_linear(layer: Layer) -> bool:
-    """Whether the layer passes on what it gets: Activation("linear")."""
+    """Whether the layer passes its input on unchanged: Activation("linear")."""
     return type(layer) is Activation and layer.activation == "linear"
 
 
@@ -185,10 +185,10 @@ class Softmax(Activation):
 
 
 class LeakyReLU(Layer):
-    """y = x where positive, else negative_slope * x: a relu that never stops learning.
+    """y = x where positive, else negative_slope * x: a relu with a gradient below 0, too.
 
     Args:
-        negative_slope: slope below 0, at least 0.
+        negative_slope: the slope below 0; at least 0.
 
     Input shape: any. Output shape: the same.
 
@@ -228,7 +228,7 @@ class ELU(Layer):
     """y = x where positive, else alpha * (exp(x) - 1), which levels off at -alpha.
 
     Args:
-        alpha: at least 0.
+        alpha: where y levels off, without the sign; at least 0.
 
     Input shape: any. Output shape: the same.
 

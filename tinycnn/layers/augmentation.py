@@ -1,18 +1,19 @@
 """Augmentation: in training every image is moved, turned or zoomed at random, anew at each step.
 
-Each output pixel is looked up where an affine transform of its place lies in the input, between
-four pixels; outside the image is 0. The transforms are (N, 2, 3), one for each image:
+An affine transform takes the place of each output pixel to a place in the input, between four
+pixels, which are blended; outside, the image is 0. The transforms are (N, 2, 3), one per image:
 
     (column, row) of the input = A @ (j, i, 1) for column j and row i of the output
 
-so they lead back: an A that adds 2 to the column moves the image left by 2. In inference the layers
-do nothing. Each of them interpolates: every further one in a row blurs a little more.
+They lead from the output back to the input: an A that adds 2 to the column moves the image left by
+2. In inference the layers do nothing. Each of them interpolates, so every further one in a row
+blurs a little more.
 
 Legend: cx = (W - 1) / 2 and cy = (H - 1) / 2, the centre of the image.
 
 Source: keras/src/layers/preprocessing/image_preprocessing/random_translation.py,
 random_rotation.py, random_zoom.py with `fill_mode="constant"`. Keras's own default there is
-"reflect", which is not here.
+"reflect", which is not implemented here.
 """
 
 from collections.abc import Sequence
@@ -32,8 +33,8 @@ Factor = float | Sequence[float]
 class RandomAffine(Layer):
     """Base of the layers here, which differ in the transforms they draw.
 
-    `rng` draws them: a model sets it before every training step; set it yourself if you use the
-    layer alone, or each forward draws from a fresh, unpredictable one.
+    `rng` draws them. A model sets it before every training step. If you use the layer alone, set it
+    yourself; otherwise each forward draws from a fresh, unpredictable one.
     """
 
     rng: np.random.Generator | None = None
@@ -56,7 +57,7 @@ class RandomAffine(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = each image under a transform of its own; y = x in inference."""
         x = self.receive(x)
-        # None in inference; in float64 whatever the model's dtype: the same draws for both.
+        # None in inference. Float64 whatever the model's dtype, so the draws are the same for both.
         transforms = None
         if training:
             transforms = self.transforms(len(x), self.rng or np.random.default_rng())
@@ -64,7 +65,7 @@ class RandomAffine(Layer):
         return x if transforms is None else kernels.affine_transform_forward(x, transforms)
 
     def backward(self, dy: Array) -> Array:
-        """dx: each pixel's gradient goes back to the four it was blended from; dy in inference."""
+        """dx: each pixel's gradient goes to the four it was blended from; dx = dy in inference."""
         (transforms,) = self.recall()
         dy = self.receive_gradient(dy)
         return dy if transforms is None else kernels.affine_transform_backward(dy, transforms)
@@ -74,7 +75,7 @@ class RandomAffine(Layer):
         return {**super().get_config(), "fill_mode": self.fill_mode}
 
     def _around_center(self, linear: Array) -> Array:
-        """The transforms with the linear parts (N, 2, 2) that leave the image's centre in place."""
+        """The transforms with these linear parts (N, 2, 2) that keep the image's centre fixed."""
         H, W, _ = self.input_shape or (0, 0, 0)
         center = np.array([[(W - 1) / 2], [(H - 1) / 2]])
         # (N, 2, 2) @ (2, 1) -> (N, 2, 1)
@@ -85,15 +86,15 @@ class RandomTranslation(RandomAffine):
     """Moves each image up or down and sideways.
 
     Args:
-        height_factor: share of the height, up to 1. A pair (lower, upper): drawn between them,
-            negative is up, positive down. A number f means (-f, f).
-        width_factor: likewise, of the width; negative is to the left.
+        height_factor: how far, as a share of the height, from -1 (up) to 1 (down). It is drawn
+            between the two of a pair (lower, upper); a number f means (-f, f).
+        width_factor: likewise for the width; negative is to the left.
         fill_mode: "constant", the only one here: zeros come in from outside.
 
     Input shape: (N, H, W, C). Output shape: the same.
 
     Raises:
-        ValueError: for an argument out of range, or an input that is no batch of images.
+        ValueError: for an argument out of range, or an input that is not a batch of images.
 
     Example:
         >>> x = np.reshape([1.0, 2.0, 3.0, 4.0], (1, 1, 4, 1))
@@ -130,14 +131,15 @@ class RandomRotation(RandomAffine):
     """Turns each image about its centre.
 
     Args:
-        factor: share of a full turn, up to 1. A pair (lower, upper): drawn between them, positive
-            is counter-clockwise. A number f means (-f, f): 0.05 turns by up to 18 degrees.
+        factor: how far, as a share of a full turn, from -1 to 1; positive is counter-clockwise. It
+            is drawn between the two of a pair (lower, upper); a number f means (-f, f). So 0.05
+            turns by up to 18 degrees.
         fill_mode: "constant", the only one here: zeros come in from outside.
 
     Input shape: (N, H, W, C). Output shape: the same.
 
     Raises:
-        ValueError: for an argument out of range, or an input that is no batch of images.
+        ValueError: for an argument out of range, or an input that is not a batch of images.
 
     Example:
         >>> x = np.reshape([1.0, 2.0, 3.0, 4.0], (1, 2, 2, 1))
@@ -165,16 +167,16 @@ class RandomZoom(RandomAffine):
     """Makes each image smaller or larger about its centre.
 
     Args:
-        height_factor: how many times more of the height is to be seen, less 1, up to 1. A pair
-            (lower, upper): drawn between them, positive makes the image smaller, negative larger:
-            0.25 shows 5/4 of it, -0.5 its middle half. A number f means (-f, f).
-        width_factor: likewise, of the width; None draws one factor for both.
+        height_factor: from -1 to 1. The output shows 1 + factor times the height, so positive makes
+            the image smaller, negative larger: 0.25 shows 5/4 of it, -0.5 its middle half. It is
+            drawn between the two of a pair (lower, upper); a number f means (-f, f).
+        width_factor: likewise for the width; None draws one factor for both.
         fill_mode: "constant", the only one here: zeros come in from outside.
 
     Input shape: (N, H, W, C). Output shape: the same.
 
     Raises:
-        ValueError: for an argument out of range, or an input that is no batch of images.
+        ValueError: for an argument out of range, or an input that is not a batch of images.
 
     Example:
         >>> x = np.reshape([0.0, 0.0, 6.0, 0.0, 0.0], (1, 1, 5, 1))

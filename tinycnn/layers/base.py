@@ -3,17 +3,17 @@
 A layer of your own overrides `build` (if it has parameters), `forward`, `backward` and
 `get_config`; `examples/your_own_layer.py` is one. The protocol:
 - `build` creates the parameters with `add_parameter`, and ends in `finish_build`, which returns the
-  output shape: one act, without data.
+  output shape. It needs no data.
 - `forward` takes x through `receive`, computes y, and writes what `backward` will need into
   `self.cache`, a tuple.
 - `backward` takes dy through `receive_gradient` and the cache through `recall`, assigns each
   parameter's `.grad`, and returns dx.
-- Nothing changes an array it was given; what `forward` returns is the caller's to keep. But x and
-  y are not copied: whoever changes them in place before `backward` changes the gradient too.
-- `training=True` switches on what training alone does: noise, and statistics of the batch. A
+- No method changes an array it was given, and what `forward` returns is the caller's to keep. But x
+  and y are not copied: whoever changes them in place before `backward` changes the gradient too.
+- `training=True` switches on what happens in training only: noise, and statistics of the batch. A
   stochastic layer declares `rng`; the model sets it before every training forward, so the layer
   keeps no random state. A layer with statistics of its own moves them in `update_statistics`, which
-  the model calls after every training step: forward and backward move nothing.
+  the model calls after every training step; forward and backward do not.
 
 Shapes in `build`, `input_shape` and `output_shape` come without the batch axis N.
 """
@@ -39,7 +39,7 @@ class Layer(Strict):
 
     Args:
         name: unique in a model; None lets the model choose one, as Keras would.
-        input_shape: of one sample, for the first layer of a model.
+        input_shape: the shape of one sample, for the first layer of a model.
         trainable: False freezes the layer; see the property.
     """
 
@@ -96,8 +96,8 @@ class Layer(Strict):
 
         Args:
             input_shape: shape of one sample.
-            rng: source of the initial weights; None draws a fresh, unpredictable one, and a
-                `SavedValues` brings them from a model file.
+            rng: source of the initial weights; None makes a fresh, unpredictable one, and a
+                `SavedValues` takes them from a model file.
             dtype: of parameters and outputs, "float32" or "float64".
 
         Returns:
@@ -115,7 +115,7 @@ class Layer(Strict):
         return x
 
     def backward(self, dy: Array) -> Array | None:
-        """The gradient with respect to the last `x` from `dy`, that with respect to its `y`.
+        """The gradient with respect to the last `x`, given `dy`, the one with respect to its `y`.
 
         It sets every parameter's `grad`.
 
@@ -123,7 +123,7 @@ class Layer(Strict):
             dx (N, *input_shape); layers with parameters return None if not `needs_input_gradient`.
 
         Raises:
-            RuntimeError: before any forward.
+            RuntimeError: if there was no forward before it.
         """
         own, base = type(self), Layer
         if own.backward is base.backward and own.forward is not base.forward:
@@ -139,17 +139,17 @@ class Layer(Strict):
         return {"name": self.name}
 
     def branches(self) -> list[Array]:
-        """Which branches the last forward took, for gradient checks to know a kink by.
+        """Which branches the last forward took, by which gradient checks recognize a kink.
 
-        A layer with an `if` in its arithmetic returns what it decided: relu which outputs are
+        A layer with an `if` in its arithmetic returns its decisions: relu returns which outputs are
         positive, a pool its winners. Smooth layers need not override this.
         """
         return []
 
     def update_statistics(self) -> None:
-        """Moves what the layer itself keeps of the batches; most layers keep nothing.
+        """Moves the statistics that the layer keeps over the batches; most layers keep none.
 
-        A model calls this after every training step, as does a training loop of your own.
+        A model calls this after every training step, and so should a training loop of your own.
         """
 
     # --- for layers to use ------------------------------------------------------------------------
@@ -165,15 +165,15 @@ class Layer(Strict):
         trainable: bool = True,
         regularizer: L2 | None = None,
     ) -> Parameter:
-        """Makes a parameter, and appends it to `self.parameters`; for `build`.
+        """Makes a parameter and appends it to `self.parameters`; for use in `build`.
 
         Args:
-            name: unique in the layer; one of that name is replaced, as when a layer is built again.
-            parameter_shape: of its array.
+            name: unique in the layer; an older one of that name is replaced, in a second `build`.
+            parameter_shape: the shape of its array.
             initializer: name or function; see initializers.py.
-            rng: as `build` was given it.
+            rng: the one that `build` was given.
             dtype: likewise.
-            trainable: False for what no optimizer is to update.
+            trainable: False if no optimizer should update it.
             regularizer: a penalty on its value.
 
         Returns:
@@ -205,18 +205,18 @@ class Layer(Strict):
         self.input_shape, self.output_shape = tuple(input_shape), tuple(output_shape)
         self.dtype = np.dtype(dtype).name
         self.built = True
-        self.trainable = self.trainable  # the parameters are new: it holds for them, too
+        self.trainable = self.trainable  # for the new parameters, too
         return self.output_shape
 
     def receive(self, x: Array, cast: bool = True) -> Array:
-        """`x` as this layer takes it: checked, in its dtype; it builds the layer if need be.
+        """`x` as this layer takes it: checked, and in its dtype. Builds the layer if need be.
 
         Args:
             x: what `forward` was given.
             cast: False leaves the dtype as it is.
 
         Raises:
-            ValueError: for another shape than (N, *input_shape).
+            ValueError: if the shape is not (N, *input_shape).
         """
         x = np.asarray(x)
         if not self.built:
@@ -229,10 +229,10 @@ class Layer(Strict):
         return self._cast(x) if cast else x
 
     def receive_gradient(self, dy: Array) -> Array:
-        """`dy`, what `backward` was given, as this layer takes it: checked, in its dtype.
+        """`dy` as this layer takes it: checked, and in its dtype.
 
         Raises:
-            ValueError: for another shape than that of the last output.
+            ValueError: if the shape is not that of the last output.
         """
         dy = np.asarray(dy)
         N = self._samples
@@ -244,14 +244,14 @@ class Layer(Strict):
     def _cast(self, array: Array) -> Array:
         if array.dtype == self.dtype:
             return array
-        with np.errstate(under="ignore"):  # what float32 has no number for is 0
+        with np.errstate(under="ignore"):  # what is too small for float32 becomes 0
             return array.astype(self.dtype)
 
     def recall(self) -> tuple[Any, ...]:
         """What `forward` left for `backward`.
 
         Raises:
-            RuntimeError: before any forward.
+            RuntimeError: if there was no forward before.
         """
         if self.cache is None and self.forward_apart is not None:
             self.forward_apart()
@@ -275,7 +275,7 @@ class Layer(Strict):
             parameter.frozen = not self._trainable
 
     def why_fixed(self, name: str) -> str:
-        """A layer that is built has weights and shapes that follow from its settings."""
+        """Why `name` can't be set: a built layer's weights and shapes follow from its settings."""
         built = vars(self).get("built", False)
         return (
             "the layer is built, and was built with it as it is; make a new layer" if built else ""
@@ -295,7 +295,7 @@ class Layer(Strict):
         """Copies `weights`, in the order and shapes of `get_weights`, into the parameters.
 
         Raises:
-            ValueError: if a number or a shape differs; nothing is changed then.
+            ValueError: if their number or a shape differs; then nothing is changed.
         """
         assign(self.parameters, weights, str(self))
 
@@ -307,7 +307,7 @@ def assign(parameters: Sequence[Parameter], weights: Sequence[Array], owner: str
     """Copies `weights` into `parameters` after checking all of them.
 
     Raises:
-        ValueError: if a number or a shape differs; nothing is changed then.
+        ValueError: if their number or a shape differs; then nothing is changed.
     """
     if len(weights) != len(parameters):
         raise ValueError(

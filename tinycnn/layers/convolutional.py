@@ -3,8 +3,8 @@
 Legend: N images of H x W pixels and C channels, F filters of KH x KW, output OH x OW.
 
 The readable arithmetic is `kernels/reference/convolution.py`: there im2col writes every window as a
-row of a matrix and the convolution is one product. The compiled rung walks the same product without
-writing that matrix down.
+row of a matrix, and the convolution is one product. The compiled rung computes the same product
+without writing that matrix down.
 """
 
 from collections.abc import Sequence
@@ -97,9 +97,9 @@ class Conv2D(KernelAndBias):
     def backward(self, dy: Array) -> Array | None:
         """The chain rule, first through f and then through the sum above.
 
-        dz[n,i,j,f] = dy[n,i,j,f] * f'(z[n,i,j,f]), and each z is a sum of products. A kernel's
-        weight stands in the products of all images and places, an x in those of all windows that
-        see it, and a bias in every sum once:
+        dz[n,i,j,f] = dy[n,i,j,f] * f'(z[n,i,j,f]) (for softmax see `softmax_backward`), and each z
+        is a sum of products. A weight of the kernel is in products of all images and places, an x
+        in those of all windows that see it, and a bias is in every sum once:
 
         dkernel[u,v,c,f] = sum_nij x[n, i*SH+u, j*SW+v, c] * dz[n,i,j,f]
         dbias[f]         = sum_nij dz[n,i,j,f]

@@ -23,7 +23,7 @@ class Input(Layer):
     """Tells a model the shape of its samples; passes data through and is not listed in `layers`.
 
     Args:
-        shape: of one sample, without the batch axis.
+        shape: the shape of one sample, without the batch axis.
 
     Input shape: (N, *shape). Output shape: the same.
 
@@ -63,7 +63,7 @@ class Flatten(Layer):
         return x.reshape(len(x), math.prod(x.shape[1:]))  # not -1: there may be no samples
 
     def backward(self, dy: Array) -> Array:
-        """(N, H*W*C) -> (N, H, W, C): nothing was computed, so nothing but the shape comes back."""
+        """(N, H*W*C) -> (N, H, W, C): nothing was computed, so only the shape changes back."""
         (x_shape,) = self.recall()
         return self.receive_gradient(dy).reshape(x_shape)
 
@@ -131,8 +131,8 @@ class Dense(KernelAndBias):
     def backward(self, dy: Array) -> Array | None:
         """The chain rule, first through f and then through the products of z.
 
-        dz[n,u] = dy[n,u] * f'(z[n,u]); a weight meets one x of every sample, an x all weights of
-        its row, and a bias every sample:
+        dz[n,u] = dy[n,u] * f'(z[n,u]) (for softmax see `softmax_backward`). A weight is multiplied
+        by one x of every sample, an x by all weights of its row, and a bias is in every sample:
 
         dkernel[d,u] = sum_n x[n,d] * dz[n,u]        dkernel = x^T @ dz
         dbias[u]     = sum_n dz[n,u]

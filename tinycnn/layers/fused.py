@@ -1,9 +1,9 @@
 """Runs Conv2D(relu) followed by MaxPooling2D as one step; the layers stay what the user sees.
 
 A fused kernel takes the largest of four outputs of a convolution while they are still in registers,
-and writes only that; on the way back it works for the few outputs that have a gradient. It fits
-2x2 pools with stride 2 after convolutions with relu and stride 1, of any size, channels, filters
-and padding. All else runs layer by layer, and so does everything inside `with fused.off():`.
+and writes only that. On the way back it works on only the few outputs that have a gradient. It is
+used for 2x2 pools with stride 2 after convolutions with relu and stride 1, of any size, channels,
+filters and padding. All else runs layer by layer, as does everything inside `with fused.off():`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ _on: ContextVar[bool] = ContextVar("tinycnn_fused", default=True)
 
 @contextmanager
 def off() -> Iterator[None]:
-    """Inside, models run layer by layer: to measure what fusion brings, or to see each layer."""
+    """Inside its `with`, models run layer by layer, to measure fusion or to see each layer."""
     token = _on.set(False)
     try:
         yield
@@ -33,8 +33,8 @@ class ConvPool(Layer):
     """A Conv2D and the MaxPooling2D after it, as one step of a model's forward and backward.
 
     Args:
-        convolution: with relu and stride 1.
-        pool: 2x2 with stride 2.
+        convolution: one with relu and stride 1.
+        pool: one of 2x2 with stride 2.
 
     Input shape: the convolution's. Output shape: the pool's.
     """
@@ -45,7 +45,7 @@ class ConvPool(Layer):
         self.parameters = convolution.parameters
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """The pool's output; the two layers can be asked for their own backward nevertheless."""
+        """The pool's output; each of the two layers can still run its own backward afterwards."""
         convolution = self.convolution
         x = convolution.receive(x)
         self.pool._samples = len(x)
@@ -59,7 +59,7 @@ class ConvPool(Layer):
         return y
 
     def _forward_apart(self) -> None:
-        """The forward of each layer by itself, for who asks one of them for its own backward."""
+        """Runs each layer's forward by itself, when one of them is asked for its own backward."""
         x, _ = self.recall()
         self.pool.forward(self.convolution.forward(x))
 
@@ -82,7 +82,7 @@ class ConvPool(Layer):
 
 
 def steps(layers: Sequence[Layer]) -> list[Layer]:
-    """The layers, each fitting pair of them as one ConvPool."""
+    """The layers, with each pair that fits as one ConvPool."""
     result: list[Layer] = []
     for layer in layers:
         if result and _on.get() and _fit(result[-1], layer):
@@ -107,5 +107,5 @@ def _fit(first: Layer, second: Layer) -> bool:
 
 
 def _altered(layer: Layer) -> bool:
-    """Whether somebody has hung a forward or backward of their own on this one layer."""
+    """Whether this one layer object was given a forward or backward of its own."""
     return not {"forward", "backward"}.isdisjoint(vars(layer))

@@ -1,10 +1,10 @@
-"""BatchNormalization: every channel with mean 0 and variance 1 over the batch, then rescaled.
+"""BatchNormalization: brings every channel to mean 0, variance 1 over the batch, then rescales it.
 
 Legend: C channels, the last axis; M is the product of all other axes, the batch included.
 
-Source: Ioffe and Szegedy 2015, Algorithms 1 and 2; keras/src/layers/normalization/
-batch_normalization.py, from which the moving statistics differ from the paper's: an exponential
-mean, of the biased variance. (PyTorch's is of the unbiased one, and its momentum is 1 - ours.)
+Source: Ioffe and Szegedy 2015, Algorithms 1 and 2. The moving statistics are not the paper's but
+those of keras/src/layers/normalization/batch_normalization.py: exponential means, of the biased
+variance. (PyTorch's are of the unbiased variance, and its momentum is 1 - ours.)
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ class BatchNormalization(Layer):
     """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
 
     Mean and variance are those of the batch in training, and moving means of them in inference.
-    The model moves these after each training step: see `update_statistics`.
+    The model moves these means after each training step: see `update_statistics`.
 
     Args:
         momentum: share of a moving statistic that is kept, in [0, 1).
@@ -80,8 +80,8 @@ class BatchNormalization(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = gamma * x_hat + beta, with the batch's statistics in training, else the moving ones.
 
-        No statistic moves here: the same batch gives the same output again. A frozen layer is in
-        inference at all times, as in Keras.
+        No statistic moves here: the same batch gives the same output again. A frozen layer always
+        runs as in inference, as in Keras.
         """
         x = self.receive(x)
         training = training and self.trainable
@@ -99,11 +99,13 @@ class BatchNormalization(Layer):
         return kernels.batch_norm_forward(x, gamma, beta, mean, variance, self.epsilon)
 
     def backward(self, dy: Array) -> Array:
-        """With s = 1 / sqrt(variance + epsilon) and sums over the M rows of a channel.
+        """The gradients, with s = 1 / sqrt(variance + epsilon) and sums over a channel's M rows.
 
         dbeta = sum of dy,   dgamma = sum of dy * x_hat
         dx = gamma * s * (dy - dbeta / M - x_hat * dgamma / M)   in training: x moves the statistics
         dx = gamma * s * dy                                      in inference: they are constants
+
+        `kernels/reference/normalization.py` derives them.
         """
         x, gamma, mean, variance, training = self.recall()
         dx, dgamma, dbeta = kernels.batch_norm_backward(

@@ -1,4 +1,4 @@
-"""Pooling: of every window of an image only its largest value, or its mean, goes on.
+"""Pooling: only the largest value, or the mean, of every window of an image goes on.
 
 Legend: N images of H x W pixels and C channels, windows of PH x PW, output OH x OW.
 """
@@ -73,7 +73,7 @@ class MaxPooling2D(_Pooling2D):
         return y
 
     def backward(self, dy: Array) -> Array:
-        """dx is dy at the input that won its window (of equals the first) and 0 elsewhere."""
+        """dx is dy at the input that won its window (the first of equals) and 0 elsewhere."""
         x_shape, winners = self.recall()
         dy = self.receive_gradient(dy)
         return kernels.max_pool_backward(
@@ -110,7 +110,7 @@ class AveragePooling2D(_Pooling2D):
         return kernels.average_pool_forward(x, self.pool_size, self.strides, self.padding)
 
     def backward(self, dy: Array) -> Array:
-        """dx is, of every window over it, dy divided by the number of the window's pixels."""
+        """dx: every window shares its dy equally among its pixels, which add up their shares."""
         (x_shape,) = self.recall()
         dy = self.receive_gradient(dy)
         return kernels.average_pool_backward(
@@ -119,12 +119,12 @@ class AveragePooling2D(_Pooling2D):
 
 
 class GlobalAveragePooling2D(Layer):
-    """The mean of every channel over the whole image: instead of Flatten, with fewer weights after.
+    """The mean of every channel over the image: takes Flatten's place, with fewer weights after it.
 
     Input shape: (N, H, W, C). Output shape: (N, C).
 
     Raises:
-        ValueError: if the input is no image.
+        ValueError: if the input is not an image.
 
     Example:
         >>> GlobalAveragePooling2D().build((3, 3, 64))

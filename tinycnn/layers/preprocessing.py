@@ -14,8 +14,8 @@ class Rescaling(Layer):
     """y = x * scale + offset: `Rescaling(1 / 255)` takes uint8 images to [0, 1].
 
     Args:
-        scale: factor.
-        offset: added after it.
+        scale: the factor.
+        offset: added after scaling.
 
     Input shape: any. Output shape: the same.
 

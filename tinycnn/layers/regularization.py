@@ -1,7 +1,7 @@
-"""Dropout: in training every number may be missing, so that none can be relied on alone.
+"""Dropout: in training any number may be missing, so the network can't rely on a single one.
 
 Source: Srivastava et al. 2014, in the inverted form (Section 10): the scaling is done in training,
-and inference is left alone. keras/src/layers/regularization/dropout.py
+and inference does nothing. keras/src/layers/regularization/dropout.py
 """
 
 from typing import Any
@@ -18,11 +18,12 @@ class Dropout(Layer):
     """Sets a random share of its input to 0 in training; in inference it does nothing.
 
     What is kept is divided by 1 - rate, so that the mean of an output is that of its input. Each
-    training step drops other elements. `rng` draws them: a model sets it before every step; set it
-    yourself if you use the layer alone, or each forward draws from a fresh, unpredictable one.
+    training step drops other elements. `rng` draws them. A model sets it before every step. If you
+    use the layer alone, set it yourself; otherwise each forward draws from a fresh, unpredictable
+    one.
 
     Args:
-        rate: probability of being dropped, from 0 to 1 (some textbooks' p is that of being kept).
+        rate: the probability of being dropped, 0 to 1 (in some textbooks p is that of being kept).
 
     Input shape: any. Output shape: the same.
 
@@ -49,7 +50,7 @@ class Dropout(Layer):
             self.cache = (None,)
             return x
         rng = self.rng or np.random.default_rng()
-        # float32 whatever the model's dtype: the same elements are dropped in both.
+        # float32 whatever the model's dtype, so that both dtypes drop the same elements.
         kept = np.asarray(rng.random(x.shape, dtype=np.float32)) >= self.rate
         self.cache = (kept,)  # which elements were kept; None in inference: all
         return kernels.dropout(x, kept, self.rate)
