@@ -11,10 +11,10 @@ class Parameter:
     """An array of a layer, and the gradient of the loss with respect to it.
 
     Args:
-        name: "kernel", "bias".
-        value: the array; only the optimizer writes it, and in place.
+        name: such as "kernel" or "bias".
+        value: the array; it is changed in place, by the optimizer if it is trainable.
         grad: its gradient, of the same shape; assigned anew by each `backward`, None before.
-        trainable: False for what the layer itself keeps, such as moving statistics.
+        trainable: False for what the layer itself updates, such as moving statistics.
         regularizer: a penalty on its value, which the model adds to the loss.
         frozen: True while its layer is frozen, see `Layer.trainable`.
     """
@@ -28,5 +28,5 @@ class Parameter:
 
     @property
     def learns(self) -> bool:
-        """Whether an optimizer is to update it."""
+        """Whether an optimizer should update it."""
         return self.trainable and not self.frozen

@@ -1,7 +1,7 @@
 """Regularizers: a penalty on large weights, which a model adds to its loss.
 
-The penalty counts in training and in evaluation, as in Keras, and its gradient is added where the
-loss's has been computed, by the model: a layer's own backward knows nothing of it.
+The penalty counts in training and in evaluation, as in Keras. The model adds its gradient to the
+loss's after the backward: a layer's own backward knows nothing of it.
 
 Source: keras/src/regularizers/regularizers.py
 """
@@ -16,12 +16,13 @@ from tinycnn.utils import Array
 
 
 class L2(Named):
-    """l2 * sum(w^2): draws every weight towards 0 in proportion to its size.
+    """l2 * sum(w^2): pulls every weight towards 0 in proportion to its size.
 
-    There is no factor 1/2, so the gradient is 2 * l2 * w: half the `l2` of some textbooks.
+    There is no factor 1/2, so the gradient is 2 * l2 * w. Textbooks that have this factor need
+    twice the `l2` for the same effect.
 
     Args:
-        l2: factor, at least 0.
+        l2: the factor, at least 0.
 
     Raises:
         ValueError: for an argument out of range.
@@ -53,10 +54,10 @@ _BY_NAME = {"l2": L2, "L2": L2}
 
 
 def get(identifier: str | dict[str, Any] | L2 | None) -> L2 | None:
-    """The regularizer of that name, with its defaults, or from what `serialize` made of it.
+    """The regularizer of that name, with its defaults, or the one that `serialize` described.
 
     Raises:
-        ValueError: for an unknown name, listing the known ones.
+        ValueError: for an unknown name; the message lists the known ones.
     """
     if identifier is None or type(identifier) is L2:
         return identifier

@@ -1,4 +1,4 @@
-"""The optimizers; `base.py` says what every optimizer is."""
+"""The optimizers; `base.py` explains what an optimizer is."""
 
 from tinycnn.optimizers import schedules
 from tinycnn.optimizers.adam import Adam, AdamW
@@ -17,7 +17,7 @@ def get(identifier: str | Optimizer) -> Optimizer:
     """The optimizer of that name, with its defaults; an Optimizer is returned as it is.
 
     Raises:
-        ValueError: for an unknown name, listing the known ones.
+        ValueError: for an unknown name; the message lists the known ones.
     """
     if isinstance(identifier, Optimizer):
         return identifier

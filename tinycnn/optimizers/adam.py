@@ -15,12 +15,12 @@ from tinycnn.utils import Array
 
 
 class Adam(Optimizer):
-    """Adam: the step of each number is scaled by running means of its gradient and of its square.
+    """Adam: scales each number's step by running means of its gradient and squared gradient.
 
     Args:
         learning_rate: alpha of the paper, or a schedule.
         beta_1: decay of the mean m of the gradient, in [0, 1).
-        beta_2: decay of the mean v of its square, in [0, 1).
+        beta_2: decay of the mean v of the gradient's square, in [0, 1).
         epsilon: "epsilon hat" of the paper (just before Section 2.1), not the epsilon of its
             Algorithm 1: it is added to sqrt(v) before the bias correction, as in Keras.
         **common: weight_decay, clipnorm, clipvalue, global_clipnorm; see `Optimizer`.
@@ -73,11 +73,11 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: Adam(weight_decay=0.004) by its own name.
+    """Adam with decoupled weight decay, the same as Adam(weight_decay=0.004).
 
     Args:
         learning_rate: alpha of the paper, or a schedule.
-        weight_decay: share of each value, times the learning rate, that it loses before each step.
+        weight_decay: share of itself, times the learning rate, that a value loses before each step.
         beta_1: as in `Adam`.
         beta_2: as in `Adam`.
         epsilon: as in `Adam`.

@@ -1,8 +1,8 @@
 """Optimizer: how a gradient becomes a change of the parameters.
 
-An optimizer sees parameters and their gradients, nothing else. It alone writes parameters, and in
-place. One step is: clip the gradients, decay the weights, then the rule of the subclass, whose
-arithmetic is in `kernels/reference/optimizers.py`.
+An optimizer sees parameters and their gradients, nothing else. It alone changes what is trainable,
+and it does so in place. One step is: clip the gradients, decay the weights, then apply the rule of
+the subclass, whose arithmetic is in `kernels/reference/optimizers.py`.
 
 Sources: keras/src/optimizers/base_optimizer.py; Pascanu et al. 2013 (clipping by the norm);
 Loshchilov and Hutter 2019 (decoupled weight decay).
@@ -35,17 +35,17 @@ class Optimizer(Strict):
 
     Args:
         learning_rate: lr, the step size; or a schedule, see schedules.py.
-        weight_decay: before each step every trainable value loses this share, times lr, of itself.
+        weight_decay: before each step every trainable value loses this share of itself, times lr.
         clipnorm: the gradient of each parameter is scaled down to this norm, if it is larger.
         clipvalue: each number of the gradients is clipped to [-clipvalue, clipvalue].
         global_clipnorm: all gradients are scaled down by one factor, so that the norm of all their
             numbers together is no larger than this. Only one of the three may be given.
 
-    An optimizer of your own has one method, `update_step`, called once for each parameter; what it
-    has to remember from step to step is named in `slots`. It changes arrays in place, as
+    An optimizer of your own has one method, `update_step`, which is called once for each parameter;
+    `slots` names what it has to remember from step to step. It changes arrays in place, as
     `value -= ...` does. `value = value - ...` makes another array and leaves the parameter as it
-    was. The arguments come by their names, so their order is free. What the constructor takes
-    beside the learning rate also goes into `get_config`, if the model is to be saved with it.
+    was. The arguments are passed by name, so their order is free. If the model is to be saved with
+    it, what its constructor takes besides the learning rate also goes into `get_config`.
 
     Raises:
         ValueError: for an argument out of range.
@@ -123,7 +123,7 @@ class Optimizer(Strict):
         """The step size of the next step. A number or a schedule may be assigned.
 
         Raises:
-            TypeError: for a number in a schedule's place, as in Keras.
+            TypeError: if a number is assigned in a schedule's place, as in Keras.
         """
         if isinstance(self._learning_rate, LearningRateSchedule):
             return number(self._learning_rate(self.iterations), "learning_rate", low=0.0)
@@ -143,7 +143,7 @@ class Optimizer(Strict):
 
     @property
     def lr(self) -> float:
-        """An old name, with which nothing would be read or set; AttributeError says so."""
+        """An old name for `learning_rate`; reading or setting it raises AttributeError."""
         raise AttributeError(f"{type(self).__name__} has no `lr`; write learning_rate")
 
     @lr.setter
@@ -151,16 +151,16 @@ class Optimizer(Strict):
         raise AttributeError(f"{type(self).__name__} has no `lr`; write learning_rate")
 
     def why_fixed(self, name: str) -> str:
-        """Without the slots of the momentum, or of the mean gradient, neither has an effect."""
+        """Why `name` can't be set: without its slots, it would have no effect."""
         if "slots" not in vars(self) or (name != "centered" and "velocity" in self.slots):
-            return ""  # it is being made, or has a momentum
+            return ""  # it is being made, or has the slots
         return "the optimizer was made without what it needs for that; make a new one"
 
     def build(self, parameters: Sequence[Parameter]) -> None:
-        """Makes the state for these parameters, unless it is there.
+        """Makes the state for these parameters, unless there is one.
 
         Raises:
-            ValueError: if the state is not of these parameters, though of the same shapes.
+            ValueError: if the state belongs to other parameters, even if they have the same shapes.
             TypeError: if `update_step` cannot take its arguments.
         """
         learning = [parameter for parameter in parameters if parameter.learns]
@@ -198,13 +198,13 @@ class Optimizer(Strict):
             ) from None
 
     def update(self, parameters: Sequence[Parameter]) -> None:
-        """One step: changes every parameter that learns in place by its gradient.
+        """One step: changes every parameter that learns by its gradient, in place.
 
         Args:
             parameters: those of the first call; layers may have been frozen since.
 
         Raises:
-            ValueError: if they are other ones than before.
+            ValueError: if they are not those of before.
             RuntimeError: if one has no gradient yet.
         """
         self.build(parameters)
@@ -240,7 +240,7 @@ class Optimizer(Strict):
         states: list[dict[str, Array]],
         learning_rate: float,
     ) -> None:
-        """The rule, for all parameters, each with its gradient and its slots."""
+        """Applies the rule to all parameters, each with its gradient and its slots."""
         step: Callable[..., Any] = self.update_step
         before = None if self._has_moved else copy.deepcopy((values, states))
         for value, gradient, slots in zip(values, gradients, states, strict=True):
@@ -263,10 +263,10 @@ class Optimizer(Strict):
         states: list[dict[str, Array]],
         learning_rate: float,
     ) -> None:
-        """Raises RuntimeError if steps that cannot be lost in rounding have changed nothing.
+        """Raises RuntimeError if steps too large to be lost in rounding have changed nothing.
 
-        That is what `value = value - ...` does. An optimizer that collects the gradients of several
-        steps first changes its slots meanwhile: that is only warned of, and only once.
+        That happens with `value = value - ...`. An optimizer that first collects the gradients of
+        several steps changes its slots meanwhile: it only gets a warning, and only once.
         """
         self._has_moved = not all(map(np.array_equal, before[0], values))
         visible = any(
@@ -290,18 +290,18 @@ class Optimizer(Strict):
     def update_step(
         self, value: Array, gradient: Array, learning_rate: float, **slots: Array
     ) -> None:
-        """The rule, for one parameter: changes `value`, and the slots, in place.
+        """The rule for one parameter: changes `value` and the slots in place.
 
         Args:
-            value: of the parameter.
-            gradient: of the same shape and dtype, clipped already; not to be changed.
-            learning_rate: of this step; the number of this step, from 1, is `self.iterations`.
+            value: the parameter's value.
+            gradient: of the same shape and dtype, already clipped; it must not be changed.
+            learning_rate: this step's; the number of this step, from 1, is `self.iterations`.
             **slots: an array like `value` for each name in `self.slots`, all 0 before step 1.
         """
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as plain values; a schedule as its class and its own."""
+        """The constructor's arguments, as plain values; a schedule as its class and config."""
         rate: Any = self._learning_rate
         if isinstance(rate, LearningRateSchedule):
             rate = {"class": type(rate).__name__, "config": rate.get_config()}
@@ -315,7 +315,7 @@ class Optimizer(Strict):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The optimizer, at its step 0, that `get_config` has described."""
+        """A new optimizer, at step 0, with the arguments that `get_config` returned."""
         rate = config["learning_rate"]
         if isinstance(rate, dict):
             rate = SCHEDULES[rate["class"]](**rate["config"])
@@ -324,7 +324,7 @@ class Optimizer(Strict):
     def state_size(self) -> tuple[int, int]:
         """(numbers, bytes) of the state as Keras counts them: with step counter and learning rate.
 
-        (0, 0) before the first step. A schedule is no state.
+        (0, 0) before the first step. A schedule is not counted.
         """
         if not self.state:
             return 0, 0
@@ -340,8 +340,8 @@ class Optimizer(Strict):
 def decay_weights(value: Array, weight_decay: float, learning_rate: float) -> None:
     """value -= value * weight_decay * lr, in place.
 
-    Not by way of the gradient, where an L2 penalty would put it: there Adam would divide it by the
-    size of the gradients.
+    The decay does not go into the gradient, as an L2 penalty does: there Adam would divide it by
+    the size of the gradients.
     """
     scalar = value.dtype.type
     # As in Keras the decay is rounded to float32, even when the parameters are float64.

@@ -1,4 +1,4 @@
-"""Clipping: no step is larger than the gradient's direction can be trusted for.
+"""Clipping: makes large gradients smaller, so that no single step goes too far.
 
 Sources: keras/src/optimizers/base_optimizer.py; Pascanu et al. 2013.
 """
@@ -13,7 +13,7 @@ from tinycnn.utils import Array
 
 
 class Clipping(TypedDict, total=False):
-    """The arguments of every optimizer that clip gradients; see `Optimizer`."""
+    """Those arguments of every optimizer that clip gradients; see `Optimizer`."""
 
     clipnorm: float | None
     clipvalue: float | None

@@ -14,14 +14,14 @@ from tinycnn.utils import Array
 
 
 class RMSprop(Optimizer):
-    """The gradient, each number divided by the root of the running mean of its square.
+    """RMSprop: divides each number of the gradient by the root of the running mean of its square.
 
     Args:
         learning_rate: lr, or a schedule.
         rho: decay of the running means, in [0, 1).
         momentum: share of the last step that is kept, in [0, 1).
         epsilon: added to the mean square inside the root, as in Keras; PyTorch adds it outside.
-        centered: divide by the standard deviation instead: the mean gradient is taken off.
+        centered: divide by the standard deviation: subtract the squared mean gradient in the root.
         **common: weight_decay, clipnorm, clipvalue, global_clipnorm; see `Optimizer`.
 
     Raises:

@@ -20,8 +20,8 @@ from tinycnn.support.keywords import Named
 class LearningRateSchedule(Named):
     """Base of all schedules: override `__call__`.
 
-    A model with a schedule of your own is saved without its compile settings, as it is with a loss
-    of your own.
+    A model with a schedule of your own is saved without its compile settings, as with a loss of
+    your own.
     """
 
     def __call__(self, step: int) -> float:
@@ -37,7 +37,7 @@ class LearningRateSchedule(Named):
 
 
 def _quotient(step: int, steps: float) -> float:
-    """step / steps; infinite where no float holds it."""
+    """step / steps; infinite if it is too large for a float."""
     try:
         return step / steps
     except OverflowError:
@@ -48,8 +48,8 @@ class ExponentialDecay(LearningRateSchedule):
     """initial_learning_rate * decay_rate ^ (step / decay_steps).
 
     Args:
-        initial_learning_rate: of step 0.
-        decay_steps: after so many steps it has been multiplied by `decay_rate`.
+        initial_learning_rate: the learning rate of step 0.
+        decay_steps: after this many steps it has been multiplied by `decay_rate`.
         decay_rate: the factor; below 1 it decays.
         staircase: round step / decay_steps down, so that it falls in stairs.
 
@@ -102,18 +102,18 @@ class ExponentialDecay(LearningRateSchedule):
 class CosineDecay(LearningRateSchedule):
     """Half a cosine wave down to `alpha` of the start, after a linear warm-up if asked for.
 
-    Without a warm-up: lr * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha), with
-    step no more than decay_steps (Loshchilov and Hutter 2016, without restarts).
+    Without a warm-up: lr * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha), where
+    step goes no further than decay_steps (Loshchilov and Hutter 2016, without restarts).
 
     Args:
-        initial_learning_rate: of step 0.
+        initial_learning_rate: the learning rate of step 0.
         decay_steps: length of the wave; it begins when the warm-up is over.
         alpha: share of the highest learning rate that is left at the end.
-        warmup_target: learning rate to rise to in a straight line, and to decay from.
-        warmup_steps: how long that takes.
+        warmup_target: the learning rate to rise to in a straight line, and to decay from.
+        warmup_steps: how many steps the rise takes.
 
     Raises:
-        ValueError: for an argument out of range; warmup_steps without a target.
+        ValueError: for an argument out of range, or warmup_steps without a target.
 
     Example:
         >>> schedule = CosineDecay(0.0, 10, warmup_target=0.1, warmup_steps=5)
@@ -202,12 +202,12 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 
 class PolynomialDecay(LearningRateSchedule):
-    """(initial_learning_rate - end_learning_rate) * (1 - step / decay_steps)^power + the end's.
+    """(start - end) * (1 - step / decay_steps)^power + end, where start and end are learning rates.
 
     Args:
-        initial_learning_rate: of step 0.
-        decay_steps: when the end is reached; it stays there.
-        end_learning_rate: what is left at the end.
+        initial_learning_rate: the start, at step 0.
+        decay_steps: the step at which the end is reached; the learning rate stays there.
+        end_learning_rate: the end.
         power: 1 is a straight line.
         cycle: instead of staying there, jump up and decay over twice the steps, then three times.
 

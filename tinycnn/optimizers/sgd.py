@@ -20,7 +20,7 @@ class SGD(Optimizer):
 
     Args:
         learning_rate: lr, or a schedule.
-        momentum: share of the last step that is kept, in [0, 1).
+        momentum: the share of the last step that is kept, in [0, 1).
         nesterov: take the gradient as if one step ahead.
         **common: weight_decay, clipnorm, clipvalue, global_clipnorm; see `Optimizer`.
 
