@@ -1,25 +1,26 @@
 """Gradient checks: is what `backward` returns the derivative of what `forward` computes?
 
-For a scalar L = sum(dy * layer(x)), with dy drawn at random, every element of x and of every
-parameter is moved to w - h and w + h, which gives a left slope, a right slope and the central one,
+For a scalar L = sum(dy * layer(x)), with dy drawn at random, every element w of x and of every
+parameter is moved to w - h and w + h. This gives a left slope, a right slope and the central one,
     (L(w + h) - L(w - h)) / 2h  =  dL/dw + O(h^2),
-and that is held against `backward`. Each element gets a verdict:
+which is compared with the gradient from `backward`. Each element gets a verdict:
     pass       the central slope and the gradient agree;
     FAIL       they do not;
-    kink       the left and the right slope differ, as relu's do at 0: there is no derivative, but
-               what `backward` returned must lie between the two, or it is FAIL (of each output
-               by itself: an element may be at a kink of one output and pass smoothly to another);
+    kink       the left and right slopes differ, as relu's do at 0. There is no derivative, but the
+               gradient must lie between the two, or it is a FAIL. (Each output has slopes of its
+               own: an element may be at a kink of one and not of another.)
     too small  both are smaller than the rounding error of the slope: nothing can be said.
-What makes that trustworthy:
+What makes this trustworthy:
 - float64 on both rungs: in float32 the difference of two almost equal numbers has no digits left;
-- a random dy: with ones, the sums of a softmax are constant and any wrong backward passes;
-- kinks are found, not hoped away. A layer that says which branches it took (`branches()`) is asked;
-  of any other, the two slopes are compared at h and at h/4: curvature shrinks, a kink does not, and
-  what grows is no kink but a jump, and FAIL: see slopes.py;
+- a random dy: with ones, L would be the sum of a softmax, which is constant, and a backward that
+  returned zeros would pass;
+- kinks are found, not hoped away. A layer that reports its branches (`branches()`) is asked; for
+  any other, the left and right slopes are compared at h and at h/4. A difference due to curvature
+  shrinks, one due to a kink stays, and one that grows is due to a jump, a FAIL: see slopes.py;
 - the layer must keep to the rules of layers/base.py, or it FAILs with the reason: the same output
   for the same x, nothing changed in place, no parameter hidden: see rules.py;
-- at ties, such as equal values in a pool's window, a gradient given to every one of them would pass
-  element by element, so all elements of one value are moved together as well.
+- at ties, such as equal values in a pool's window, a backward that gave the gradient to each of
+  them would pass element by element, so all elements of the same value are also moved together.
 
 `python -m tinycnn.gradient_check` prints the table for every layer and loss of tinycnn and for the
 whole reference network.
@@ -53,9 +54,9 @@ class GradientReport:
 
     Attributes:
         title: what was checked.
-        comparisons: one for the input and one for each parameter; none if a rule is broken, for
+        comparisons: one for the input and one for each parameter; none if a rule is broken, because
             slopes mean nothing then.
-        faults: sentences: the rules that were broken, and what may explain a FAIL.
+        faults: the rules that were broken and what may explain a FAIL, as sentences.
     """
 
     title: str
@@ -64,7 +65,7 @@ class GradientReport:
 
     @property
     def worst(self) -> float:
-        """The largest relative error at a smooth place; NaN if there is none, or a gradient is."""
+        """The largest relative error away from kinks; NaN if all are kinks, or a gradient is."""
         errors = [c.error for c in self.comparisons if not all(slope.kink for slope in c.slopes)]
         return float(np.max(errors)) if errors else float("nan")
 
@@ -74,7 +75,7 @@ class GradientReport:
         return not self.faults and all(comparison.passed for comparison in self.comparisons)
 
     def raise_if_failed(self) -> None:
-        """Raises ArithmeticError, with the worst elements, if a gradient does not agree."""
+        """Raises ArithmeticError, naming broken rules and the worst elements, unless it passed."""
         if not self.passed:
             raise ArithmeticError(str(self))
 
@@ -95,15 +96,15 @@ class GradientReport:
 
 
 def check_layer(layer: Layer, x: Array, seed: int = 0) -> GradientReport:
-    """Checks the gradients of a layer by its input and by all its parameters, element by element.
+    """Checks a layer's gradients with respect to its input and its parameters, element by element.
 
-    Works on a copy in float64, in training mode, with the layer's noise held fixed; the layer
+    It works on a copy in float64, in training mode, with the layer's noise held fixed; the layer
     itself is left as it was.
 
     Args:
-        layer: any layer, also one of your own; it is built from `x` if it is not yet.
-        x: a batch (N, ...); small, since each element costs two forwards or more.
-        seed: of the upstream gradient dy, the noise, and the weights if they are still to be made.
+        layer: any layer, also one of your own; if it is not built yet, the copy is built from `x`.
+        x: a batch (N, ...); keep it small, since each element costs two forward passes or more.
+        seed: decides the upstream gradient dy, the noise, and the weights if they have to be made.
 
     Example:
         >>> check_layer(Dense(3, activation="relu"), np.ones((2, 4))).passed
@@ -159,19 +160,20 @@ def check_loss(loss: Loss, y_true: Array, y_pred: Array) -> GradientReport:
 def check_model(
     model: Sequential, x: Array, y: Array, seed: int = 0, directions: int = 3
 ) -> GradientReport:
-    """Checks a whole compiled model, loss included: slopes along directions of each parameter.
+    """Checks a whole compiled model, loss included, by slopes along directions in each parameter.
 
-    Every element by itself would take two forwards of the model; instead each parameter is moved
-    along directions u, half the gradient's own and half random, and u . grad is compared. Works on
-    a copy in float64; the model itself is left as it was. Here a kink says nothing of `backward`:
-    the loss is one number, in which the kinks of many outputs meet with either sign.
+    Each element by itself would take two forward passes of the model. Instead each parameter is
+    moved along directions u, each half the gradient's own and half random, and the slope is
+    compared with u . grad. The check works on a copy in float64; the model itself is left as it
+    was, but built. Here a kink says nothing about `backward`: the loss is one number, in which the
+    kinks of many outputs add up with either sign.
 
     Args:
         model: compiled.
         x: a batch of inputs.
         y: their targets.
-        seed: of the directions.
-        directions: how many for each parameter.
+        seed: decides the directions.
+        directions: how many directions for each parameter.
     """
     x = np.array(x, np.float64)
     model.build(x.shape[1:])
@@ -207,14 +209,14 @@ def check_model(
             move, where = _along(parameter, u), f"direction {i}"
             total = float(np.sum(u * gradient))
             slope = slope_of(loss, move, where, total, here, branches, STEP)
-            kink = slope.kink or slope.jump  # of kinks at many distances no side's slope stays
+            kink = slope.kink or slope.jump  # among many kinks neither slope settles
             slopes.append(slope._replace(kink=kink, jump=False, low=-np.inf, high=np.inf))
         comparisons.append(Comparison(name, slopes))
     return GradientReport(model.name, comparisons)
 
 
 def _broken_rules_of_model(model: Sequential, x: Array, y: Array) -> list[str]:
-    """The rules that each layer breaks at the input it really gets, and the loss."""
+    """The rules that a layer breaks, at the input it gets in the model, or that the loss breaks."""
     faults = []
     for layer in model.layers:
 
@@ -234,7 +236,7 @@ def _broken_rules_of_model(model: Sequential, x: Array, y: Array) -> list[str]:
 
 
 def _along(parameter: Parameter, u: Array) -> Callable[[float], float]:
-    """A function that moves a parameter from where it is along `u`."""
+    """A function that moves a parameter along `u`, a distance from where it is now."""
     original = parameter.value.copy()
 
     def move(distance: float) -> float:
@@ -261,7 +263,7 @@ def _in_float64(layer: Layer, input_shape: tuple[int, ...], seed: int) -> Layer:
 
 
 def _checked(gradient: Array | None, value: Array, name: str) -> Array:
-    """The gradient, or the error that a missing or misshapen one deserves."""
+    """The gradient; raises ValueError if it is missing or has the wrong shape."""
     shape = None if gradient is None else gradient.shape
     if gradient is None or shape != value.shape:
         raise ValueError(
@@ -274,7 +276,7 @@ def _checked(gradient: Array | None, value: Array, name: str) -> Array:
 
 
 def check_everything(seed: int = 0) -> list[GradientReport]:
-    """Every layer, every loss and the reference network, on the rung that is active."""
+    """Checks every layer, every loss and the reference network, on the rung that is active."""
     reports = []
     for title, layer, x in layer_cases(seed):
         reports.append(replace(check_layer(layer, x, seed), title=title))
@@ -286,7 +288,7 @@ def check_everything(seed: int = 0) -> list[GradientReport]:
 
 
 def main(rungs: Sequence[str] = ("numpy", "numba")) -> int:
-    """Prints the table on every rung; 0 if all pass, else 1."""
+    """Prints the table for every rung; returns 0 if all checks pass, else 1."""
     failed = 0
     for rung in rungs:
         with kernels.use(rung):

@@ -1,4 +1,4 @@
-"""`python -m tinycnn.gradient_check`: the table of all that is checked, on both rungs."""
+"""`python -m tinycnn.gradient_check`: prints the table of all checks, on both rungs."""
 
 import sys
 

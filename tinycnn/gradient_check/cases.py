@@ -37,9 +37,9 @@ from tinycnn.utils import Array
 def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
     """(title, layer, input) for every layer and its options.
 
-    Biases are positive, but for the cases that say so: with zero biases a relu's ties are all at
-    0, where its gradient is 0 too, and a pool that gave the gradient to every tied input would not
-    be noticed. The cases "with ties" have kinks everywhere.
+    Biases are positive, except in the cases that say otherwise. With zero biases a relu's ties are
+    all at 0, where its gradient is 0 too, so a pool that gave the gradient to every tied input
+    would not be noticed. The cases "with ties" have kinks everywhere.
     """
     rng = np.random.default_rng(seed)
 
@@ -47,15 +47,15 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         return rng.standard_normal(shape)
 
     def distinct(*shape: int) -> Array:
-        """No two values closer than 0.1: no kink within reach of h."""
+        """No two values are closer than 0.1, so no kink is within reach of h."""
         return 0.1 * rng.permutation(int(np.prod(shape))).reshape(shape)
 
     def shifted(*shape: int) -> Array:
-        """Channels each with a mean and a scale of its own."""
+        """Each channel has a mean and a scale of its own."""
         return some(*shape) * rng.uniform(0.5, 2.0, shape[-1]) + 3 * some(shape[-1])
 
     def scaled(layer: BatchNormalization, *shape: int) -> BatchNormalization:
-        """Gammas that differ from the 1 they begin with: a factor left out would not be noticed."""
+        """With gammas other than the initial 1, at which a missing factor would not be noticed."""
         layer.build(shape, dtype="float64")
         layer.gamma.value[...] = np.linspace(0.5, 2.0, shape[-1])
         return layer
@@ -72,11 +72,11 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         ("Conv2D 3x3", Conv2D(4, 3, **b), some(2, 6, 5, 3)),
         ("Conv2D 2x3, relu", Conv2D(5, (2, 3), activation="relu", **b), some(2, 5, 6, 2)),
         ("Conv2D 3x2, strides 1x2, same", Conv2D(3, (3, 2), (1, 2), "same", **b), some(2, 5, 6, 2)),
-        # An even kernel's odd zero goes below and to the right.
+        # An even kernel pads by an odd number: the extra zero goes below and to the right.
         ("Conv2D 2x4, same", Conv2D(3, (2, 4), padding="same", **b), some(2, 4, 5, 2)),
         ("Conv2D 3x3, strides 2, relu", Conv2D(3, 3, 2, activation="relu", **b), some(2, 7, 8, 2)),
         ("Conv2D 2x2, strides 3, no bias", Conv2D(3, 2, 3, use_bias=False), some(2, 8, 7, 2)),
-        # One filter behind whole SIMD vectors of channels, as a denoising autoencoder ends.
+        # One filter over whole SIMD vectors of channels, as at the end of a denoising autoencoder.
         *(
             (f"Conv2D 3x2, {C} channels to 1 filter", Conv2D(1, (3, 2), **b), some(2, 4, 4, C))
             for C in (4, 8, 16, 32)
@@ -172,9 +172,9 @@ def reference_network(seed: int = 0, dtype: str = "float32") -> Sequential:
 def reference_cases(seed: int = 0) -> list[tuple[str, Sequential, Array, Array]]:
     """(title, model, images, labels): the reference network, with positive and with zero biases.
 
-    With positive biases the images are sparse and of few gray levels: equal patches give ties in
-    the pools. With zero biases that would put relu on its kink everywhere, so there every pixel
-    differs.
+    With positive biases the images are sparse and have few gray levels, so that equal patches give
+    ties in the pools. With zero biases such images would put relu on its kink everywhere, so every
+    pixel is different there.
     """
     cases = []
     for title, highest in (("positive", 0.1), ("zero", 0.0)):

@@ -1,7 +1,7 @@
-"""What a layer must keep to before its slopes mean anything, and a loss: the rules of `Layer`.
+"""The rules that a layer or a loss must keep before its slopes mean anything: those of `Layer`.
 
-A check of gradients compares one forward with another. It can be trusted only of a layer that
-computes the same again, leaves alone what it was given, and shows all of its parameters.
+A gradient check compares one forward pass with another. It can be trusted only if the layer
+computes the same result again, leaves its arguments alone, and lists all of its parameters.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,11 +16,11 @@ from tinycnn.utils import Array
 
 
 def broken_rules(layer: Layer, x: Array, forward: Callable[[Array], Array]) -> list[str]:
-    """The rules that a layer breaks, each as a sentence; an empty list for a right layer.
+    """The rules that a layer breaks, each as a sentence; an empty list for a correct layer.
 
     Args:
         layer: built, in float64.
-        x: a batch, of which the layer gets copies.
+        x: a batch; the layer gets copies of it.
         forward: `layer.forward` in training, with the noise that the layer declares held fixed.
     """
     watched = _Watched(layer)
@@ -73,7 +73,7 @@ class _Watched:
         self.values = [(p, p.value, p.value.copy()) for p in layer.parameters]
 
     def changes(self, who: str, **arrays: tuple[Array, Array]) -> list[str]:
-        """What `who` has changed: of `arrays`, each with what it was, and of the parameters."""
+        """What `who` has changed: among `arrays`, pairs of now and before, and the parameters."""
         moved = [
             parameter.name
             for parameter, value, before in self.values
@@ -94,13 +94,13 @@ def _changed(who: str, arrays: dict[str, tuple[Array, Array]]) -> list[str]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Equal to the bit, NaN to NaN; labels may also be whole numbers or texts."""
+    """Whether all elements are equal, NaN to NaN; labels may also be integers or text."""
     floats = np.asarray(a).dtype.kind == "f"
     return np.array_equal(a, b, equal_nan=floats)
 
 
 def hidden_parameters(layer: Layer) -> list[str]:
-    """A sentence for each Parameter that the layer holds and does not list."""
+    """A sentence for each Parameter that the layer holds but does not list."""
     listed = {id(parameter) for parameter in layer.parameters}
     places: dict[int, str] = {}
     for where, parameter in _held(layer, "self", set()):
@@ -121,7 +121,7 @@ def _held(thing: Any, where: str, seen: set[int]) -> Iterator[tuple[str, Paramet
         return
     seen.add(id(thing))
     if isinstance(thing, Layer):
-        # Attributes first: they have better names than places in `parameters`.
+        # Attributes come first: their names are better than positions in `parameters`.
         for name, value in sorted(vars(thing).items(), key=lambda item: item[0] == "parameters"):
             yield from _held(value, f"{where}.{name}", seen)
     elif isinstance(thing, dict):
@@ -133,10 +133,11 @@ def _held(thing: Any, where: str, seen: set[int]) -> Iterator[tuple[str, Paramet
 
 
 def coarse(forward: Callable[[], Array], array: Array) -> bool:
-    """Whether `forward` sees of `array` no more digits than float32 has.
+    """Whether `forward` uses no more digits of `array` than float32 has.
 
-    A change by 2^-36 of each element is far above float64's rounding and far below float32's. Where
-    an output answers to a change by 2^-12 and not to that one, digits were lost on the way.
+    Changing each element by 2^-36 of itself is far above float64's rounding and far below
+    float32's. If an output responds to a change by 2^-12 but not to that one, digits were lost on
+    the way.
     """
     here, original = forward().copy(), array.copy()
     moved = []
@@ -148,7 +149,7 @@ def coarse(forward: Callable[[], Array], array: Array) -> bool:
 
 
 def broken_rules_of_loss(loss: Loss, y_true: Array, y_pred: Array) -> list[str]:
-    """As `broken_rules`, for a loss."""
+    """Like `broken_rules`, for a loss."""
     y_true = np.asarray(y_true)
     true, pred = y_true.copy(), y_pred.copy()
     value = loss.forward(true, pred)

@@ -1,14 +1,14 @@
-"""Slopes, measured: the derivative along one direction, and what is a kink and what is not.
+"""Measured slopes: the derivative along one direction, and whether there is a kink.
 
-A function f of a layer is continuous, and smooth but for its branches. Beside w it is then
+What a layer computes is continuous, and smooth except where its branches meet. Near w, then,
     f(w + h) - f(w) = right * h + O(h^2),   f(w) - f(w - h) = left * h + O(h^2),
-with left = right where it is smooth. So, as h shrinks to h/4,
-- curvature: the slopes on both sides go to one number, and their gap shrinks to a quarter;
-- a kink: the gap stays, and the slope *of each side* stays as well: each is one branch's own;
-- a jump, or noise: f(w + h) - f(w) does not shrink with h, so the slope of a side grows fourfold.
-  No branch of a continuous function does that: nothing "between the two slopes" means anything.
-A gap alone therefore is no kink. Of some two steps that follow each other the slopes of both sides
-must agree, for every output by itself, and it is these that the gradient is held against.
+with left = right where it is smooth. As h shrinks to h/4, there are three cases:
+- curvature: the slopes on both sides approach one number, and their gap shrinks to a quarter;
+- a kink: the gap stays, and so does the slope *on each side*: each belongs to one branch;
+- a jump, or noise: f(w + h) - f(w) does not shrink with h, so a side's slope grows fourfold.
+  No continuous function does that, and "between the two slopes" has no meaning then.
+So a gap alone does not make a kink. Each side's slopes at two successive steps must agree as well,
+for every output by itself; the gradient is then compared with these slopes.
 """
 
 from collections.abc import Callable
@@ -20,17 +20,17 @@ import numpy as np
 from tinycnn.utils import Array
 
 STEP = 1e-5
-SMALLER_STEPS = 6  # tries, each with a quarter of the step, at what may be a kink
-# Of one element; a slope's own error is about 1e-10 of the largest element of its array.
+SMALLER_STEPS = 6  # how many times the step is divided by 4 at what may be a kink
+# Relative, of one element; a slope's own error is about 1e-10 of its array's largest element.
 ELEMENT_TOLERANCE = 1e-6
-# Of the largest element; measured errors lie below 1e-9.
+# Relative to the largest element; measured errors lie below 1e-9.
 TOLERANCE = 1e-7
-# By how much a side's slope may change from h to h/4 at a kink, of the larger of its output's two
-# slopes. A jump makes it 4 times as large. A kink at a distance d below the smallest step (2.4e-9)
-# looks like one at w, and changes it from the first step to the second by 3 d/h of the gap, which
-# is at most twice the larger slope: by 1.5e-3.
+# How much a side's slope may change from h to h/4 at a kink, relative to the larger of its output's
+# two slopes. A jump makes it 4 times as large. A kink at a distance d from w, below the smallest
+# step (2.4e-9), looks like one at w. From the first step to the second it changes the slope by
+# 3 d/h of the gap; the gap is at most twice the larger slope, so that is at most 1.5e-3.
 SIDE_TOLERANCE = 2e-3
-# How many times the rounding of the last bit a slope may be off: sums of a hundred products or so.
+# Relative rounding error of what forward returns: sums of a hundred products or so.
 ROUNDING = 64 * np.finfo(np.float64).eps
 
 VERDICTS = ("pass", "FAIL", "kink", "too small")
@@ -49,7 +49,7 @@ class Slope(NamedTuple):
         high: the sum of the larger ones.
         noise: the rounding error of a slope.
         kink: whether left and right belong to different branches.
-        jump: whether they are no slopes: they differ, and neither stays as the step shrinks.
+        jump: whether they are not slopes: they differ, and do not settle as the step shrinks.
     """
 
     where: str
@@ -79,7 +79,7 @@ class Slope(NamedTuple):
 
     @property
     def difference(self) -> float:
-        """Between the gradient and the central slope."""
+        """How far the gradient is from the central slope."""
         return abs(self.analytic - self.numeric)
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ class Slope(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One gradient held against slopes.
+    """One gradient compared with slopes.
 
     Attributes:
         name: "x", "kernel", ...
@@ -111,7 +111,7 @@ class Comparison:
 
     @property
     def error(self) -> float:
-        """The largest difference at a smooth place, relative to the largest slope; NaN if none."""
+        """The largest difference away from kinks, relative to the largest slope; NaN if none."""
         smooth = [slope for slope in self.slopes if not slope.kink and not slope.jump]
         if not smooth:
             return float("nan")
@@ -121,7 +121,7 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """No FAIL, no error above TOLERANCE, and at least one slope that told something."""
+        """Whether there is no FAIL, no error above TOLERANCE, and at least one conclusive slope."""
         telling = [
             slope
             for slope in self.slopes
@@ -131,16 +131,16 @@ class Comparison:
 
 
 def numerical_gradient(f: Callable[[], Any], array: Array, step: float = STEP) -> Array:
-    """The derivative of `f()` by every element of `array`, by central differences.
+    """The derivative of `f()` with respect to every element of `array`, by central differences.
 
     Args:
-        f: computes a number from `array` as it is at the moment; or an array of terms, whose
-            differences are added up, which loses fewer digits than a difference of sums.
+        f: computes a number from the current values of `array`, or an array of terms. The terms'
+            differences are added up, which loses fewer digits than the difference of two sums.
         array: float64; each element is moved and put back exactly.
         step: h.
 
     Returns:
-        An array of the shape of `array`; at a kink the mean of the left and the right slope.
+        An array of the shape of `array`; at a kink it has the mean of the left and right slopes.
     """
     slopes = slopes_of(f, array, np.zeros_like(array), lambda: [], step)
     return np.array([slope.numeric for slope in slopes[: array.size]]).reshape(array.shape)
@@ -153,7 +153,7 @@ def slopes_of(
     branches: Callable[[], list[Array]],
     step: float = STEP,
 ) -> list[Slope]:
-    """The slope by every element of `array`, and by every group of tied ones at a kink."""
+    """The slope along every element of `array`, and along every group of tied ones at a kink."""
     here = f(), branches()
     slopes = []
     tied: dict[float, None] = {}  # the values of elements at a kink, each once, in order
@@ -193,10 +193,10 @@ def slope_of(
     branches: Callable[[], list[Array]],
     step: float,
 ) -> Slope:
-    """The slope along one direction, which `move(distance)` goes; `here` is f and its branches."""
+    """The slope along the direction in which `move` goes; `here` is f() and its branches now."""
     value, branches_here = here
     gap_before = 0.0
-    kink: tuple[Array, Array, float] | None = None  # its slopes, once they have stayed as they were
+    kink: tuple[Array, Array, float] | None = None  # its slopes, once they have settled
     lefts_before = rights_before = noises_before = np.zeros(())
     for attempt in range(SMALLER_STEPS + 1):
         up = move(step)
@@ -221,10 +221,10 @@ def slope_of(
             if np.all(changes <= bound):
                 kink = lefts, rights, noise
         lefts_before, rights_before, noises_before = lefts, rights, noises
-        # Curvature makes a gap of c*h, a kink one of j whatever h; so two steps tell j.
+        # Curvature makes a gap of c*h, a kink a gap of j for any h; so two steps determine j.
         j = (4 * gap - gap_before) / 3 if attempt else gap
         slack = noise + (ELEMENT_TOLERANCE / 10 * max(abs(left), abs(right)) if attempt else 0.0)
-        # Branches may also change where nothing hangs on it: between equal maxima, by rounding.
+        # Branches may also change without effect: between equal maxima, by rounding.
         smooth = same or bool(abs(j) <= slack)
         if smooth:
             break
