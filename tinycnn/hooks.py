@@ -1,6 +1,6 @@
-"""The moments at which training, evaluation and prediction call others; each is a hook.
+"""Hooks: the moments at which training, evaluation and prediction call other code.
 
-`callbacks.Callback` is this with a model and parameters, for users to build on.
+`callbacks.Callback` adds a model and parameters to them, for users to build on.
 
 Source: keras/src/callbacks/callback.py
 """
@@ -33,58 +33,58 @@ class Hooks(Strict):
         """Before epoch number `epoch`, counted from 0."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """After it; `logs` holds accuracy, loss, val_accuracy, val_loss."""
+        """After the epoch; `logs` holds accuracy, loss, val_accuracy, val_loss."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before batch number `batch` of the epoch, counted from 0."""
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After its update; `logs` holds the epoch's running means so far."""
+        """After the batch's update; `logs` holds the epoch's running means so far."""
         self.on_batch_end(batch, logs)
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Another name of `on_train_batch_begin`."""
+        """Another name for `on_train_batch_begin`."""
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Another name of `on_train_batch_end`."""
+        """Another name for `on_train_batch_end`."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Before `evaluate`, or the validation of an epoch."""
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """After it, with its loss and metrics."""
+        """After `evaluate` or a validation, with its loss and metrics."""
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before its batch number `batch`."""
+        """Before batch number `batch` of `evaluate` or a validation."""
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After it; `logs` holds the running means so far."""
+        """After that batch; `logs` holds the running means so far."""
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Before `predict`."""
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        """After it."""
+        """After `predict`."""
 
     def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before its batch number `batch`."""
+        """Before batch number `batch` of `predict`."""
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After it; `logs` holds "outputs", the predictions of this batch."""
+        """After that batch; `logs` holds "outputs", its predictions."""
 
 
 def call(
     hooks: Iterable[Hooks], name: str, *arguments: int, logs: dict[str, Any] | None = None
 ) -> None:
-    """Calls the hook `name` of all callbacks with a copy of the logs, which they share."""
+    """Calls the hook `name` of all callbacks with one copy of the logs, which they share."""
     shared = dict(logs or {})
     for hook in hooks:
         getattr(hook, name)(*arguments, shared)
 
 
 def hand_to(hooks: Iterable[Hooks], model: Any, params: dict[str, Any]) -> None:
-    """Tells hooks whose they are, and what they are called for."""
+    """Gives hooks their model and their parameters."""
     for hook in hooks:
         hook.set_model(model)
         hook.set_params(params)
@@ -94,7 +94,7 @@ def checked_hooks(callbacks: Any, kind: type[Hook]) -> list[Hook]:
     """`callbacks` as a list of `kind`, empty for None.
 
     Raises:
-        ValueError: if it is not one.
+        ValueError: if it is anything else.
     """
     try:
         hooks = list(callbacks or ())

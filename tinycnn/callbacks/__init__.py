@@ -1,4 +1,4 @@
-"""The callbacks; `base.py` says what every callback is."""
+"""The callbacks; `base.py` explains what a callback is."""
 
 from tinycnn.callbacks.base import (
     Callback,

@@ -1,9 +1,9 @@
-"""Callbacks: code of yours that `fit` calls as it goes.
+"""Callbacks: your own code, which `fit` calls as it goes.
 
 The hooks that can be overridden are listed in hooks.py.
 
-At each call the callbacks share one dict of logs: what an earlier one writes into it, a later one
-sees, `History` and the printed line among them; those two come after yours. The next call has a
+At each call the callbacks share one dict of logs: a later callback sees what an earlier one wrote
+into it. `History` and the printed line come after yours, so they see it too. The next call has a
 dict of its own.
 
 Source: keras/src/callbacks/callback.py, history.py, progbar_logger.py, terminate_on_nan.py,
@@ -51,21 +51,21 @@ class Callback(Hooks):
         self.params = params
 
     def expect_logs(self, names: Sequence[str], complete: bool) -> None:
-        """Called by `fit` before anything is changed: what the logs of an epoch will hold.
+        """Called by `fit` before anything is changed: says what an epoch's logs will hold.
 
         Args:
-            names: "loss", the metrics, and the same behind "val_" if there is a validation.
-            complete: whether no callback may add more: none is the user's own, or `adds_logs`.
+            names: "loss" and the metrics; with validation data, the same again with "val_" before.
+            complete: whether these are all: no callback is the user's own, and none `adds_logs`.
 
         Raises:
-            ValueError: if this callback could not work with that.
+            ValueError: if this callback can't work with such logs.
         """
 
     def accepts(self, name: str, value: Any) -> bool:
         """Whether the attribute `name`, one of `checkpointed`, may be set to `value` from a file.
 
-        A checkpoint may be damaged or made to do harm. That a value is of the kind of the one that
-        is there is checked already.
+        A checkpoint may be damaged or malicious. Checkpoint itself checks that `value` is of the
+        same kind as the attribute is now.
         """
         return True
 
@@ -75,8 +75,8 @@ class History(Callback):
 
     Attributes:
         history: {"accuracy": [...], "loss": [...], "val_accuracy": [...], "val_loss": [...]}, one
-            float an epoch.
-        epoch: the epochs' numbers, from 0.
+            float per epoch.
+        epoch: the epochs' numbers, counted from 0.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class History(Callback):
         self.epoch: list[int] = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Note the epoch's logs."""
+        """Appends the epoch's logs to `history`."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
@@ -101,29 +101,29 @@ class ProgressLine(Callback):
         self.live = live
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """The line of the epoch begins."""
+        """Starts the epoch's line."""
         epochs = self.params["epochs"]
         title = f"Epoch {epoch + 1}/{epochs}" if epochs > 1 else ""
         self._line = EpochLine(title, self.params["steps"], self.live)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """The line shows the running means so far."""
+        """Shows the means so far."""
         self._line.update(batch + 1, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """The line ends with the epoch's logs."""
+        """Ends the line with the epoch's logs."""
         self._line.finish(logs or {})
 
 
 class TerminateOnNaN(Callback):
-    """Ends the training at the batch whose loss is not a finite number.
+    """Ends the training at the first batch whose loss is not a finite number.
 
-    `fit` raises NumericalError there by itself; with this callback it returns its History instead.
-    The weights are those from before that batch in either case.
+    By itself `fit` raises NumericalError there; with this callback it returns its History instead.
+    In either case the weights are those from before that batch.
     """
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Stop, if it is so."""
+        """Ends the training if the loss is NaN or infinite."""
         loss = number_of((logs or {}).get("loss"))
         if loss is not None and not math.isfinite(loss):
             console.say_above(f"Batch {batch}: Invalid loss, terminating training")
@@ -131,7 +131,7 @@ class TerminateOnNaN(Callback):
 
 
 class LambdaCallback(Callback):
-    """A callback made of functions, each called with the arguments of the hook that it stands for.
+    """A callback made of functions, each called with the arguments of the hook that it replaces.
 
     Args:
         on_epoch_begin: function (epoch, logs).
@@ -144,7 +144,7 @@ class LambdaCallback(Callback):
 
     Raises:
         TypeError: for a name that is not a hook.
-        ValueError: for what is not a function.
+        ValueError: if a hook is given something that is not a function.
 
     Example:
         >>> LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs["val_loss"]))
@@ -181,10 +181,10 @@ class LambdaCallback(Callback):
 
 
 def number_of(value: Any) -> float | None:
-    """`value` of the logs as a float; None if it is not a number, as callbacks log anything."""
+    """A logged value as a float, or None if it is not a number: callbacks may log anything."""
     if not isinstance(value, SupportsFloat) or (isinstance(value, np.ndarray) and value.ndim):
         return None
     try:
         return float(value)
-    except (TypeError, ValueError, OverflowError):  # 10**400; an array that holds a text
+    except (TypeError, ValueError, OverflowError):  # 10**400; an array of text
         return None

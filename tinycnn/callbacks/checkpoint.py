@@ -1,18 +1,18 @@
-"""Checkpoint: the whole state of a training in one file, to go on from after any interruption.
+"""Checkpoint: the whole state of a training run in one file, to resume it after an interruption.
 
 The order of the samples and all noise are functions of the seed and of two counters (network.py),
-so there is no hidden state: a run that was killed and resumed, however often, gives the weights and
-the history of one that never was, to the bit.
+so there is no hidden state. A run that was killed and resumed, however often, ends with the same
+weights and the same history, bit for bit, as one that was never interrupted.
 
-The file is a model file (`load_model` opens it) with more in it: under "fit" in its content
-    epoch, batch   what is done: whole epochs, and batches of the next one
+The file is a model file (`load_model` opens it) with one more entry, "fit", in its content:
+    epoch, batch   how much is done: whole epochs, and batches of the next one
     means, history the sums of the running epoch, and the logs of those before it
     callbacks      the attributes that callbacks want back, see `Callback.checkpointed`
     stopped        whether a callback has ended the training
     settings       what must be the same to go on: the model, the data, the batches
-and under the names "fit/..." the arrays of callbacks.
+Arrays and long lists in it are stored as arrays named "fit/...".
 
-Source of the semantics: keras/src/callbacks/backup_and_restore.py, which goes on at whole epochs.
+Source of the semantics: keras/src/callbacks/backup_and_restore.py, which resumes at whole epochs.
 """
 
 import hashlib
@@ -35,25 +35,25 @@ from tinycnn.support import console, serialization
 from tinycnn.support.arguments import integer, number, printable, truth
 from tinycnn.utils import Array
 
-LONG = 64  # numbers of a list, from which on it is an array of the file
+LONG = 64  # a list of this many numbers or more is stored as an array
 
 
 class Checkpoint(Callback):
-    """Saves the state of the training after every epoch, and between at an interval of time.
+    """Saves the state of the training after every epoch, and at a time interval within epochs.
 
-    Ctrl-C ends the training after the running batch, and saves. If a save fails, a notice says so,
-    the last good file stays, and the training goes on.
+    Ctrl-C lets the running batch finish, saves, and ends the training. If a save fails, a notice
+    says so, the last good file stays, and the training goes on.
 
     Args:
-        path: of the file, which must end in .npz; each save replaces the last one.
+        path: the file, whose name must end in .npz; each save replaces the last one.
         every_seconds: time between two saves within an epoch; 0 saves after every batch.
-        resume: go on from the file, if there is one; model, data and arguments of `fit` must be as
-            before, but for `epochs`, which may be raised. Without it an old file is overwritten.
+        resume: continue from the file, if there is one. The model, the data and the arguments of
+            `fit` must be as before, but `epochs` may be higher. If False, an old file is replaced.
 
     Raises:
         ValueError: for a bad argument.
-        ModelFileError: in `fit`, before anything is changed: if the file is damaged, is no
-            checkpoint, or differs from what is to be resumed; then it names the argument.
+        ModelFileError: in `fit`, before anything is changed, if the file is damaged, is not a
+            checkpoint, or belongs to a different run; the message then names the difference.
 
     Example:
         >>> checkpoint = Checkpoint("checkpoint.npz", every_seconds=60, resume=True)
@@ -71,14 +71,14 @@ class Checkpoint(Callback):
         self.resume = truth(resume, "resume")
 
     def open(self, run: Run) -> None:
-        """Called by `fit` before anything is changed: reads the file and compares.
+        """Called by `fit` before anything is changed: reads the file and compares its settings.
 
         Args:
-            run: what is to be saved beside the model.
+            run: what is saved in addition to the model.
 
         Raises:
-            ValueError: for a folder that isn't there, or a setting that can't be saved.
-            ModelFileError: if a setting differs, named; for a file that is no checkpoint.
+            ValueError: if the folder does not exist, or a setting can't be saved.
+            ModelFileError: if a setting differs (the message names it), or it is not a checkpoint.
         """
         self._run = run
         self._file: tuple[dict[str, Any], dict[str, Array]] | None = None
@@ -106,7 +106,7 @@ class Checkpoint(Callback):
             self.model.check_state(content, arrays)
         except ModelFileError:
             raise
-        except Exception as error:  # a file that was made to do harm can go wrong in any way
+        except Exception as error:  # a malicious file can fail in any way
             why = serialization.reason(error)
             raise ModelFileError(f"{self.path}: not a whole checkpoint ({why})") from error
         self._file = content, arrays
@@ -134,7 +134,7 @@ class Checkpoint(Callback):
     # --- resuming ---------------------------------------------------------------------------------
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Set everything to the state in the file."""
+        """Restores the state in the file."""
         if self._file:
             self._restore(*self._file)
             self._run.last_good = f"{self.path} ({self._run.position})"
@@ -146,7 +146,7 @@ class Checkpoint(Callback):
                     )
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """In an epoch that had begun: take back what its second beginning may have changed."""
+        """In a resumed epoch, restores the state again: other callbacks have begun it twice."""
         if self._file and self._run.batch:
             self._restore(*self._file)
         self._file = None
@@ -167,12 +167,12 @@ class Checkpoint(Callback):
     # --- saving -----------------------------------------------------------------------------------
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Save, if it is time."""
+        """Saves if the interval has passed or Ctrl-C was pressed."""
         if self._run.stopping or time.monotonic() >= self._due:
             self._save(logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Every epoch is saved, whatever the interval."""
+        """Saves after every epoch, whatever the interval."""
         self._save(logs or {})
 
     def _save(self, logs: Logs) -> None:
@@ -183,7 +183,7 @@ class Checkpoint(Callback):
             return  # nobody wants to go on from here: the last good state stays
         try:
             serialization.write(self.path, *self._state())
-        except (OSError, ValueError) as error:  # a full disk; what a callback has logged
+        except (OSError, ValueError) as error:  # a full disk; an odd value in the logs
             console.notice(
                 f"*** CHECKPOINT NOT SAVED ({error}). The last good one: "
                 f"{self._run.last_good or 'none'}. The training goes on. ***"
@@ -216,7 +216,7 @@ class Checkpoint(Callback):
 
 
 def _encoded(value: Any, name: str, arrays: dict[str, Array]) -> Any:
-    """`value` as JSON can hold it, to the bit; what it can't hold goes into `arrays`."""
+    """`value` in a form that JSON holds exactly; what JSON can't hold goes into `arrays`."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, list) and len(value) >= LONG:
@@ -235,7 +235,7 @@ def _encoded(value: Any, name: str, arrays: dict[str, Array]) -> Any:
 
 
 def _decoded(value: Any, arrays: Mapping[str, Array]) -> Any:
-    """What `_encoded` was given; a tuple comes back as a list."""
+    """The value that `_encoded` was given; a tuple comes back as a list."""
     if isinstance(value, list):
         return [_decoded(part, arrays) for part in value]
     if isinstance(value, dict):
@@ -252,7 +252,7 @@ def _check_fit(
     run: Run,
     hooks: Sequence[Callback],
 ) -> None:
-    """Raises an error of some kind unless the file holds what `_state` writes, each of its type."""
+    """Raises some error unless the file holds what `_state` writes, with the right types."""
     fit = content["fit"]
     for name in ("epoch", "batch"):
         if not 0 <= integer(fit[name], name, least=0) < 2**53:
@@ -283,7 +283,7 @@ def _check_fit(
 
 
 def _alike(value: Any, now: Any) -> bool:
-    """Whether an attribute that is `now` may become `value`: of the same kind; None may be any."""
+    """Whether `value` may replace `now`: both are of the same kind, or one of them is None."""
     if value is None or now is None or type(value) is type(now):
         return True
     numbers = (int, float, np.number)
@@ -296,13 +296,13 @@ def _alike(value: Any, now: Any) -> bool:
 
 def _identity(array: Array) -> dict[str, Any]:
     digest = hashlib.sha256()
-    for part in array:  # one sample after the other: no copy of all if they are not contiguous
+    for part in array:  # sample by sample: a strided array is never copied whole
         digest.update(part.tobytes())
     return {"shape": array.shape, "dtype": array.dtype.name, "sha256": digest.hexdigest()}
 
 
 def _differences(was: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(name, value, value) of every plain value in which two nested structures differ."""
+    """Yields (name, was, now) for every plain value in which two nested structures differ."""
     if isinstance(was, dict) and isinstance(now, dict):
         for key in {**now, **was}:
             yield from _differences(was.get(key), now.get(key), f"{name}.{key}".lstrip("."))

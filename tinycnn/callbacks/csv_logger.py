@@ -1,4 +1,4 @@
-"""CSVLogger: the logs of every epoch in a file that spreadsheets read.
+"""CSVLogger: the logs of every epoch in a file that spreadsheets can read.
 
 Source: keras/src/callbacks/csv_logger.py
 """
@@ -13,28 +13,28 @@ from tinycnn.hooks import Logs
 from tinycnn.support import console
 from tinycnn.support.arguments import truth
 
-FORBIDDEN = '0123456789+-.eEnaifNA"\r\n\0'  # parts of numbers, of nan, inf and NA; CSV's own
+FORBIDDEN = '0123456789+-.eEnaifNA"\r\n\0'  # characters of numbers, nan, inf and NA, and of CSV
 
 
 class CSVLogger(Callback):
-    """Writes the logs of every epoch as a line of a CSV file, at once.
+    """Writes each epoch's logs as one line of a CSV file, as soon as the epoch ends.
 
     Args:
-        filename: of the file.
-        separator: between two values.
-        append: go on with the file, in its columns, if it is there; otherwise the first epoch's
-            line replaces it, so that a training without an epoch leaves it as it was. A training
-            that goes on at a later epoch (`Checkpoint` with resume, `initial_epoch`) keeps the
-            lines of all epochs before, if the file has them in the same columns.
+        filename: the file.
+        separator: the character between two values.
+        append: if True, lines are added to an existing file, in its columns. If False, the first
+            epoch's line replaces the file, so a run that completes no epoch leaves it as it was. A
+            run that starts at a later epoch (`Checkpoint` with resume, `initial_epoch`) keeps the
+            lines of all earlier epochs, if the file has them in the same columns.
 
-    The columns are the epoch, from 0, and the names in the first epoch's logs, sorted; a value that
-    is missing later is NA. As in Keras there are val_ columns without a validation too, all NA.
+    The columns are the epoch, from 0, and the names in the first epoch's logs, sorted. A value that
+    a later epoch lacks is NA. As in Keras there are val_ columns even without validation, all NA.
 
     Raises:
-        ValueError: for a separator that is not one character, or could stand in a number; when
-            training begins, for a file to append to that is no such log.
-        OSError: when training begins, if it can't be written. Later, on a full disk, a notice says
-            so and the training goes on.
+        ValueError: if the separator is not one character, or can occur in a number; when training
+            begins, if the file to append to is not such a log.
+        OSError: when training begins, if the file can't be written. If a later write fails, a
+            notice says so and the training goes on.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class CSVLogger(Callback):
         self._names: list[str] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Read the columns of a file to append to; check that it can be written."""
+        """Reads the columns of a file to append to, or checks that the file can be written."""
         self._names = []
         if self.append and self.filename.exists():
             with open(self.filename, newline="", encoding="utf-8") as file:
@@ -63,10 +63,10 @@ class CSVLogger(Callback):
                 )
             self._names = header[1:]
         else:
-            open(self.filename, "ab").close()  # whether it can be written shows now
+            open(self.filename, "ab").close()  # if it can't be written, this raises
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """The epoch becomes a line, below the columns' names if it is the first."""
+        """Writes the epoch's line; a line of column names precedes the first one."""
         logs = logs or {}
         rows: list[list[Any]] = []
         mode = "a"
@@ -91,11 +91,11 @@ class CSVLogger(Callback):
             )
 
     def _lines_before(self, epoch: int) -> list[list[str]]:
-        """The lines of epochs 0 to `epoch` - 1, if the file is the log of just this training."""
+        """The lines of epochs 0 to `epoch` - 1, if the file is a log of this same training run."""
         try:
             with open(self.filename, newline="", encoding="utf-8") as file:
                 header, *lines = csv.reader(file, delimiter=self.separator)
-        except (OSError, ValueError, csv.Error):  # not there, or no such log
+        except (OSError, ValueError, csv.Error):  # missing, or not such a log
             return []
         epochs = [str(n) for n in range(epoch)]
         same = header == ["epoch", *self._names] and [line[:1] for line in lines[:epoch]] == [

@@ -1,6 +1,6 @@
-"""Callbacks that set the learning rate, epoch by epoch. Schedules by step are in `optimizers`.
+"""Callbacks that set the learning rate once per epoch; `optimizers.schedules` set it every step.
 
-Both write the epoch's "learning_rate" into the logs, so that it is printed and in the History.
+Both write the epoch's "learning_rate" into the logs, so it is printed and kept in the History.
 
 Source: keras/src/callbacks/learning_rate_scheduler.py, reduce_lr_on_plateau.py
 """
@@ -20,15 +20,15 @@ class LearningRateScheduler(Callback):
 
     Args:
         schedule: a function (epoch, learning_rate) -> learning_rate, or of the epoch alone; epochs
-            count from 0. For one that changes with every step see `optimizers.schedules`.
-        verbose: 1 says what is set.
+            count from 0. For a rate that changes at every step see `optimizers.schedules`.
+        verbose: 1 prints the rate that is set.
 
-    The logs get the epoch's "learning_rate".
+    The epoch's "learning_rate" is added to the logs.
 
     Raises:
-        ValueError: in training, if the function returns no finite number >= 0.
-        TypeError: if `schedule` is not a function; in training, if the learning rate follows a
-            schedule of its own.
+        ValueError: during training, if the function does not return a finite number >= 0.
+        TypeError: if `schedule` is not a function; during training, if the optimizer's learning
+            rate follows a schedule of its own.
 
     Example:
         >>> LearningRateScheduler(lambda epoch, learning_rate: learning_rate * 0.9)
@@ -46,7 +46,7 @@ class LearningRateScheduler(Callback):
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """The optimizer gets what the function returns."""
+        """Sets the learning rate that the function returns."""
         _, optimizer = self.model.compiled_with()
         try:
             arguments = inspect.signature(self.schedule).bind(epoch, optimizer.learning_rate).args
@@ -60,7 +60,7 @@ class LearningRateScheduler(Callback):
             )
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """The logs get the rate of the epoch."""
+        """Adds the epoch's learning rate to the logs."""
         if logs is not None:
             _, optimizer = self.model.compiled_with()
             logs["learning_rate"] = optimizer.learning_rate
@@ -70,16 +70,16 @@ class ReduceLROnPlateau(Monitor):
     """Multiplies the learning rate by `factor` when a number has stopped improving.
 
     Args:
-        monitor: its name in the logs.
+        monitor: the number's name in the logs.
         factor: what the learning rate is multiplied by, in [0, 1).
-        patience: epochs in a row without an improvement after which it is.
-        verbose: 1 says so.
-        mode: "min", "max"; "auto" is "min" for losses, "max" for accuracies.
+        patience: how many epochs in a row without an improvement lead to a reduction.
+        verbose: 1 prints each reduction.
+        mode: "min" or "max"; "auto" is "min" for losses and "max" for accuracies.
         min_delta: an improvement is a change by more than this.
         cooldown: epochs after a reduction in which nothing is counted.
         min_lr: the learning rate is never reduced below this.
 
-    The logs get the epoch's "learning_rate". A NaN is not an improvement, unlike in Keras.
+    The epoch's "learning_rate" is added to the logs. Unlike in Keras, a NaN is not an improvement.
 
     Raises:
         ValueError: for an argument out of range.
@@ -110,14 +110,14 @@ class ReduceLROnPlateau(Monitor):
         self.wait = self.cooldown_counter = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget the last training."""
+        """Forgets the last training; raises if the learning rate follows a schedule."""
         _, optimizer = self.model.compiled_with()
-        optimizer.learning_rate = optimizer.learning_rate  # refused now rather than epochs later
+        optimizer.learning_rate = optimizer.learning_rate  # raises now, not epochs later
         self.best = None
         self.wait = self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Note an improvement, or lose patience."""
+        """Counts epochs without an improvement, and reduces the rate after `patience` of them."""
         _, optimizer = self.model.compiled_with()
         if logs is not None:
             logs["learning_rate"] = optimizer.learning_rate

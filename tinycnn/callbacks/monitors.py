@@ -2,9 +2,9 @@
 
     model.fit(..., callbacks=[EarlyStopping(patience=3, restore_best_weights=True)])
 
-Source: keras/src/callbacks/monitor_callback.py, early_stopping.py, model_checkpoint.py. In one
-thing these differ: a NaN is never an improvement. In Keras the NaN of a first epoch becomes the
-best value, and no number is better than that.
+Source: keras/src/callbacks/monitor_callback.py, early_stopping.py, model_checkpoint.py. These
+differ in one thing: a NaN is never an improvement. In Keras a NaN in the first epoch becomes the
+best value, and no later number counts as better.
 """
 
 import math
@@ -29,17 +29,17 @@ class Monitor(Callback):
     """What the monitoring callbacks share.
 
     Args:
-        monitor: name of the number in the logs.
-        mode: "min", "max"; "auto" is the direction of the metric of that name, "min" for the loss.
+        monitor: the number's name in the logs.
+        mode: "min" or "max"; "auto" is the direction of the metric of that name, "min" for losses.
         min_delta: an improvement is a change by more than this.
-        verbose: 1 says what is done.
+        verbose: 1 prints what is done.
 
     Attributes:
-        best: the best value so far, None before the first.
+        best: the best value so far; None before the first.
 
     Raises:
-        ValueError: for an argument out of range; when training begins, for mode "auto" of a number
-            whose direction nobody knows.
+        ValueError: if an argument is out of range; when training begins, if the mode is "auto" and
+            it is not known whether the number should fall or rise.
     """
 
     checkpointed: tuple[str, ...] = ("best",)
@@ -63,7 +63,7 @@ class Monitor(Callback):
         return "make a new one" if "_direction" in vars(self) else ""
 
     def expect_logs(self, names: Sequence[str], complete: bool) -> None:
-        """Ask the model's own metrics which way is better, if that is not known yet."""
+        """With mode "auto", asks the model's own metrics whether the number should fall or rise."""
         if self.mode == "auto":
             self._direction = direction_of(self.monitor, self.model.metrics)
         if self._direction is None:
@@ -73,7 +73,7 @@ class Monitor(Callback):
             )
 
     def accepts(self, name: str, value: Any) -> bool:
-        """Numbers; of the best weights arrays that fit the model."""
+        """Accepts numbers and, for `best_weights`, arrays of the shapes of the model's weights."""
         if name == "best_weights" and value is not None:
             weights = [parameter.value for parameter in self.model.parameters]
             return isinstance(value, list) and [np.shape(v) for v in value] == [
@@ -82,14 +82,14 @@ class Monitor(Callback):
         return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
     def improves(self, value: float, on: float | None) -> bool:
-        """Whether `value` is better than `on` by more than min_delta; than None any number is."""
+        """Whether `value` beats `on` by more than min_delta; any number but NaN beats None."""
         if on is None:
             return not math.isnan(value)
         sign = 1 if self._direction == "max" else -1
         return sign * value - self.min_delta > sign * on
 
     def value_in(self, logs: Logs | None) -> float | None:
-        """The monitored number; None, and a warning as in Keras, if there is none."""
+        """The monitored number; if there is none, None and a warning, as in Keras."""
         logged = (logs or {}).get(self.monitor)
         value = number_of(logged)
         if value is None and logged is not None:
@@ -107,7 +107,7 @@ class Monitor(Callback):
         return value
 
     def say(self, text: str) -> None:
-        """Print a line, if `verbose`."""
+        """Prints a line if `verbose`."""
         if self.verbose:
             console.say_above(text)
 
@@ -116,24 +116,26 @@ class EarlyStopping(Monitor):
     """Ends the training when a number has stopped improving.
 
     Args:
-        monitor: its name in the logs.
+        monitor: the number's name in the logs.
         min_delta: an improvement is a change by more than this.
-        patience: epochs in a row without an improvement after which training ends; never the first.
-        verbose: 1 says so.
-        mode: "min", "max"; "auto" is the direction of the metric of that name.
-        baseline: only improvements to better than this reset the patience.
-        restore_best_weights: set the weights of the best epoch at the end of the training, however
-            it ends. The optimizer's state is left as it is.
-        start_from_epoch: epochs to let pass before watching.
+        patience: how many epochs in a row without an improvement end the training; the first
+            epoch never does.
+        verbose: 1 prints when this happens.
+        mode: "min" or "max"; "auto" takes the direction of the metric of that name.
+        baseline: an improvement resets the patience only if it also beats this value.
+        restore_best_weights: set the best epoch's weights when the training ends, however it ends.
+            The optimizer's state is left as it is.
+        start_from_epoch: how many epochs to let pass before watching.
 
-    A NaN is not an improvement, unlike in Keras; if nothing else came, no weights are restored.
+    Unlike in Keras, a NaN is not an improvement; if every value was NaN, no weights are restored.
 
     Attributes:
         wait: epochs since the last improvement.
-        best: the best value; best_epoch its epoch, stopped_epoch the one that was the last (or 0).
+        best, best_epoch: the best value, and its epoch.
+        stopped_epoch: the epoch after which this callback ended the training; 0 if it did not.
 
     Raises:
-        ValueError: for an argument out of range.
+        ValueError: if an argument is out of range.
     """
 
     checkpointed = ("best", "best_epoch", "best_weights", "stopped_epoch", "wait")
@@ -157,13 +159,13 @@ class EarlyStopping(Monitor):
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget the last training."""
+        """Forgets the last training."""
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = None
         self.best_weights: list[Array] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Note an improvement, or lose patience."""
+        """Counts epochs without an improvement, and ends the training after `patience` of them."""
         value = self.value_in(logs)
         if value is None or epoch < self.start_from_epoch:
             return
@@ -179,7 +181,7 @@ class EarlyStopping(Monitor):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Restore the best weights."""
+        """Restores the best weights, if `restore_best_weights`."""
         if self.stopped_epoch:
             self.say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
@@ -193,22 +195,24 @@ class ModelCheckpoint(Monitor):
     """Saves the model, optimizer state included, after every epoch or after the best ones.
 
     Args:
-        filepath: where. It must end in .npz, and may hold fields: "{epoch:02d}-{val_loss:.2f}.npz",
-            epoch counted from 1, and whatever is in the logs. Missing folders are made.
-        monitor: name in the logs of the number to watch.
-        verbose: 1 says what is saved.
-        save_best_only: save only if the number has improved; for ever, also from fit to fit.
-        mode: "min", "max"; "auto" is the direction of the metric of that name.
+        filepath: the file, which must end in .npz. It may hold fields, such as
+            "{epoch:02d}-{val_loss:.2f}.npz": the epoch, counted from 1, and any name in the logs.
+            Missing folders are made.
+        monitor: the name in the logs of the number to watch.
+        verbose: 1 prints what is saved.
+        save_best_only: save only if the number beats the best so far, earlier `fit`s included.
+        mode: "min" or "max"; "auto" takes the direction of the metric of that name.
         initial_value_threshold: save only what is better than this.
 
-    The file is whole or, if writing fails, the one from before. A model whose number is NaN is no
-    best one, and in no mode replaces a file that is there, unlike in Keras.
+    Unlike in Keras, a model whose number is NaN never counts as the best, and never replaces an
+    existing file.
 
-    If a save fails, on a full disk, a notice says so and the training goes on.
+    If a save fails, say on a full disk, a notice says so, the file from before stays, and the
+    training goes on.
 
     Raises:
-        ValueError: for another ending, or a format that does not exist; when training begins, for a
-            field that will not be in the logs, or a model that can't be saved.
+        ValueError: if `filepath` has another ending or a bad format; when training begins, if a
+            field will not be in the logs, or the model can't be saved.
     """
 
     def __init__(
@@ -231,7 +235,7 @@ class ModelCheckpoint(Monitor):
             self.best = number(initial_value_threshold, "initial_value_threshold")
 
     def expect_logs(self, names: Sequence[str], complete: bool) -> None:
-        """Refuse a field that no log will have, and a model that can't be saved."""
+        """Refuses a field that no log will have, and a model that can't be saved."""
         super().expect_logs(names, complete)
         unknown = [field for field in self._fields if field not in ("epoch", *names)]
         if unknown and complete:
@@ -242,12 +246,12 @@ class ModelCheckpoint(Monitor):
         serialization.check(*self.model.state())
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Save the model, if it is to be saved."""
+        """Saves the model, or says why it does not."""
         logs = logs or {}
         try:
             path = Path(self.filepath.format(**{"epoch": epoch + 1, **logs}))
         except (KeyError, ValueError, TypeError) as error:
-            # A name or a kind of number that another callback was to add, and has not.
+            # Another callback should have added this name, or this kind of number, and has not.
             self._not_saved(f"`filepath`={self.filepath!r}, {type(error).__name__}: {error}")
             return
         title = f"Epoch {epoch + 1}: {self.monitor}"
@@ -267,14 +271,14 @@ class ModelCheckpoint(Monitor):
             self._not_saved(str(error))
         else:
             if self.save_best_only and value is not None:
-                self.best = value  # and not before: what is not on the disk is not the best there
+                self.best = value  # only now: a failed save must not count as the best
 
     def _not_saved(self, why: str) -> None:
         console.notice(f"*** MODEL NOT SAVED ({why}). The training goes on. ***")
 
 
 def _fields(filepath: str) -> list[str]:
-    """The names in the braces of `filepath`, which must be of numbers with a format that exists."""
+    """The names in the braces of `filepath`, whose formats must be valid formats of numbers."""
     try:
         fields = [name for _, name, _, _ in string.Formatter().parse(filepath) if name is not None]
         for number_ in (1, 0.5):  # `epoch` may be asked for as an integer, the others may not

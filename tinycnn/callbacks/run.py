@@ -1,4 +1,4 @@
-"""One `fit` on its way: how far it is, and what decides how it goes on."""
+"""A running `fit`: how far it is, and what decides how it continues."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from tinycnn.utils import Array
 
 @dataclass
 class Run:
-    """One `fit` on its way.
+    """A running `fit`.
 
     Args:
         hooks: the callbacks.
         history: one of them, which `fit` returns.
         interrupt: whether Ctrl-C has been pressed.
-        means: of the epoch that is running.
+        means: the means over the running epoch.
         settings: the arguments of `fit` that decide its outcome.
-        arrays: what it trains and validates on, by name.
+        arrays: the data to train and to validate on, by name.
         epoch: how many epochs are done, `initial_epoch` included.
-        batch: how many batches are done of the epoch after those.
-        stopping: whether Ctrl-C was pressed before the last of them ended.
-        last_good: the newest checkpoint that is whole on the disk, in words, if there is one.
+        batch: how many batches of the next epoch are done.
+        stopping: whether Ctrl-C had been pressed when the last batch or epoch ended.
+        last_good: the newest complete checkpoint on the disk, in words; None if there is none.
     """
 
     hooks: Sequence[Callback]
@@ -39,25 +39,25 @@ class Run:
     last_good: str | None = None
 
     def end_batch(self) -> None:
-        """One more batch is done."""
+        """Counts a finished batch, and notes whether Ctrl-C was pressed."""
         self.batch += 1
         self.stopping = self.interrupt.pending
 
     def end_epoch(self) -> None:
-        """One more epoch is done."""
+        """Counts a finished epoch, and starts the next one's means."""
         self.epoch, self.batch = self.epoch + 1, 0
         self.means = EpochMeans(self.means.metrics)
         self.stopping = self.interrupt.pending
 
     @property
     def position(self) -> str:
-        """What was done last."""
+        """The last finished epoch or batch, in words."""
         return (
             f"epoch {self.epoch + 1}, batch {self.batch}" if self.batch else f"epoch {self.epoch}"
         )
 
     def stop_if_interrupted(self) -> None:
-        """Raises KeyboardInterrupt if `stopping`, with where things stand."""
+        """Raises KeyboardInterrupt if `stopping`; its message says how far the run got."""
         if self.stopping:
             resume = f"; with resume it goes on from {self.last_good}" if self.last_good else ""
             raise KeyboardInterrupt(f"stopped after {self.position}{resume}")
