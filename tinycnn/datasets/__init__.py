@@ -1,6 +1,6 @@
-"""The data: `mnist` (found or downloaded), `synthetic` (drawn), `digits` (whichever can be had).
+"""The data: `mnist` (found or downloaded), `synthetic` (drawn), `digits` (whichever is available).
 
-`idx` is the format of all of them.
+`idx` is MNIST's file format.
 """
 
 import importlib
@@ -10,7 +10,7 @@ __all__ = ["digits", "idx", "mnist", "synthetic"]
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Loads a module when it is first asked for: `tinycnn.datasets.mnist`, as in Keras."""
+    """Loads a module when it is first used: `tinycnn.datasets.mnist`, as in Keras."""
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

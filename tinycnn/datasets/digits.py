@@ -1,4 +1,4 @@
-"""MNIST, or digits drawn by tinycnn where it can't be had; and the name of what it is."""
+"""MNIST or, if it is not available, digits that tinycnn draws; and a name for what it is."""
 
 import os
 
@@ -18,22 +18,22 @@ def load_data(
     """Loads MNIST, or draws digits and says so loudly.
 
     Args:
-        dataset: "mnist", "synthetic" (drawn), or "auto": MNIST, and drawn digits if it is in no
-            folder and can't be downloaded.
+        dataset: "mnist", "synthetic" (drawn), or "auto": MNIST or, if it is in no folder and can't
+            be downloaded, drawn digits.
         data_dir: as in `mnist.load_data`.
-        train: how many training images at most, the first ones; None means all, or 60,000 drawn.
+        train: at most how many training images, the first ones; None means all, or 60,000 drawn.
         test: likewise for the test images; None means all, or 10,000 drawn.
 
     Returns:
         `(x_train, y_train), (x_test, y_test), name`: arrays as from `mnist.load_data`, and what to
-        call them in a title: "MNIST", "drawn digits (not MNIST)", or as `mnist.name_of` has it.
+        call them in a title: "MNIST", "drawn digits (not MNIST)", or what `mnist.name_of` says.
 
     Raises:
-        ValueError: an unknown `dataset`; "synthetic" with a `data_dir`; `train` or `test` is not a
-            positive integer.
-        DownloadError: "mnist" was asked for and can't be had.
-        FileNotFoundError: as in `mnist.load_data`; drawn digits never replace data that is named.
-        IdxFormatError: likewise.
+        ValueError: if `dataset` is unknown, if "synthetic" comes with a `data_dir`, or if `train`
+            or `test` is not a positive integer.
+        DownloadError: if `dataset` is "mnist", which is in no folder and can't be downloaded.
+        FileNotFoundError: as in `mnist.load_data`; drawn digits never replace a folder you named.
+        IdxFormatError: as in `mnist.load_data`.
 
     Example:
         >>> (x_train, y_train), _, name = load_data("synthetic", train=200, test=100)

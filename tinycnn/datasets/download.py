@@ -1,7 +1,7 @@
-"""A file of known size and SHA-256 from the first of several servers that gives it.
+"""Downloads a file of known size and SHA-256 from the first of several servers that has it.
 
 Only https with the usual certificate checks, no redirects, status 200, and never more than one byte
-beyond the expected size; proxies from the environment are used, the passwords in ~/.netrc are not.
+beyond the expected size. Proxies from the environment are used, passwords in ~/.netrc are not.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ if TYPE_CHECKING:  # loaded only when something is downloaded
     import requests
 
 # Time limits in seconds; assign other numbers to change them.
-ANSWER_SECONDS = 2.2  # until a server answers: four that never do take less than 10
+ANSWER_SECONDS = 2.2  # for a server to answer; four that never do take less than 10
 STALL_SECONDS = 10.0  # without a single byte
-FILE_SECONDS = 120.0  # for all of a file
+FILE_SECONDS = 120.0  # for a whole file
 
 
 def fault(data: bytes, size: int, sha256: str) -> str | None:
-    """Why `data` are not the expected bytes, or None if they are: the only judge of that."""
+    """Why `data` is not the expected file, or None if it is."""
     if len(data) != size:
         length = "more" if len(data) > size else len(data)
         return f"holds {length} bytes instead of {size}"
@@ -46,10 +46,10 @@ class Mirrors:
         self.unreachable: dict[str, str] = {}  # url: why
 
     def download(self, name: str, size: int, sha256: str) -> bytes:
-        """The bytes of the file `name`, of this size in bytes and SHA-256.
+        """Downloads the file `name`, which must have this size in bytes and this SHA-256.
 
         Raises:
-            DownloadError: no server gave it; the message has the reason for each.
+            DownloadError: if no server delivers it; the message gives the reason for each.
         """
         from urllib3.exceptions import HTTPError
 
@@ -68,7 +68,7 @@ class Mirrors:
                     return body
                 except DownloadError as error:
                     reasons[url] = str(error)
-                except (OSError, HTTPError, HTTPException) as error:  # OSError: requests' own
+                except (OSError, HTTPError, HTTPException) as error:  # requests' are OSErrors
                     reasons[url] = _in_short(error)
         reasons = self.unreachable | refused
         lines = [f"\n  {url}{name}: {reasons[url]}" for url in self.urls]
@@ -76,7 +76,7 @@ class Mirrors:
 
 
 def _in_short(error: BaseException) -> str:
-    """An error of requests in one line: the innermost of those that it wraps."""
+    """An error of requests in one line: the innermost of the errors that it wraps."""
     inner: list[BaseException] = [error]
     while inner:
         error = inner[0]
@@ -87,10 +87,10 @@ def _in_short(error: BaseException) -> str:
 
 
 def _open(url: str) -> "requests.Response":
-    """The head of the answer to a GET of `url`, its body still to be received.
+    """The response to a GET of `url`: its head has arrived, its body is still to be received.
 
-    A thread asks, because no timeout of requests bounds the whole: each holds for one address of
-    the host or one piece of the head, and none for the name server.
+    The request runs in a thread, because no timeout of requests bounds the whole wait: each covers
+    one address of the host or one piece of the head, and none covers the name server.
     """
     import requests
 
@@ -130,20 +130,20 @@ def _open(url: str) -> "requests.Response":
 
 
 def _receive(response: "requests.Response", size: int, progress: Progress) -> bytes:
-    """The body, as it was sent, up to one byte more than `size`."""
+    """The body as it was sent, but at most one byte more than `size`."""
     if response.status_code != 200:
         raise DownloadError(f"status {response.status_code}")
     if "Transfer-Encoding" in response.headers:
-        # http.client waits for the whole head of a chunk, past any deadline; no mirror needs them.
+        # http.client waits for a chunk's whole head, past any deadline; no mirror needs chunks.
         raise DownloadError("it is sent in chunks, not as one body")
-    # What urllib3 wraps: of all its releases that requests allows, not all have a read1.
+    # The stream that urllib3 wraps: some urllib3 releases that requests allows lack read1.
     stream: Any = response.raw._original_response
     deadline = time.monotonic() + FILE_SECONDS
     body = bytearray()
     while len(body) <= size:
         if time.monotonic() > deadline:
             raise DownloadError(f"only {len(body)} of {size} bytes within {FILE_SECONDS:g} s")
-        # read1 returns what has come; read would wait for all of it, past the deadline.
+        # read1 returns what has arrived; read would wait for all of it, past the deadline.
         part = stream.read1(min(2**16, size + 1 - len(body)))
         if not part:
             break

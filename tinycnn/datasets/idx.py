@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST: an array behind a header that says its type and shape.
+"""IDX, the file format of MNIST: a header with the type and shape of an array, then its elements.
 
 Layout, every number big-endian:
     2 bytes     zero
@@ -7,7 +7,7 @@ Layout, every number big-endian:
     4 bytes     length of each dimension, unsigned
     the rest    the elements, the last index changing fastest
 
-A file may be packed with gzip; its first two bytes say so, not its name.
+A file may be packed with gzip; its first two bytes show that, its name does not matter.
 
 Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits", section
 "File formats" (yann.lecun.com/exdb/mnist, offline since 2025).
@@ -43,8 +43,8 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
         native byte order, C-contiguous, writable. A dimension may be 0.
 
     Raises:
-        IdxFormatError: whatever is wrong with the bytes of the file.
-        OSError: the file cannot be read at all; FileNotFoundError if there is none.
+        IdxFormatError: if anything is wrong with the bytes of the file.
+        OSError: if the file cannot be read at all; FileNotFoundError if there is none.
     """
     with open(path, "rb") as file:
         return parse_idx(file.read(MAX_BYTES + 1), path)
@@ -61,7 +61,7 @@ def parse_idx(data: bytes, source: str | os.PathLike[str]) -> Array:
         As `read_idx`.
 
     Raises:
-        IdxFormatError: whatever is wrong with the bytes.
+        IdxFormatError: if anything is wrong with the bytes.
     """
     if data[:2] == GZIP_MAGIC:
         data = _inflate(data, source)
@@ -93,17 +93,17 @@ def parse_idx(data: bytes, source: str | os.PathLike[str]) -> Array:
 
 
 def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
-    """Writes an array as an IDX file, whole or not at all; `read_idx` gives it back.
+    """Writes an array as an IDX file, whole or not at all; `read_idx` reads it back.
 
     Args:
-        path: the file. It is packed with gzip if its name ends in ".gz"; the same array then
-            gives the same bytes, as no time is written into them.
+        path: the file. It is packed with gzip if its name ends in ".gz"; no time is written into
+            it, so the same array always gives the same bytes.
         array: of dtype uint8, int8, int16, int32, float32 or float64 in any byte order, with at
             least one dimension; a dimension may be 0.
 
     Raises:
-        ValueError: the format has no such dtype or shape.
-        OSError: the file cannot be written.
+        ValueError: if the format has no such dtype or shape.
+        OSError: if the file cannot be written.
     """
     data = format_idx(array)
     if os.fspath(path).endswith(".gz"):
@@ -129,7 +129,7 @@ def format_idx(array: npt.ArrayLike) -> bytes:
 
 
 def _inflate(data: bytes, source: str | os.PathLike[str]) -> bytes:
-    """Unpacks at most `MAX_BYTES + 1` bytes: a packed file can be a thousandth of what it holds."""
+    """Unpacks at most `MAX_BYTES + 1` bytes: the content can be 1000 times the size of the file."""
     parts: list[bytes] = []
     room = MAX_BYTES + 1
     while data[:2] == GZIP_MAGIC and room > 0:  # a gzip file may have several members
@@ -152,10 +152,10 @@ def _inflate(data: bytes, source: str | os.PathLike[str]) -> bytes:
 
 
 def _fault_of_shape(shape: tuple[int, ...], itemsize: int) -> str | None:
-    """Why no IDX file holds an array of this shape, if so: one rule for reading and writing."""
+    """Why no IDX file, read or written, can hold an array of this shape; None if one can."""
     if not 1 <= len(shape) <= MAX_DIMENSIONS:
         return f"it has {len(shape)} dimensions, not 1 to {MAX_DIMENSIONS}"
-    # max(length, 1): NumPy counts so too and refuses (0, 2**32, 2**32).
+    # max(length, 1): NumPy counts this way too, and refuses (0, 2**32, 2**32).
     if 4 + 4 * len(shape) + itemsize * math.prod(max(length, 1) for length in shape) > MAX_BYTES:
         return (
             f"shape {shape} with elements of {itemsize} bytes is more than {MAX_BYTES} bytes, "

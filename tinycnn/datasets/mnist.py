@@ -5,9 +5,9 @@ They come from the first of these that applies:
     2. the folder named by the environment variable TINYCNN_DATA_DIR;
     3. the cache, `mnist` in `tinycnn.support.files.cache_folder()` (TINYCNN_HOME moves it);
     4. the mirrors below, once, into the cache.
-The folders 1 and 2 are the user's own: they are only read, may hold anything of MNIST's form
-(Fashion-MNIST, drawn digits), and a file missing there is an error, not a download. What is in the
-cache is the official MNIST, proved by its SHA-256 each time it is loaded.
+Folders 1 and 2 are the user's own: they are only read, and may hold anything in MNIST's form
+(Fashion-MNIST, drawn digits). A file missing there is an error; it is not downloaded. The cache
+holds the official MNIST, verified by its SHA-256 each time it is loaded.
 
 Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits".
 """
@@ -66,11 +66,11 @@ def load_data(
     """Loads MNIST, or a data set in MNIST's files.
 
     Args:
-        data_dir: folder with the four files, each packed (`train-images-idx3-ubyte.gz`) or not
-            (`train-images-idx3-ubyte`), also with a dot (`train-images.idx3-ubyte`) or in a folder
-            of its own name, as unzip tools and Kaggle leave them; or with Keras's `mnist.npz`. If
-            None, TINYCNN_DATA_DIR, else the cache, else a download.
-        offline: True opens no connection.
+        data_dir: a folder with the four files, each packed (`train-images-idx3-ubyte.gz`) or not
+            (`train-images-idx3-ubyte`). A name with a dot (`train-images.idx3-ubyte`) or a folder
+            of the file's own name, as unzip tools and Kaggle make them, will also do, as will
+            Keras's `mnist.npz`. If None: TINYCNN_DATA_DIR, else the cache, else a download.
+        offline: if True, no connection is opened.
 
     Returns:
         `((x_train, y_train), (x_test, y_test))`, uint8: images of shape (N, 28, 28) with values
@@ -78,10 +78,10 @@ def load_data(
         10000.
 
     Raises:
-        DownloadError: no mirror gave a file, or `offline` and the cache lacks one; the message
-            says what to do.
-        FileNotFoundError: `data_dir` or TINYCNN_DATA_DIR lacks a file.
-        IdxFormatError: a file there is damaged, or its content does not have MNIST's form.
+        DownloadError: if no mirror delivers a file, or the cache lacks one and `offline` is True;
+            the message says what to do.
+        FileNotFoundError: if `data_dir` or TINYCNN_DATA_DIR lacks a file.
+        IdxFormatError: if a file there is damaged, or its content does not have MNIST's form.
 
     Example:
         >>> (x_train, y_train), (x_test, y_test) = load_data("my/digits")  # doctest: +SKIP
@@ -100,7 +100,7 @@ def load_data(
 
 
 def name_of(data: tuple[tuple[Array, Array], tuple[Array, Array]]) -> str:
-    """What to call the data: "MNIST" if they are the official ones to the last byte.
+    """What to call the data: "MNIST" only if every byte is that of the official files.
 
     Args:
         data: what `load_data` returned.
@@ -114,7 +114,7 @@ def name_of(data: tuple[tuple[Array, Array], tuple[Array, Array]]) -> str:
 
 
 def _not_official(arrays: list[Array]) -> list[str]:
-    """The names of those of the four arrays that are not the official ones."""
+    """The names of those files, of the four, whose arrays are not the official ones."""
     return [
         file.name
         for file, array in zip(FILES, arrays, strict=True)
@@ -161,7 +161,7 @@ def _from_folder(folder: Path) -> list[Array]:
 
 
 def _spellings(folder: Path, name: str) -> list[Path]:
-    """Where a file may lie: packed or not, with a dash or a dot, in a folder of its own name."""
+    """Where a file may be: packed or not, with a dash or a dot, or in a folder of its own name."""
     spelled = (name, name.replace("-idx", ".idx"))
     names = [f"{s}{end}" for s in spelled for end in (".gz", "")]
     inner = {n.removesuffix(".gz"): None for n in names}
@@ -169,7 +169,7 @@ def _spellings(folder: Path, name: str) -> list[Path]:
 
 
 def _told_of(folder: Path, arrays: list[Array]) -> list[Array]:
-    """The arrays; that they are not the official ones is said."""
+    """The arrays, after a notice that names those which are not the official ones."""
     if others := _not_official(arrays):
         console.notice(f"{folder}: not the official MNIST: {', '.join(others)}", once=True)
     return arrays
@@ -242,7 +242,7 @@ def _keep(path: Path, data: bytes) -> None:
 
 
 def _remedy(folder: Path) -> str:
-    """What to do by hand."""
+    """How to get the files by hand."""
     names = ", ".join(f"{file.name}.gz" for file in FILES)
     return (
         f"By hand: get {names} from one of\n  " + "\n  ".join(MIRRORS) + f"\nand put them into "

@@ -1,6 +1,6 @@
-"""MNIST's normalisation: how a picture of a digit becomes 28x28 pixels, the same way for each.
+"""MNIST's normalisation: how any picture of a digit becomes 28x28 pixels.
 
-Legend: N images, h x w their ink cut out.
+Legend: N images; h x w the size of the ink cut out of each.
 
 Source of the normalisation: Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based
 learning applied to document recognition", Proc. IEEE 86 (11), 1998, section III.A.
@@ -18,24 +18,24 @@ CENTRE = 14  # index of the pixel where MNIST has the centre of mass, in both di
 
 
 def normalize_digit(image: npt.ArrayLike) -> Array:
-    """Brings a picture of one digit into MNIST's form: what a network that learned MNIST expects.
+    """Brings a picture of one digit into MNIST's form, which a network that learned MNIST expects.
 
     The ink is cut out, resampled by area to fit a box of 20x20 with its aspect ratio kept, scaled
-    to a greatest value of 255, and placed with its centre of mass at pixel (14, 14) of 28x28.
-    An image that is in this form already comes back as it is.
+    to a largest value of 255, and placed with its centre of mass at pixel (14, 14) of 28x28.
+    An image that is already in this form comes back unchanged.
 
     Args:
         image: gray values of shape (height, width), any size and real dtype, of one digit and
-            nothing else, dark on light or light on dark. In an image of at most 28x28 pixels all
-            that differs from the median of the rim is ink. A larger one may be a photo:
+            nothing else, dark on light or light on dark. In an image of at most 28x28 pixels,
+            whatever differs from the median of the rim is ink. A larger image may be a photo:
             `pictures.find_ink` removes uneven light, noise and specks.
 
     Returns:
         uint8 array of shape (28, 28), light ink on black.
 
     Raises:
-        ValueError: `image` is not of two dimensions or not of finite real numbers.
-        PictureError: no digit stands out from the paper.
+        ValueError: if `image` does not hold finite real numbers in two dimensions.
+        PictureError: if no digit stands out from the paper.
     """
     picture = np.asarray(image)
     if picture.ndim != 2 or picture.size == 0 or picture.dtype.kind not in "biuf":
@@ -61,7 +61,7 @@ def normalize_digit(image: npt.ArrayLike) -> Array:
 
 
 def centred(ink: Array) -> Array:
-    """Ink (N, h, w), at most 20x20, as bytes up to 255 around its centre of mass: (N, 28, 28)."""
+    """Scales ink (N, h, w), at most 20x20, to bytes up to 255 and centres its mass: (N, 28, 28)."""
     N, h, w = ink.shape
     peak = ink.max(axis=(1, 2), keepdims=True)
     boxes = np.rint(ink * (255 / peak)).astype(np.uint8)

@@ -1,10 +1,10 @@
 """A user's own picture of a digit: reading the file, and telling the ink from the paper.
 
-Legend: h x w the picture; gray is 0 (black) to 255 (white).
+Legend: h x w the picture's size; gray is 0 (black) to 255 (white).
 
 MNIST's digits were scanned and made black and white before they were centred. A photo has uneven
-light, noise, shadows at the rim and thin lines; what is done about each is said below. Nothing here
-knows which digit it is: the same for all, and no network is asked.
+light, noise, shadows at the rim and thin lines; `find_ink` says what is done about each. Nothing
+here knows which digit it is: every picture is treated alike, and no network is involved.
 """
 
 import os
@@ -24,19 +24,19 @@ THIN = 0.07  # strokes thinner than this share of the longer side, as 1 in 8 of 
 def read_picture(path: str | os.PathLike[str]) -> Array:
     """Reads a PNG, JPEG or other picture file as gray values.
 
-    Phones note how they were held: the picture is turned upright. Transparent parts are taken for
-    white paper, or for black where the ink is light. Large pictures are reduced.
+    A photo is turned upright if the phone noted how it was held. Transparent parts count as white
+    paper, or as black paper if the ink is light. Large pictures are reduced.
 
     Args:
         path: a PNG, JPEG, WebP, GIF, BMP or TIFF, whatever its name ends in. Other formats that
-            Pillow knows are refused: to read an EPS it would start another program.
+            Pillow knows are refused: for an EPS, say, it would start another program.
 
     Returns:
         uint8 array of shape (h, w), at most 1120 pixels a side.
 
     Raises:
-        OSError: the file can't be opened.
-        PictureError: it is not a picture of these formats, or a damaged one; with path and reason.
+        OSError: if the file can't be opened.
+        PictureError: if it is damaged or not a picture in these formats; names path and reason.
     """
     from PIL import Image, ImageOps  # Pillow is part of matplotlib
 
@@ -65,22 +65,22 @@ def read_picture(path: str | os.PathLike[str]) -> Array:
 
 
 def find_ink(gray: Array) -> Array:
-    """How much ink of the digit is on each pixel of a photo or a drawing: 0 to 1, reduced in size.
+    """How much ink is on each pixel of a photo or drawing of a digit: 0 to 1, reduced in size.
 
     1. The light on the paper is a quadratic surface, fitted to the pixels that are not ink.
-    2. Ink is what is darker, or lighter: whichever sticks out farther.
+    2. Ink is what is darker than the paper, or what is lighter, whichever stands out more.
     3. Otsu's threshold tells ink from paper (IEEE Trans. SMC 9, 1979), if they differ by much more
        than the noise.
-    4. Specks are dropped, and what touches the rim, such as the table's edge, if there is other
-       ink.
-    5. Lines thinner than MNIST's, as of a ball pen, are thickened: else they would all but vanish
-       when the digit is reduced to 20 pixels.
+    4. Specks are dropped. So is whatever touches the rim, such as the table's edge, if there is
+       other ink.
+    5. Lines thinner than MNIST's, such as a ballpoint pen's, are thickened. Otherwise they would
+       all but vanish when the digit is reduced to 20 pixels.
 
     Args:
         gray: (h, w), finite, any range.
 
     Raises:
-        PictureError: nothing stands out from the paper.
+        PictureError: if nothing stands out from the paper.
     """
     gray = reduced(gray, WORK_SIDE)
     off = gray - _paper(gray)
@@ -105,8 +105,8 @@ def find_ink(gray: Array) -> Array:
 def several_digits(image: Array) -> bool:
     """Whether a normalised image (28, 28) looks like more than one digit.
 
-    It does if it is wider than any digit is, or if columns without ink part it in two, each with
-    much of the ink: a single digit has its loose strokes above one another.
+    It does if it is wider than any digit, or if columns without ink split it in two and each part
+    has much of the ink. The loose strokes of a single digit lie above one another.
     """
     columns = image.astype(np.int64).sum(axis=0)
     hit = np.flatnonzero(columns)
@@ -119,15 +119,16 @@ def several_digits(image: Array) -> bool:
 def _paper(gray: Array) -> Array:
     """The gray of the paper under the ink, (h, w): the quadratic surface nearest to all pixels.
 
-    Nearest by the sum of distances, not of squares, so that ink, and a strip of table, pull no more
-    than as much paper does. Found by least squares, with weights that are updated nine times.
+    Nearest means the smallest sum of distances, not of squares: ink or a strip of table then pulls
+    no harder than an equal area of paper. It is found by least squares, with weights that are
+    updated nine times.
     """
     coarse = reduced(gray, 40).reshape(-1)
     terms = _quadratic(*reduced(gray, 40).shape)
     weights = np.ones_like(coarse)
     for _ in range(10):
         scaled = terms * weights
-        # In a picture of few rows or columns the terms are not independent: the shortest solution.
+        # With few rows or columns the terms are dependent; lstsq takes the shortest solution.
         surface = np.linalg.lstsq(scaled @ terms.T, scaled @ coarse, rcond=None)[0]
         off = np.abs(coarse - surface @ terms)
         weights = 1 / np.maximum(off, 0.01 * np.ptp(coarse) + 1e-300)
@@ -135,13 +136,13 @@ def _paper(gray: Array) -> Array:
 
 
 def _quadratic(h: int, w: int) -> Array:
-    """(6, h*w): 1, i, j, i^2, i*j and j^2 of every pixel, -1 < i, j < 1 in its middle."""
+    """(6, h*w): 1, i, j, i^2, i*j and j^2 at the middle of every pixel, with -1 < i, j < 1."""
     i, j = np.meshgrid(*((2 * np.arange(n) + 1) / n - 1 for n in (h, w)), indexing="ij")
     return np.stack([np.ones_like(i), i, j, i * i, i * j, j * j]).reshape(6, -1)
 
 
 def _otsu(ink: Array) -> float:
-    """The threshold that parts the values into two groups that vary least within themselves."""
+    """The threshold that splits the values into two groups that vary least within themselves."""
     counts, edges = np.histogram(ink, bins=256)
     values = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
@@ -152,7 +153,7 @@ def _otsu(ink: Array) -> float:
 
 
 def _widened(mask: Array) -> Array:
-    """The largest value of each pixel and its eight neighbours."""
+    """At each pixel, the largest value of the pixel and its eight neighbours."""
     for axis in (0, 1):
         padded = np.pad(mask, [(1, 1) if a == axis else (0, 0) for a in (0, 1)])
         n = mask.shape[axis]
@@ -163,8 +164,8 @@ def _widened(mask: Array) -> Array:
 def _pieces(mask: Array) -> Array:
     """(h, w): 0 where the mask is False, else a number that the pixels of a connected piece share.
 
-    Every pixel takes the largest number around it, and then that pixel's own number, until nothing
-    changes.
+    Every pixel takes the largest number n around it, and then the number that pixel n now has,
+    until nothing changes.
     """
     numbers = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:
@@ -188,7 +189,7 @@ def _digit(pieces: Array) -> Array:
 
 
 def reduced(image: Array, side: int) -> Array:
-    """The image (h, w) made smaller, by areas, so that its longer side is at most `side`."""
+    """The image (h, w), resampled by area if its longer side is more than `side`."""
     if max(image.shape) <= side:
         return image
     height, width = (max(1, round(n * side / max(image.shape))) for n in image.shape)
@@ -196,14 +197,14 @@ def reduced(image: Array, side: int) -> Array:
 
 
 def resized(image: Array, height: int, width: int) -> Array:
-    """The image (h, w) resampled by areas to (height, width)."""
+    """The image (h, w) resampled by area to (height, width)."""
     # (height, h) @ (h, w) @ (w, width) -> (height, width)
     rows, columns = _area_weights(image.shape[0], height), _area_weights(image.shape[1], width)
     return np.asarray(rows @ image @ columns.T)
 
 
 def _area_weights(size: int, target: int) -> Array:
-    """(target, size): the share of each of `size` pixels in each of `target` as long in all."""
+    """(target, size): how much each of `size` pixels weighs in each of `target` pixels."""
     edges = np.linspace(0, size, target + 1)[:, None]
     pixels = np.arange(size)
     covered = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)

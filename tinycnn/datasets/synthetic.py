@@ -1,4 +1,4 @@
-"""Handwritten digits drawn by a program, in MNIST's format, for when MNIST itself cannot be had.
+"""Handwritten digits drawn by a program, in MNIST's format, for when MNIST is not available.
 
 A digit begins as a skeleton from the table below. Its control points are jittered, joined by
 B-splines and sampled as the path of a pen; the path is bent, slanted and turned as hands do,
@@ -26,7 +26,7 @@ from tinycnn.support.progress import Progress
 from tinycnn.utils import Array
 
 # A row is a variant: its digit, its share among the variants of that digit, its name and its
-# strokes, parted by "|": control points x,y in hundredths of the digit's height. A stroke starts
+# strokes, separated by "|": control points x,y in hundredths of the digit's height. A stroke starts
 # and ends on its outer points and is pulled towards those between, so the points of a loop lie
 # outside it. Strokes that name the same point stay joined there, in a corner.
 SKELETONS = """
@@ -107,8 +107,8 @@ SKELETONS = """
 9 3 open at the right: 62,12 36,-8 -4,2 -6,46 36,48 52,26 | 52,26 48,60 36,100
 """
 
-# How much hands differ: standard deviations, lengths in heights of the digit. Tuned by what a
-# network that learned from drawn digits makes of MNIST's training images.
+# How much handwriting varies: standard deviations; lengths are in heights of a digit. They were
+# tuned by how well a network that learned from drawn digits reads MNIST's training images.
 JITTER = 0.045  # of a control point
 WAVE = 0.03  # amplitude of a wave that bends the whole digit
 WAVE_NUMBER = 0.8  # of such waves, in periods per height
@@ -156,7 +156,7 @@ def _skeletons() -> _Skeletons:
 def _compile(text: str) -> tuple[Array, Array]:
     """The control points (P, 2) of a variant's strokes, and their weights (S, P) in the samples."""
     strokes = [stroke.split() for stroke in text.split("|")]
-    names = list(dict.fromkeys(name for stroke in strokes for name in stroke))  # a point, once
+    names = list(dict.fromkeys(name for stroke in strokes for name in stroke))  # each once
     points = np.array([name.split(",") for name in names], np.float64) / 100
     weights, steps = [], []
     for stroke in strokes:
@@ -193,13 +193,13 @@ def draw_digits(labels: npt.ArrayLike, rng: np.random.Generator) -> Array:
 
     Args:
         labels: the digits to draw, integers 0 to 9 of shape (N,).
-        rng: what decides the variants, the hands and the pens.
+        rng: decides the variants, the handwriting and the pens.
 
     Returns:
         uint8 array of shape (N, 28, 28).
 
     Raises:
-        ValueError: `labels` are not integers from 0 to 9 in one dimension.
+        ValueError: if `labels` are not integers from 0 to 9 in one dimension.
 
     Example:
         >>> draw_digits([4, 2], np.random.default_rng(0)).shape
@@ -247,7 +247,7 @@ def _write(digits: Array, rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 def _choose(digits: Array, rng: np.random.Generator) -> Array:
-    """A variant for each digit: the first whose cumulated share exceeds a random number."""
+    """A variant for each digit: the first whose cumulative share exceeds a random number."""
     upto = np.cumsum(_skeletons().shares, axis=1)[digits]
     return np.asarray((rng.integers(0, upto[:, -1])[:, None] < upto).argmax(axis=1))
 
@@ -266,7 +266,7 @@ def _ink(x: Array, y: Array, rng: np.random.Generator) -> Array:
     x = (x - (x.min(axis=1) + x.max(axis=1))[:, None] / 2) * scale + BOX / 2
     y = (y - (y.min(axis=1) + y.max(axis=1))[:, None] / 2) * scale + BOX / 2
     middle = np.arange(BOX, dtype=np.float32) + np.float32(0.5)  # of each pixel
-    # Of every pixel the smallest distance^2 - radius^2 over the samples: negative in the ink.
+    # Each pixel's smallest distance^2 - radius^2 over the samples: negative in the ink.
     across = (middle - x[:, :, None]) ** 2 - radius[:, :, None] ** 2  # (N, S, 20)
     down = (middle - y[:, :, None]) ** 2
     smallest = np.full((N, BOX, BOX), np.inf, np.float32)
@@ -298,7 +298,7 @@ def load_data(
         shape (N,), uniformly random.
 
     Raises:
-        ValueError: `train` or `test` is not a positive integer, `seed` not an integer >= 0.
+        ValueError: if `train` or `test` is not a positive integer, or `seed` not an integer >= 0.
 
     Example:
         >>> (x_train, y_train), (x_test, y_test) = load_data(train=200, test=100)
@@ -318,14 +318,14 @@ def write(
     """Draws a data set and writes it as MNIST's four files, for `mnist.load_data(folder)`.
 
     Args:
-        folder: where to; made if need be.
+        folder: where to write them; it is made if need be.
         train: as in `load_data`.
         test: as in `load_data`.
         seed: as in `load_data`.
 
     Raises:
         ValueError: as in `load_data`.
-        OSError: a file cannot be written.
+        OSError: if a file cannot be written.
     """
     counts = [integer(train, "train"), integer(test, "test")]
     seed = integer(seed, "seed", least=0)
