@@ -1,10 +1,10 @@
 """Looking inside a model: what it mixes up, what its layers see, which pixels it decides by.
 
-Numbers only; `plotting` draws them. Nothing is learned here, but like every backward these set the
-gradients of the parameters. Layers run in inference mode: dropout is off.
+This computes numbers; `plotting` draws them. Nothing is learned here, but a backward sets the
+gradients of the parameters, as always. Layers run in inference mode: dropout is off.
 
 Legend: N samples, K classes, images of H x W pixels and C channels. The score of a class is its
-logit, what a final softmax is applied to; in a model without one it is the output itself.
+logit, which is the input of a final softmax; in a model without one it is the output itself.
 
 Sources: Simonyan, Vedaldi and Zisserman 2014, "Deep inside convolutional networks", section 3
 (saliency); Selvaraju et al. 2017, "Grad-CAM", equations 1 and 2.
@@ -30,14 +30,14 @@ def confusion_matrix(y_true: Array, y_pred: Array, num_classes: int | None = Non
 
     Args:
         y_true: (N,) class numbers.
-        y_pred: (N,) class numbers; of probabilities (N, K) take `.argmax(axis=-1)`.
-        num_classes: K; the largest number that occurs, plus 1, if None.
+        y_pred: (N,) class numbers; for probabilities (N, K), their `.argmax(axis=-1)`.
+        num_classes: K; if None, the largest number that occurs, plus 1.
 
     Returns:
         counts (K, K): a row for each true class, a column for each predicted one.
 
     Raises:
-        ValueError: if the two are not equally many class numbers below `num_classes`.
+        ValueError: if the two do not hold class numbers below `num_classes`, or differ in length.
     """
     y_true, y_pred = _class_numbers(y_true, "y_true"), _class_numbers(y_pred, "y_pred")
     if len(y_true) != len(y_pred):
@@ -57,8 +57,9 @@ def precision_and_recall(counts: Array) -> tuple[Array, Array]:
         counts: (K, K) from `confusion_matrix`.
 
     Returns:
-        precision (K,), the share of right ones among all that were taken for the class, and
-        recall (K,), the share found of all that belong to it. NaN where there were none.
+        precision (K,), the share of samples taken for the class that do belong to it, and
+        recall (K,), the share of samples of the class that were taken for it. NaN where there
+        are no such samples.
     """
     right = counts.diagonal()
     with np.errstate(invalid="ignore"):  # 0 of 0
@@ -66,7 +67,7 @@ def precision_and_recall(counts: Array) -> tuple[Array, Array]:
 
 
 def finite(probabilities: Array) -> Array:
-    """Probabilities that are numbers: of NaN, argmax would make class 0.
+    """Returns the probabilities if all are finite: argmax would make class 0 out of NaN.
 
     Raises:
         ValueError: for NaN or infinity.
@@ -80,14 +81,14 @@ def finite(probabilities: Array) -> Array:
 
 
 def confident_mistakes(y_true: Array, probabilities: Array) -> Array:
-    """The samples that a model gets wrong, the ones it is surest of first.
+    """The samples that a model gets wrong, starting with those it is surest of.
 
     Args:
         y_true: (N,) class numbers.
         probabilities: (N, K).
 
     Returns:
-        Their indices, by falling probability of the wrong class.
+        Their indices, by the wrong class's probability, highest first.
 
     Raises:
         ValueError: for probabilities that are not finite.
@@ -104,12 +105,12 @@ def feature_maps(model: Sequential, layer: Layer, x: Array) -> Array:
     """The output of one of the model's layers for a batch.
 
     Args:
-        model: any.
+        model: any model.
         layer: one of `model.layers`.
         x: (N, *input_shape).
 
     Returns:
-        (N, *layer.output_shape): for a convolution N x H x W x C, C maps of H x W.
+        (N, *layer.output_shape); for a convolution (N, H, W, C), which is C maps of H x W.
 
     Raises:
         ValueError: if the layer is not the model's, or `x` does not fit it.
@@ -119,10 +120,10 @@ def feature_maps(model: Sequential, layer: Layer, x: Array) -> Array:
 
 
 def dead_maps(maps: Array) -> Array:
-    """Which channels are 0 everywhere: after a relu, units that no sample switches on.
+    """Which channels are 0 everywhere: after a relu, units that no sample activates.
 
     Args:
-        maps: (N, ..., C), from `feature_maps`, of one sample or better of many.
+        maps: (N, ..., C), from `feature_maps`, of one sample or, better, of many.
 
     Returns:
         (C,) of bool.
@@ -134,12 +135,12 @@ def dead_maps(maps: Array) -> Array:
 
 
 def saliency(model: Sequential, x: Array, classes: int | Sequence[int] | Array) -> Array:
-    """The gradient of a class's score by every pixel; a picture of it shows the absolute value.
+    """The gradient of a class's score with respect to each pixel; pictures show its absolute value.
 
     Args:
-        model: with one score for each class.
+        model: one with a score for each class.
         x: (N, *input_shape).
-        classes: whose scores: one class, or one for each sample.
+        classes: the class whose score is taken, or one for each sample.
 
     Returns:
         (N, *input_shape): how much the score changes per unit of each pixel.
@@ -160,8 +161,8 @@ def grad_cam(
     cam[n, i, j] = max(0, sum over c of alpha[n, c] * A[n, i, j, c])        (equation 2)
 
     Args:
-        model: with one score for each class.
-        layer: one of `model.layers` that makes maps, as a rule the last convolution.
+        model: one with a score for each class.
+        layer: one of `model.layers` that makes maps, usually the last convolution.
         x: (N, *input_shape).
         classes: as for `saliency`.
 
@@ -169,7 +170,8 @@ def grad_cam(
         cam (N, H, W), of the size of the layer's maps, not normalised.
 
     Raises:
-        ValueError: as `saliency`, or if the layer is not the model's, makes no maps, or is its end.
+        ValueError: as for `saliency`, or if the layer is not the model's, makes no maps, or is the
+            model's last.
     """
     below, above = _cut(model, layer, x)
     maps = below.predict(x, verbose=0)
@@ -215,7 +217,7 @@ def _score_gradient(model: Sequential, x: Array, classes: int | Sequence[int] | 
 def window_sources(
     image_size: Pair, size: Pair, strides: Pair = (1, 1), padding: str = "valid"
 ) -> Array:
-    """Which pixel every cell of the im2col matrix is a copy of: im2col of the pixels' numbers.
+    """Which pixel each cell of the im2col matrix copies: im2col of the pixels' numbers.
 
     Args:
         image_size: (H, W).
@@ -252,10 +254,10 @@ def augmented(layer: Layer, image: Array, count: int, seed: int = 0) -> Array:
     """What an augmentation layer makes of one image, `count` times.
 
     Args:
-        layer: any that is random in training, and takes its generator as `rng`.
+        layer: any layer that is random in training and draws from its `rng`.
         image: (H, W, C).
-        count: how often.
-        seed: of the layer's generator.
+        count: how many times.
+        seed: the seed of the layer's generator.
 
     Returns:
         (count, H, W, C).

@@ -1,9 +1,9 @@
 """Pictures. Each function returns a matplotlib Figure; save it with `figure.savefig(path)`.
 
-No window is ever opened and no global state touched (Figure, never pyplot), so this works without
-a display. matplotlib is imported by the functions, not by importing tinycnn. What is drawn comes
-from `tinycnn.inspection`; `title` goes under each picture's own headline and should name the data
-set and the model.
+No window is ever opened and no global state is touched (Figure, never pyplot), so this works
+without a display. matplotlib is imported by the functions, not by importing tinycnn. What is drawn
+comes from `tinycnn.inspection`. `title` goes under each picture's own headline and should name the
+data set and the model.
 """
 
 from tinycnn.plotting.figures import contact_sheet

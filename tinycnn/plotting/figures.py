@@ -1,4 +1,4 @@
-"""What the pictures have in common: colours, headlines, images, and the sheet of them all.
+"""What the pictures have in common: colours, headlines, images, and a sheet of all of them.
 
 White is 0, images included: MNIST's light ink on black is drawn dark on white. Photos stay as they
 are.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-# Okabe and Ito's blue and vermilion: told apart by every kind of eye, and in grey.
+# Okabe and Ito's blue and vermilion, which the colour-blind can tell apart, also in grey.
 BLUE, VERMILION = "#0072B2", "#D55E00"
 # Colour maps, from the lowest value to the highest.
 INK = ("white", "black")
@@ -31,8 +31,8 @@ def new_figure(width: float, height: float, *lines: str) -> "Figure":
     Args:
         width: in inches.
         height: in inches.
-        *lines: of the title; what the picture shows, then data set and model. Empty ones don't
-            count, long ones are broken.
+        *lines: the title's lines: what the picture shows, then data set and model. Empty ones are
+            left out, long ones are wrapped.
     """
     from matplotlib.figure import Figure
 
@@ -42,9 +42,9 @@ def new_figure(width: float, height: float, *lines: str) -> "Figure":
 
 
 def plain(text: str) -> str:
-    """A text of the user's as matplotlib draws it to the letter: `$` is no formula.
+    """A user's text, escaped so that matplotlib draws it literally: `$` starts no formula.
 
-    What can't be written as UTF-8, in a file's name, becomes a question mark.
+    What can't be written as UTF-8, as in some file names, becomes a question mark.
     """
     return text.encode("utf-8", "replace").decode("utf-8").replace("$", r"\$")
 
@@ -66,11 +66,11 @@ def draw_image(
     """Draws an image (H, W), (H, W, 1) or (H, W, 3) without ticks.
 
     Args:
-        axes: where.
-        image: what.
-        title: above it.
+        axes: where to draw it.
+        image: the image.
+        title: what to write above it.
         colors: from the lowest value to the highest; an image of three channels has its own.
-        limits: the lowest and the highest value; 0 and the image's largest if None.
+        limits: the lowest and the highest value; if None, 0 and the image's largest.
     """
     low, high = limits or (0.0, float(image.max()) or 1.0)
     if image.shape[2:] == (1,):
@@ -94,12 +94,12 @@ def image_grid(figure: "Figure", count: int, columns: int) -> "list[Axes]":
 
 
 def contact_sheet(figures: "Iterable[Figure]", columns: int = 2, width: int = 1600) -> "Figure":
-    """All pictures on one, each drawn anew in the size it has there, so that text stays sharp.
+    """All pictures on one sheet, each redrawn at its size there, so that text stays sharp.
 
     Args:
         figures: the pictures.
         columns: how many stand side by side.
-        width: of the sheet, in pixels.
+        width: the sheet's width in pixels.
 
     Returns:
         The figure, at 100 dpi; each picture goes under the shortest column so far.

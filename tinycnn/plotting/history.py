@@ -13,8 +13,8 @@ def plot_history(history: History, title: str = "") -> "Figure":
     """Metrics and loss by epoch, training beside validation.
 
     Args:
-        history: from `fit`.
-        title: of the whole picture; say the data set and the model.
+        history: what `fit` returned.
+        title: the picture's title, which should name the data set and the model.
 
     Returns:
         The figure.

@@ -38,7 +38,7 @@ def plot_filters(kernel: Array, title: str = "", layer: str = "convolution") -> 
         layer: its name, for the headline.
 
     Returns:
-        The figure; of many filters the first 32, of many channels the first 16.
+        The figure, with at most the first 32 filters and the first 16 channels.
     """
     KH, KW, C, F = kernel.shape
     shown = kernel[:, :, :MOST_CHANNELS, :MOST_FILTERS]
@@ -87,13 +87,13 @@ def plot_feature_maps(image: Array, maps: Array, title: str = "", layer: str = "
 
     Args:
         image: (H, W, C), what went in.
-        maps: (N, h, w, channels) or (N, units) from `inspection.feature_maps`; the first sample is
-            the image's, any others tell a map that is dead from one that is 0 only here.
+        maps: (N, h, w, channels) or (N, units) from `inspection.feature_maps`. The first sample is
+            the image's; any others tell a map that is dead from one that is 0 only here.
         title: data set and model.
         layer: its name, for the headline.
 
     Returns:
-        The figure; of many maps the first 64.
+        The figure, with at most the first 64 maps.
 
     Raises:
         ValueError: for maps of another shape.
@@ -155,11 +155,11 @@ def plot_saliency(
     Args:
         images: (N, H, W, C), about ten.
         gradients: (N, H, W, C) from `inspection.saliency`.
-        classes: (N,), the classes that they are for.
+        classes: (N,), the classes that they were computed for.
         title: data set and model.
 
     Returns:
-        The figure; each map has a scale of its own. Of several channels the largest is taken.
+        The figure; each map has a scale of its own. Of several channels the largest value is drawn.
     """
     headline = "Saliency: the pixels that move the score of the class most"
     figure, maps = _below_images(images, classes, headline, title, "|d score / d pixel|")
@@ -180,7 +180,7 @@ def plot_grad_cam(
     Args:
         images: (N, H, W, C), about ten.
         cams: (N, h, w) from `inspection.grad_cam`; stretched over the image.
-        classes: (N,), the classes that they are for.
+        classes: (N,), the classes that they were computed for.
         title: data set and model.
         layer: its name, for the headline.
 
@@ -218,5 +218,5 @@ def _below_images(
 
 
 def _first(shown: int, total: int, what: str) -> str:
-    """All of them, or the first so many: "32 filters", "first 32 of 64 filters"."""
+    """How many of them are shown: "32 filters", "first 32 of 64 filters"."""
     return f"{total} {what}" if shown == total else f"first {shown} of {total} {what}"

@@ -36,10 +36,11 @@ def plot_im2col(
     padding: str = "valid",
     title: str = "",
 ) -> "Figure":
-    """A small image, its im2col matrix, and how many copies of each pixel that holds.
+    """A small image, its im2col matrix, and how many copies of each pixel the matrix holds.
 
-    Gray is a pixel's value, the number says which pixel it is ("-": padding). Framed are one window
-    with the row it becomes, and one pixel with all its copies, whose gradients col2im adds up.
+    Gray shows a pixel's value, and the number says which pixel it is ("-": padding). Frames mark
+    one window with the row it becomes, and one pixel with all its copies, whose gradients col2im
+    adds up.
 
     Args:
         image: (H, W), with at most 36 windows.

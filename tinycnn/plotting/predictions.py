@@ -41,8 +41,8 @@ def plot_confusion_matrix(counts: Array, title: str = "") -> "Figure":
         2, 2, width_ratios=[K, 1.5], height_ratios=[K, 1.1]
     )
     corner.remove()
-    # Two scales: on that of the diagonal's thousands every mistake would be white. Their darkest
-    # thirds are left out, so that black numbers can be read.
+    # Two scales: on that of the diagonal's thousands every mistake would be white. Only the
+    # lightest third of each is used, so that black numbers can be read.
     right_ones = np.diag(counts.diagonal())
     for shown, colors in ((right_ones, AMOUNT), (counts - right_ones, ALARM)):
         scale = {"cmap": color_map(colors), "vmin": 0, "vmax": 3 * shown.max() or 1}
@@ -72,11 +72,11 @@ def plot_predictions(
     """Images, and under each one the probability of every class; a wrong reading is hatched.
 
     Args:
-        images: (N, H, W, C); a dozen or two.
+        images: (N, H, W, C), a dozen or two.
         y_true: (N,) class numbers.
         probabilities: (N, K).
         title: data set and model.
-        columns: images in a row.
+        columns: how many images in a row.
 
     Returns:
         The figure.
@@ -150,8 +150,8 @@ def plot_reading(
         picture: the original, (h, w) gray or (h, w, 3), 0 to 255.
         image: (H, W), the network's input, 0 to 255.
         probabilities: (K,), its output.
-        names: of the K classes.
-        title: of the whole picture.
+        names: the names of the K classes.
+        title: the title of the whole figure.
 
     Returns:
         The figure, 10 x 3.6 inches.
