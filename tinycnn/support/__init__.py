@@ -1,1 +1,1 @@
-"""What the rooms share: checks, words, files, data at the door. No user needs to open it."""
+"""What the other packages share: checks, printing, files. No user needs to look inside."""

@@ -1,4 +1,4 @@
-"""Checks of arguments: each returns the value in its plain form, or says what was received.
+"""Checks of arguments: each returns the value in its plain form, or an error says what is wrong.
 
 A message names the argument as the user wrote it: "`filters` must be a positive integer. Received:
 filters=0".
@@ -41,7 +41,7 @@ def size(value: Any, name: str) -> int:
 
 
 def shown(value: Any) -> str:
-    """A value as an error shows it: its `repr`, cut short where it is long."""
+    """A value as an error shows it: its `repr`, cut short if it is long."""
     if isinstance(value, int) and abs(value) > 10**30:
         return f"an integer of {value.bit_length() * 302 // 1000 + 1} digits or so"
     text = repr(value)
@@ -85,8 +85,8 @@ def batch_shape(sample: Sequence[int] | None, N: int | str = "N") -> str:
     """The shape of a batch as errors write it: "(N, 28, 28, 1)", "(N,)".
 
     Args:
-        sample: shape of one sample; None is that of one number.
-        N: how many, if that matters.
+        sample: shape of one sample; None means one number.
+        N: how many samples, if that matters.
     """
     return f"({N}, {', '.join(map(str, sample))})" if sample else f"({N},)"
 
@@ -98,7 +98,7 @@ def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf
         ValueError: for anything else.
     """
     try:
-        # An array of one number is refused by NumPy's newer versions, and taken by the older.
+        # Newer versions of NumPy refuse an array of one number, older ones accept it.
         odd = isinstance(value, str | bytes) or np.ndim(value) > 0
         result = math.nan if odd else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -112,7 +112,7 @@ def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf
 
 
 def truth(value: Any, name: str) -> bool:
-    """`value` as True or False; no other value is taken, as "False" would count as True.
+    """`value` as True or False; no other value is accepted, because "False" would count as True.
 
     Raises:
         ValueError: for anything else.
@@ -138,16 +138,16 @@ def positive(value: Any, name: str) -> float:
 
 
 def printable(text: str, most: int = 300) -> str:
-    """A text of a file's, fit for a terminal whatever it holds: no control characters, not long."""
+    """Text from a file, made safe for a terminal: no control characters, and not too long."""
     return "".join(character if character.isprintable() else "?" for character in text[:most])
 
 
 def name_or_none(value: Any) -> str | None:
-    """`value` as the name of a layer or a model, which a model file can hold; None is none.
+    """`value` as a name of a layer or a model that a model file can hold; None for no name.
 
     Raises:
-        ValueError: for what is not a text, or is empty, longer than 200 characters, has a '/' or
-            what is not printable (control characters would act on the terminal).
+        ValueError: if it is not text, is empty, is longer than 200 characters, or has a '/' or an
+            unprintable character (control characters would act on the terminal).
     """
     if value is None:
         return None

@@ -1,6 +1,6 @@
-"""All that is printed goes through here: results to stdout, notices to stderr.
+"""Everything that is printed goes through here: results to stdout, notices to stderr.
 
-Printing never raises: a training goes on whatever becomes of the window it is watched in.
+Printing never raises: a training goes on whatever happens to the window it is watched in.
 """
 
 import os
@@ -20,17 +20,17 @@ PLAIN = str.maketrans(
 
 
 def say(text: str = "") -> None:
-    """Print a line on stdout."""
+    """Prints a line on stdout."""
     write("stdout", f"{text}\n")
 
 
 def say_above(text: str) -> None:
-    """Print a line on stdout, above the line that is being redrawn on a terminal, if one is."""
+    """Prints a line on stdout, above the line that is being redrawn on a terminal, if any."""
     write("stdout", f"\r\x1b[K{text}\n" if is_terminal() else f"{text}\n")
 
 
 def notice(text: str, *, once: bool = False) -> None:
-    """Print a line on stderr; with `once`, the same text a second time prints nothing."""
+    """Prints a line on stderr; with `once`, the same text is not printed a second time."""
     if once and text in _notices_given:
         return
     _notices_given.add(text)
@@ -38,10 +38,10 @@ def notice(text: str, *, once: bool = False) -> None:
 
 
 def write(stream: str, text: str) -> None:
-    """Writes to sys.stdout or sys.stderr, and never raises: work goes on whatever becomes of it.
+    """Writes to sys.stdout or sys.stderr, and never raises: the work must go on in any case.
 
     A program may have no such stream (pythonw, services), or one that lacks half of a file's
-    methods (GUI consoles, tees); a pipe's reader may have gone, a log's disk be full.
+    methods (GUI consoles, tees). A pipe's reader may be gone, or a log's disk full.
     """
     file = getattr(sys, stream)
     if file is None:
@@ -54,8 +54,8 @@ def write(stream: str, text: str) -> None:
     except BrokenPipeError:
         _send_to_nowhere(file)
     except Exception:
-        # A full disk, a closed file, a console that was deleted: an object of anybody's may raise
-        # anything here, and none of it is worth the work that is going on.
+        # A full disk, a closed file, a console that was deleted: a foreign object may raise
+        # anything here, and none of it is worth losing the work that is going on.
         return
 
 
@@ -73,7 +73,7 @@ def _encodable(text: str, encoding: Any) -> str:
 
 
 def _send_to_nowhere(file: Any) -> None:
-    """Lets what is still to be written vanish: Python would complain of the pipe as it exits."""
+    """Discards what is still to be written: Python would complain about the pipe as it exits."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, file.fileno())
@@ -96,10 +96,10 @@ def draws(text: str) -> bool:
 
 
 def _encoding(file: Any) -> Any:
-    """What a stream says that its encoding is; None if it says nothing."""
+    """The encoding that a stream reports; None if it reports none."""
     try:
         return getattr(file, "encoding", None)
-    except Exception:  # a property of an object of anybody's
+    except Exception:  # a property of a foreign object
         return None
 
 

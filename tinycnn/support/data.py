@@ -1,10 +1,10 @@
 """From the user's arrays to batches: the checks at the door, the validation split, the order.
 
-`Data` is what has passed the checks. Nothing behind the door checks again.
+`Data` has passed the checks. Nothing behind the door checks again.
 
 Legend: n samples.
 Source: keras/src/trainers/data_adapters/array_slicing.py (split),
-array_data_adapter.py (one permutation an epoch, last partial batch kept).
+array_data_adapter.py (one permutation per epoch, last partial batch kept).
 """
 
 import math
@@ -36,7 +36,7 @@ class Data:
         return len(self.x)
 
     def split(self, validation_split: float) -> "tuple[Data, Data]":
-        """The samples to train on and, the last ones as they stand, those to validate on.
+        """The samples to train on, and those to validate on, which are the last ones as they stand.
 
         Raises:
             ValueError: if the split leaves either part empty.
@@ -47,7 +47,7 @@ class Data:
     def batches(
         self, batch_size: int, order: Array | None = None, done: int = 0
     ) -> "Iterator[Data]":
-        """One batch after the other; the last may be smaller.
+        """Yields one batch after the other; the last may be smaller.
 
         Args:
             batch_size: samples in a batch.
@@ -64,7 +64,7 @@ def checked_inputs(x: Any, input_shape: Shape | None, name: str = "x") -> Array:
     As in Keras, images without a channel axis are given one if the model has one channel.
 
     Raises:
-        ValueError: naming the argument and what was received.
+        ValueError: if it is not; the message names the argument and what was received.
     """
     array = checked_numbers(x, name)
     if input_shape is not None:
@@ -82,7 +82,7 @@ def checked_numbers(values: Any, name: str) -> Array:
     """`values` as a non-empty array of finite numbers.
 
     Raises:
-        ValueError: naming the argument and what was received.
+        ValueError: if it is not; the message names the argument and what was received.
     """
     if values is None:
         raise ValueError(f"`{name}` is missing. Received: {name}=None")
@@ -107,7 +107,7 @@ def checked_numbers(values: Any, name: str) -> Array:
         raise ValueError(f"`{name}` must hold numbers. Received: {name} of dtype {array.dtype}")
     if array.size == 0 or array.ndim == 0:
         raise ValueError(f"`{name}` must hold at least one sample. Received: shape {array.shape}")
-    # A NaN anywhere makes the minimum NaN, and no mask as large as the data is needed.
+    # A NaN anywhere makes the minimum NaN, so no mask as large as the data is needed.
     if array.dtype.kind == "f" and not (math.isfinite(array.min()) and math.isfinite(array.max())):
         bad = int(np.argmin(np.isfinite(array.reshape(len(array), -1)).all(axis=1)))
         raise ValueError(
@@ -118,7 +118,7 @@ def checked_numbers(values: Any, name: str) -> Array:
 
 
 def _hands_out(values: Any) -> bool:
-    """Whether `values` is not an array but something to ask for batches."""
+    """Whether `values` is not an array but something that hands out batches."""
     if isinstance(values, Sequence) or hasattr(values, "__array__"):
         return False
     return callable(values) or hasattr(values, "__iter__") or hasattr(values, "__getitem__")
@@ -161,8 +161,8 @@ def class_numbers(y: Array) -> Array | None:
 def split_at(n: int, validation_split: float) -> int:
     """How many of n samples are for training; the rest, the last ones, are for validation.
 
-    floor(n * (1 - split)) in floating point, which is Keras's rule to the letter: 60,000 samples
-    at a split of 0.8 give 11,999, not 12,000.
+    It is floor(n * (1 - split)) in floating point, exactly Keras's rule: 60,000 samples at a split
+    of 0.8 give 11,999, not 12,000.
 
     Raises:
         ValueError: if the split leaves either part empty.
@@ -179,7 +179,7 @@ def split_at(n: int, validation_split: float) -> int:
 def batches(
     n: int, batch_size: int, order: Array | None = None, done: int = 0
 ) -> Iterator[slice | Array]:
-    """Indices of one batch after the other, of n samples; see `Data.batches`."""
+    """Yields the indices of one batch after the other, of n samples; see `Data.batches`."""
     for start in range(done * batch_size, n, batch_size):
         piece = slice(start, min(n, start + batch_size))
         yield piece if order is None else order[piece]

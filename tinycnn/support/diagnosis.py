@@ -1,4 +1,4 @@
-"""Where a number that is not finite came from, told from the tensors of one batch run again."""
+"""Finds where a number that is not finite came from, in the tensors of one batch run again."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 from tinycnn.utils import Array
 
-# No number of a healthy training is as large; float32 overflows at 3e38.
+# No number in a healthy training is as large as this; float32 overflows at 3e38.
 HUGE = 1e6
 
 
@@ -26,11 +26,11 @@ class Tensor(NamedTuple):
 
 
 def diagnose(tensors: Iterable[Tensor], before_first_step: bool) -> str:
-    """Which tensor of a training step is the first that is not finite, and why, if that shows.
+    """Which tensor of a training step is the first that is not finite, and why, if that is clear.
 
     Args:
-        tensors: of the step, in the order in which they were computed; no more of them are asked
-            for than are needed.
+        tensors: the step's tensors, in the order in which they are computed; only as many as
+            needed are taken.
         before_first_step: whether the model had not been trained yet.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Writing a file so that it is whole or not there, and the folder for what can be had again."""
+"""Writes a file whole or not at all; claims an output folder; finds the cache folder."""
 
 import os
 import sys
@@ -8,29 +8,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-ORPHAN_SECONDS = 3600.0  # a temporary file untouched for so long has no writer any more
+ORPHAN_SECONDS = 3600.0  # a temporary file untouched for this long has lost its writer
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Opens a binary file that appears at `path` only when all of it is on the disk.
 
-    What is written goes to a file of its own name in the same folder, which then takes the place
-    of `path` in one step. Until then, and for ever if anything fails, a file that was there before
+    What is written goes to a temporary file in the same folder, which then takes the place of
+    `path` in one step. Until then, and for good if anything fails, a file that was there before
     stays as it was. Any number of processes may write the same path: one of them wins, whole. A
-    process that is killed leaves its file behind; the next write into the folder, once an hour has
-    passed, sweeps it away.
+    process that is killed leaves its temporary file behind. Once that is an hour old, the next
+    write into the folder removes it.
 
     Args:
-        path: where the file is to be. A symbolic link is followed; the permissions are a new
+        path: where the file should be. A symbolic link is followed; the permissions are a new
             file's.
 
     Yields:
         The file to write into.
 
     Raises:
-        OSError: the folder does not exist or cannot be written, the disk is full, or `path` is a
-            folder or a device.
+        OSError: if the folder does not exist or cannot be written, the disk is full, or `path` is
+            a folder or a device.
 
     Example:
         >>> with atomic_write("weights.bin") as file:
@@ -72,11 +72,11 @@ _claims: list[BinaryIO] = []  # locks that are held until the process ends, howe
 
 
 def claim_folder(folder: str | os.PathLike[str]) -> None:
-    """Makes the folder, if need be, and keeps it for this process: no other one can claim it.
+    """Makes the folder if need be, and claims it for this process: then no other one can.
 
-    Two trainings that write into one folder would mix their files. The claim is a lock on a file
-    `.tinycnn-lock` in it, which the system lifts when the process ends. Where there are no locks,
-    on some network folders, nothing is claimed.
+    Two trainings that write into one folder would mix up their files. The claim is a lock on a
+    file `.tinycnn-lock` in it, which the system lifts when the process ends. Where there are no
+    locks, as on some network folders, nothing is claimed.
 
     Raises:
         OSError: if another process has claimed it, or it can't be made or written.
@@ -114,21 +114,21 @@ def _lock(file: BinaryIO) -> None:
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """The path, with a `~` or `~user` at its start replaced; a user that is unknown stays there."""
+    """The path, with a `~` or `~user` at its start replaced; an unknown user is left as it is."""
     return Path(os.path.expanduser(path))
 
 
 def cache_folder() -> Path:
-    """The folder for what can be had again: TINYCNN_HOME, or `tinycnn` in the platform's cache.
+    """The cache folder: TINYCNN_HOME, or `tinycnn` in the platform's folder for caches.
 
-    That is XDG_CACHE_HOME or ~/.cache on Linux, ~/Library/Caches on macOS, LOCALAPPDATA on Windows.
-    The folder need not exist yet.
+    That folder is XDG_CACHE_HOME or ~/.cache on Linux, ~/Library/Caches on macOS, and LOCALAPPDATA
+    on Windows. The result need not exist yet.
     """
     if chosen := os.environ.get("TINYCNN_HOME"):
         return expanded(chosen)
     try:
         home = Path.home()
-    except RuntimeError:  # a user number without a name, as containers have
+    except RuntimeError:  # a user number without a name, as in containers
         home = Path("/nonexistent")
     if sys.platform == "darwin":
         return home / "Library" / "Caches" / "tinycnn"

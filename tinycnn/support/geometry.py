@@ -9,7 +9,7 @@ Pair = tuple[int, int]
 
 
 def checked_padding(padding: str) -> str:
-    """`padding` as "valid" or "same", in small letters.
+    """`padding` as "valid" or "same", in lower case.
 
     Raises:
         ValueError: for anything else.
@@ -37,7 +37,7 @@ def output_length(length: int, size: int, stride: int, padding: str) -> int:
 
 
 def same_padding(length: int, size: int, stride: int) -> tuple[int, int]:
-    """Zeros (before, after) along one axis for "same"; an odd one out goes after."""
+    """Zeros (before, after) along one axis for "same"; if their number is odd, one more after."""
     total = max((output_length(length, size, stride, "same") - 1) * stride + size - length, 0)
     return total // 2, total - total // 2
 
@@ -61,7 +61,7 @@ def output_size(
     """(OH, OW) of a window of `size` over an image of `input_shape` (H, W, C).
 
     Raises:
-        ValueError: if the input is no image, or not even one window fits; `name` is the argument.
+        ValueError: if the input is not an image, or no window fits; the message names `name`.
     """
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Ctrl-C, at a moment when nothing is half done."""
+"""Lets Ctrl-C take effect at a moment when nothing is half done."""
 
 import signal
 import threading
@@ -6,10 +6,10 @@ from types import FrameType, TracebackType
 
 
 class Interrupt:
-    """In its `with`, Ctrl-C is only noted; a second one raises KeyboardInterrupt at once.
+    """Inside its `with`, Ctrl-C is only noted; a second one raises KeyboardInterrupt at once.
 
-    The code inside looks at `pending` where stopping does no harm. A note that nobody has looked at
-    becomes a KeyboardInterrupt at the end. Outside the main thread, and where the program has a
+    The code inside looks at `pending` where stopping does no harm. If it does not stop, the end of
+    the `with` raises KeyboardInterrupt. Outside the main thread, and where the program has a
     handler of its own, nothing is changed.
     """
 

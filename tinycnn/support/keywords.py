@@ -1,4 +1,4 @@
-"""Wrong keywords, blamed on what the user wrote, with today's name for it."""
+"""Errors for wrong keywords: they name what the user wrote, and what to write instead."""
 
 import difflib
 import inspect
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from tinycnn.support.arguments import printable
 
-# What earlier Keras versions, other libraries and habit call an argument: what to write instead.
+# What earlier Keras versions, other libraries and habit call an argument, and what to write here.
 OTHERWISE = {
     "lr": "learning_rate",
     "alpha": "negative_slope",
@@ -43,7 +43,7 @@ OTHERWISE = {
     "return_dict": "dict(zip(['loss', *(m.name for m in model.metrics)], result))",
 }
 
-# What Keras has and tinycnn has not: what to do.
+# What Keras has and tinycnn does not, and what to do about it.
 MISSING = {
     "data_format": "Images are always (N, H, W, C), 'channels_last'.",
     "dilation_rate": "Dilated kernels are not there.",
@@ -68,7 +68,7 @@ MISSING = {
 
 
 def refuse_unknown(owner: str, unknown: Mapping[str, Any], known: Collection[str]) -> None:
-    """Raises TypeError, for the first of the `unknown` keywords, with what to write instead.
+    """Raises TypeError for the first of the `unknown` keywords, and says what to write instead.
 
     Args:
         owner: what was called, as the user wrote it: "Conv2D", "fit".
@@ -90,13 +90,13 @@ def refuse_unknown(owner: str, unknown: Mapping[str, Any], known: Collection[str
 
 
 class Named:
-    """Base of the classes that users make: a wrong keyword is blamed on the class they wrote."""
+    """Base of the classes that users instantiate: a wrong keyword's error names their class."""
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
-        """A new object, for keywords that its `__init__` takes.
+        """Makes the object, if its `__init__` takes these keywords.
 
         Raises:
-            TypeError: naming the class and what to write instead.
+            TypeError: for another keyword; it names the class and what to write instead.
         """
         if keywords:
             known = keywords_of(cls)
@@ -107,7 +107,7 @@ class Named:
 
 
 def keywords_of(cls: type) -> list[str] | None:
-    """The keywords of `__init__`, those that it hands on to its bases included; None: any."""
+    """The keywords of `__init__`, with those it hands on to its bases; None if it takes any."""
     known: list[str] = []
     for base in cls.__mro__[:-1]:  # without `object`
         if "__init__" not in base.__dict__:

@@ -1,4 +1,4 @@
-"""Lines that show how far long work has come: a count of parts, and Keras's line of an epoch.
+"""Lines that show how far long work has got: a count of parts, and Keras's line of an epoch.
 
 On a terminal a line redraws itself in place; in a pipe or a file there is one plain line when the
 work is done, so that logs hold no control characters.
@@ -25,7 +25,7 @@ class Progress:
     Args:
         label: what is being done: "train-images-idx3-ubyte.gz", "compiling the kernels".
         total: how many parts there are.
-        unit: what a part is, printed behind the numbers: "kernels", "images", "B" for bytes.
+        unit: what a part is, printed after the numbers: "kernels", "images", "B" for bytes.
     """
 
     def __init__(self, label: str, total: int, unit: str = "") -> None:
@@ -41,7 +41,7 @@ class Progress:
         return self
 
     def update(self, done: int) -> None:
-        """Note that `done` of the parts are finished."""
+        """Shows that `done` of the parts are finished."""
         self.done = done
         now = time.perf_counter()
         if console.is_terminal() and now - self._drawn_at > UPDATE_INTERVAL:
@@ -80,7 +80,7 @@ class EpochLine:
             console.say(title)
 
     def update(self, step: int, values: Mapping[str, Any]) -> None:
-        """Show the running means `values` after batch number `step` (from 1)."""
+        """Shows the running means `values` after batch number `step` (from 1)."""
         now = time.perf_counter()
         if self._after_first is None:
             self._first, self._after_first = step, now
@@ -91,7 +91,7 @@ class EpochLine:
             console.write("stdout", f"{start} {self._rest(step, now, values)}")
 
     def finish(self, values: Mapping[str, Any]) -> None:
-        """Print the finished line with the final `values`."""
+        """Prints the finished line with the final `values`."""
         now = time.perf_counter()
         took = _duration(now - self._start)
         rest = self._rest(self.steps, now, values)
@@ -104,13 +104,13 @@ class EpochLine:
     def _bar(self, step: int) -> str:
         filled = BAR_CELLS * step // self.steps
         count = f"{step:>{len(str(self.steps))}}/{self.steps}"
-        # Where there is no line to draw, the two parts are told apart by more than their colour.
+        # If the line can't be drawn, the two parts differ by more than their colour.
         done, left = ("━", "━") if console.draws("━") else ("=", ".")
         bar = f"\x1b[32m{done * filled}\x1b[0m\x1b[37m{left * (BAR_CELLS - filled)}\x1b[0m"
         return f"\x1b[1m{count}\x1b[0m {bar}"
 
     def _seconds_per_step(self, step: int, now: float) -> float:
-        # As in Keras the first step, which may hold a compile, is left out of the average.
+        # As in Keras the first step, which may include compiling, is left out of the average.
         if step > self._first and self._after_first is not None:
             return (now - self._after_first) / (step - self._first)
         return now - self._start
@@ -142,7 +142,7 @@ def _value(value: Any) -> str:
     if not isinstance(value, numbers.Real):  # a callback may log anything
         try:
             return printable(" ".join(str(value).split()), 40)
-        except Exception:  # of a class of the user's
+        except Exception:  # from a user's own class
             return f"a {type(value).__name__}"
     try:
         number = float(value)

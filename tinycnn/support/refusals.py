@@ -1,6 +1,6 @@
-"""What a Keras user may set or override, and what would have no effect here: refused, not ignored.
+"""Refuses what a Keras user may set or override although it would have no effect here.
 
-Only tinycnn's own classes refuse an attribute: a class of the user's own may have what it likes.
+Only tinycnn's own classes refuse an attribute; a user's own class may have any.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,10 +14,10 @@ class Strict(Named):
     """Base of layers, losses, optimizers, callbacks and models.
 
     Each of them says what it would ignore:
-    - `not_there`: attributes of Keras's. A class whose constructor takes one has it all the same.
-    - `fixed`: attributes that may be past changing; `why_fixed` knows whether they are.
-    - `never_called`: methods of Keras's, each with what to write here, a method's name first. Only
-      a class that overrides that method, too, may have it.
+    - `not_there`: attributes of Keras's. A class whose constructor takes one does have it.
+    - `fixed`: attributes that may no longer be changeable; `why_fixed` says whether they are.
+    - `never_called`: methods of Keras's, each with what to write here, a method's name first. A
+      class may have one only if it overrides the method that is named, too.
     """
 
     not_there: ClassVar[frozenset[str]] = frozenset()
@@ -25,10 +25,10 @@ class Strict(Named):
     never_called: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **arguments: Any) -> None:
-        """Checks the methods of a class of the user's own.
+        """Checks the methods of a user's own class.
 
         Raises:
-            TypeError: for one that would never be called, naming the one that would.
+            TypeError: for one that would never be called; the message names the one that would.
         """
         super().__init_subclass__(**arguments)
         if _is_ours(cls):

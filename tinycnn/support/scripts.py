@@ -1,4 +1,4 @@
-"""What a script says when it cannot go on, and its numbers on the command line."""
+"""How a script ends when it cannot go on, and how it reads numbers on the command line."""
 
 import argparse
 import sys
@@ -11,17 +11,17 @@ from tinycnn.support.console import is_terminal, write
 
 
 def end(text: str, code: int = 1) -> NoReturn:
-    """Ends the program with a line on stderr, as for all that a user can cause."""
+    """Ends the program with one line on stderr, as for every error that a user can cause."""
     write("stderr", f"error: {text}\n")
     raise SystemExit(code)
 
 
 def end_errors_in_one_line() -> None:
-    """From here on the program ends in one line, not a traceback, for what a user can cause.
+    """From here on, what a user can cause ends the program with one line, not a traceback.
 
-    That is every TinyCNNError and OSError, with exit code 1, and Ctrl-C, with the shell's 130;
-    anything else keeps its traceback. A TINYCNN_KERNELS that names no kernels ends the program
-    here, before any work, with the exit code 2 of a wrong argument.
+    That is every TinyCNNError and OSError, with exit code 1, and Ctrl-C, with the shell's 130.
+    Anything else keeps its traceback. A TINYCNN_KERNELS that names no kernels ends the program
+    here, before any work, with exit code 2, as for a wrong argument.
     """
     try:
         kernels.chosen()
@@ -34,7 +34,7 @@ def end_errors_in_one_line() -> None:
         if issubclass(kind, (TinyCNNError, OSError)):
             write("stderr", f"error: {error}\n")
         elif issubclass(kind, KeyboardInterrupt):
-            below = "\n" if is_terminal() else ""  # the line that the terminal's ^C stands in
+            below = "\n" if is_terminal() else ""  # ends the line with the terminal's ^C
             write("stderr", f"{below}{str(error) or 'interrupted'}\n")
             raise SystemExit(130)
         else:

@@ -4,10 +4,10 @@ Layout: an uncompressed zip. The member `manifest.npy` is canonical JSON as uint
 member `<name>.npy` is one array. The manifest holds
     format   "tinycnn model"
     version  1; a reader refuses newer ones
-    content  whatever the caller wants to keep: configuration, counters; this file does not care
+    content  whatever the caller wants to keep: configuration, counters; not looked at here
     arrays   [{"name", "dtype", "shape"}, ...] in order
     sha256   over the content and all arrays, in order, with their names, dtypes and shapes
-so that `numpy.load(path)` opens it too, and contents that are not exactly as written are refused.
+So `numpy.load(path)` opens it, too, and contents that are not exactly as written are refused.
 Reading takes memory in proportion to the file's size, whatever the file says.
 """
 
@@ -43,13 +43,13 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
     """Writes a model file: whole or, on any error, not at all.
 
     Args:
-        path: where; taken exactly as given, and must end in .npz.
+        path: used exactly as given; it must end in .npz.
         content: plain values (dict, list, str, numbers, bool, None).
         arrays: name to array, of a dtype in DTYPES.
 
     Raises:
         ValueError: if the path does not end in .npz, or for what a model file can't hold.
-        OSError: if the file can't be written; an older file of that name is untouched then.
+        OSError: if the file can't be written; an older file of that name then stays as it was.
     """
     path = Path(path)
     if path.suffix != ".npz":
@@ -64,7 +64,7 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
 
 
 def check(content: dict[str, Any], arrays: dict[str, Array]) -> Array:
-    """The manifest of a model file with this in it, as bytes; what can't be saved is an error.
+    """The manifest of a model file with this content, as bytes; raises if it can't be saved.
 
     Args:
         content: as for `write`.
@@ -101,13 +101,13 @@ def check(content: dict[str, Any], arrays: dict[str, Array]) -> Array:
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Reads a model file, all of it checked.
+    """Reads and checks a whole model file.
 
     Returns:
         The content and the arrays, as they were given to `write`.
 
     Raises:
-        ModelFileError: if the file is not exactly what `write` made; with path and reason.
+        ModelFileError: if the file is not exactly what `write` made; it gives path and reason.
         OSError: if it can't be opened.
     """
     if os.path.exists(os.path.join(path, "saved_model.pb")):
@@ -130,7 +130,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
 
 
 def reason(error: Exception) -> str:
-    """What an error says about a file, fit for a terminal whatever the file holds."""
+    """What an error says about a file, made safe for a terminal."""
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
     return printable(f"{kind}{error}")
 
@@ -195,14 +195,14 @@ def _digest(content: Any, entries: list[dict[str, Any]], arrays: list[Array]) ->
 
 
 def _canonical(value: Any) -> bytes:
-    """JSON with one spelling for one value; NumPy's numbers and truth values are Python's."""
+    """JSON with exactly one spelling for each value; NumPy's scalars become Python's."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain
     ).encode()
 
 
 def plain(value: Any) -> Any:
-    """What JSON has for a NumPy scalar, as configurations hold it; for `json.dumps(default=)`.
+    """A NumPy scalar from a configuration as Python's own; for `json.dumps(default=)`.
 
     Raises:
         TypeError: for anything else.

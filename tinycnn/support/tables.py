@@ -7,7 +7,7 @@ import math
 import shutil
 from collections.abc import Sequence
 
-MIN_WIDTH = 30  # of the table: narrower ones could name nothing
+MIN_WIDTH = 30  # of the table; a narrower one has no room for names
 
 
 def summary_table(
@@ -22,8 +22,8 @@ def summary_table(
         rows: (layer, output shape, parameters), one for each layer.
         totals: (title, number of parameters, bytes), printed below the table.
 
-    Source: keras/src/utils/summary_utils.py. The columns end at 45%, 80% and 100% of the width;
-    the table's borders are then taken from them as rich, which draws Keras's table, does.
+    Source: keras/src/utils/summary_utils.py. The columns end at 45%, 80% and 100% of the width.
+    The borders then take their share, as in rich, which draws Keras's table.
     """
     width = max(MIN_WIDTH, min(88, shutil.get_terminal_size((80, 24)).columns - 4))
     ends = [int(width * share) for share in (0.45, 0.80, 1.0)]

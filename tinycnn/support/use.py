@@ -1,18 +1,18 @@
-"""Who is using a model: any number of threads that predict, or one that does anything else."""
+"""Who is using a model: any number of threads that predict, or one that does something else."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Held for the moment of a look at who is there, by all models: a lock of its own could be neither
-# copied nor pickled with the model.
+# One lock for all models, held only while looking up who is at work: a model with a lock of its own
+# could be neither copied nor pickled.
 _door = threading.Lock()
 
 
 class Use:
     """The threads that are at work on a model, and what each does.
 
-    Layers keep what their backward will need, so a forward of another thread would get in between.
+    Layers keep what their backward will need, so a forward in another thread would replace it.
     Within one thread anything may call anything: a callback of `fit` may predict.
     """
 
@@ -20,19 +20,19 @@ class Use:
         self._threads: dict[int, list[str]] = {}  # what a thread does, innermost last
 
     def __reduce__(self) -> tuple[type["Use"], tuple[()]]:
-        """A copy is in nobody's use."""
+        """No thread is at work on a copy."""
         return Use, ()
 
     @contextmanager
     def by(self, what: str, name: str) -> Iterator[None]:
-        """In its `with`, this thread does `what`: "predict", which others may do as well, or else.
+        """Inside its `with`, this thread does `what`; only "predict" may run in several at once.
 
         Args:
             what: the method's name.
-            name: of the model, for the error.
+            name: the model's name, for the error.
 
         Raises:
-            RuntimeError: if another thread is doing what does not go with it.
+            RuntimeError: if another thread is doing something that does not go with it.
         """
         me = threading.get_ident()
         with _door:

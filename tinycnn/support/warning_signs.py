@@ -1,4 +1,4 @@
-"""What a teacher would see in the data at a glance: warnings, each said once by `fit`.
+"""Warnings about what a teacher would see in the data at a glance; `fit` gives each once.
 
 Legend: n samples.
 """
@@ -17,8 +17,8 @@ RARE = math.log(1e-8)  # shuffled data raise a false alarm a few times in a mill
 def warn_of_unscaled(x: Array) -> None:
     """Warns of images that look as if the division by 255 had been forgotten.
 
-    (n, H, W, C) are images. (n, H, W) and (n, D) are taken for some if they hold whole numbers from
-    0 to 255, and 64 or more of them a sample.
+    Arrays (n, H, W, C) are images. (n, H, W) and (n, D) are taken for images if they hold whole
+    numbers from 0 to 255, 64 or more in each sample.
     """
     highest = x.max()
     if not 2 < highest or x.ndim not in (2, 3, 4):
@@ -36,18 +36,18 @@ def warn_of_unscaled(x: Array) -> None:
 
 
 def warn_of_uneven_split(y: Array, at: int, classes_by_number: bool) -> None:
-    """Warns of a validation split whose classes are not those that are trained on.
+    """Warns if the classes to validate on are not those to train on.
 
-    A split takes the last samples as they stand. Were n samples in a random order, the chance that
-    the last m of them hold f of the N of a class would be C(N, f) C(n - N, m - f) / C(n, m); the
-    chance that all are sorted by class, 2 / (n! / (N_1! N_2! ...)). (For m up to millions the first
+    A split takes the last samples as they stand. If n samples are in random order, the last m of
+    them hold f of a class's N with the chance C(N, f) C(n - N, m - f) / C(n, m), and all of them
+    are sorted by class with the chance 2 / (n! / (N_1! N_2! ...)). (For m up to millions the first
     is below `RARE` only far from what would be expected.)
 
     Args:
         y: all targets: (n,) or (n, 1) class numbers, or (n, K) one-hot. Others have no classes.
         at: where the validation part begins.
-        classes_by_number: whether numbers are classes, which the loss tells. If they are not, they
-            are values of a regression, unless there are two, a yes and a no.
+        classes_by_number: whether the loss takes numbers for classes. If it does not, they are
+            values of a regression, unless there are only two, a yes and a no.
     """
     labels = class_numbers(y)
     if labels is None:
@@ -66,7 +66,7 @@ def warn_of_uneven_split(y: Array, at: int, classes_by_number: bool) -> None:
         orders = math.lgamma(n + 1) - sum(math.lgamma(N + 1) for N in there)
         odd |= math.log(2) - orders < RARE
     if odd.any():
-        # The one that is furthest off; first of all those that are not there.
+        # The class that is furthest off; missing ones come first.
         expected = m * there / n
         c = int(np.argmax(odd * (np.abs(found - expected) + n * (found == 0))))
         words = "lacks class" if not found[c] else f"holds {found[c]} of class"
@@ -79,7 +79,7 @@ def warn_of_uneven_split(y: Array, at: int, classes_by_number: bool) -> None:
 
 
 def _log_chance(n: int, m: int, N: int, f: int) -> float:
-    """log C(N, f) C(n - N, m - f) / C(n, m), which 0 <= m - f <= n - N allows."""
+    """log(C(N, f) C(n - N, m - f) / C(n, m)), for 0 <= m - f <= n - N."""
     return _log_choices(N, f) + _log_choices(n - N, m - f) - _log_choices(n, m)
 
 
