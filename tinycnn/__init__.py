@@ -100,7 +100,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Loads a module of tinycnn when it is first asked for: `tinycnn.datasets`, as in Keras."""
+    """Loads a module of tinycnn when it is first used: `tinycnn.datasets`, as in Keras."""
     if name in _modules():
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -112,4 +112,4 @@ def __dir__() -> list[str]:
 
 def _modules() -> list[str]:
     names = [module.name for module in pkgutil.iter_modules(__path__)]
-    return [name for name in names if name != "__main__"]  # a command, not a part
+    return [name for name in names if name != "__main__"]  # it is a command, not a module to use

@@ -17,10 +17,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        argv: the words behind `tinycnn`; None takes those of the command line.
+        argv: the words after `tinycnn`; None takes those of the command line.
 
     Returns:
-        The exit code: 0, or 1 if a check failed. What a user can cause ends in one line.
+        The exit code: 0; 1 if a check failed; 2 without a command. An error that a user can
+        cause ends the process with one line.
     """
     end_errors_in_one_line()
     parser = _parser()

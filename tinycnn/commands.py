@@ -1,6 +1,6 @@
-"""The commands of `tinycnn`, each thin over what the package offers to any script.
+"""The commands of `tinycnn`, each a thin layer over what any script can use.
 
-What a command needs is imported when it runs, so that `tinycnn --help` is quick and works where
+A command imports what it needs when it runs, so that `tinycnn --help` is quick and works where
 Numba does not.
 """
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from tinycnn.models import Sequential
 
 MODEL = Path("output/mnist_cnn.npz")
-SURE = 0.9  # on photos of MNIST's test images: 0.1% wrong above it, 35% below
-FEWEST = 5  # images that can be split into a part to learn from and a part to validate on
-SHAPES = (28, 28, 1), (10,)  # of what reads digits
+SURE = 0.9  # on photos of MNIST's test images 0.1% were wrong above it, 35% below
+FEWEST = 5  # the fewest images that can be split into training and validation data
+SHAPES = (28, 28, 1), (10,)  # input and output of a model that reads digits
 PACKAGES = ("numpy", "numba", "llvmlite", "matplotlib", "requests", "h5py")
-SETTINGS = ("TINYCNN_", "NUMBA_", "OMP_", "OPENBLAS_")  # variables that a run may depend on
+SETTINGS = ("TINYCNN_", "NUMBA_", "OMP_", "OPENBLAS_")  # beginnings of the variables that matter
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -146,7 +146,7 @@ def look(arguments: argparse.Namespace) -> int:
 
     _, each = np.unique(y, return_index=True)  # the first image of each digit
     first = convolutions[0]
-    # Of the last convolution with maps fine enough to see something by.
+    # Grad-CAM takes the last convolution whose maps are fine enough to show something.
     fine = [layer for layer in convolutions if min((layer.output_shape or (0,))[:2]) >= 10]
     last = (fine or convolutions)[-1]
     counts = inspection.confusion_matrix(y, chosen, 10)
@@ -175,7 +175,7 @@ def look(arguments: argparse.Namespace) -> int:
 
 
 def info(arguments: argparse.Namespace) -> int:
-    """Prints what a bug report needs."""
+    """Prints what a bug report needs: versions, processor, kernels, folders and variables."""
     from tinycnn import kernels
     from tinycnn.support.files import cache_folder
 
@@ -214,7 +214,7 @@ def info(arguments: argparse.Namespace) -> int:
 
 
 def _reader_of_digits(path: Path) -> "Sequential":
-    """The model of a file, if it reads images (28, 28, 1) of ten digits."""
+    """The model in a file, if it sorts images (28, 28, 1) into ten digits."""
     from tinycnn.models import load_model
 
     if not path.exists():
@@ -227,7 +227,7 @@ def _reader_of_digits(path: Path) -> "Sequential":
 
 
 def _pixels(model: "Sequential", images: Array) -> Array:
-    """(N, 28, 28) of 0 to 255 as the model takes them: 0 to 1, unless it rescales them itself."""
+    """Images (N, 28, 28) of 0 to 255 as the model wants them: 0 to 1, unless it rescales itself."""
     from tinycnn.layers import Rescaling
 
     x = images[..., np.newaxis].astype("float32")
@@ -235,7 +235,7 @@ def _pixels(model: "Sequential", images: Array) -> Array:
 
 
 def _probabilities(model: "Sequential", images: Array, path: Path) -> Array:
-    """(N, 10): what the model says, also if it ends in logits."""
+    """(N, 10): the model's probabilities, also if it ends in logits."""
     from tinycnn import kernels
 
     outputs = model.predict(_pixels(model, images), verbose=0)

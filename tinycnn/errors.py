@@ -1,6 +1,6 @@
-"""The errors tinycnn raises for what a user or the world did wrong.
+"""The errors that tinycnn raises when something outside it is wrong: input, a file, a connection.
 
-Every one is a `TinyCNNError`, and also the built-in error a caller would expect, so that both
+Each is a `TinyCNNError` and also the built-in error that a caller would expect, so both
 `except TinyCNNError` and `except ValueError` (`OSError`, `ArithmeticError`) work.
 """
 
@@ -14,7 +14,7 @@ class IdxFormatError(TinyCNNError, ValueError):
 
 
 class ModelFileError(TinyCNNError, ValueError):
-    """A model file is damaged, of a newer format, of another training, or not one at all."""
+    """A file is damaged, of a newer format, of another training, or not a model file at all."""
 
 
 class PictureError(TinyCNNError, ValueError):
@@ -22,7 +22,7 @@ class PictureError(TinyCNNError, ValueError):
 
 
 class DownloadError(TinyCNNError, OSError):
-    """Data could not be had; the message lists every source tried, why, and what to do."""
+    """A download failed; the message gives each source's reason and says what to do."""
 
 
 class NumericalError(TinyCNNError, ArithmeticError):

@@ -1,7 +1,7 @@
 """Initial weights: functions of a shape and a random generator.
 
-All follow one idea, variance scaling: keep the variance of what flows through a layer. For a
-kernel of shape (..., inputs, outputs), with R the product of the leading axes,
+The random ones follow one idea, variance scaling: they keep the variance of what flows through a
+layer. For a kernel of shape (..., inputs, outputs), with R the product of the leading axes,
     fan_in = R * inputs,   fan_out = R * outputs.
 
 Sources: Glorot and Bengio 2010, equation 16; He et al. 2015, equation 10;
@@ -52,7 +52,7 @@ def he_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> A
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
-    """All 0: the usual bias."""
+    """All 0: the usual initial bias."""
     return np.zeros(shape, dtype)
 
 
@@ -71,7 +71,7 @@ def _uniform(
 def _truncated_normal(
     shape: tuple[int, ...], variance: float, rng: np.random.Generator, dtype: str
 ) -> Array:
-    """A normal without its tails beyond two standard deviations, widened to the variance asked."""
+    """A normal cut off at two standard deviations, then widened to `variance`."""
     values = rng.standard_normal(shape)
     while (outside := np.abs(values) > 2).any():
         values[outside] = rng.standard_normal(int(outside.sum()))
@@ -84,13 +84,13 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 class SavedValues(np.random.Generator):
-    """Initial values from a model file, in the place of a generator that draws them.
+    """Initial values from a model file, passed where a generator would draw them.
 
-    A layer that draws its values itself, without `add_parameter`, gets some of a fixed seed, and
-    the file's afterwards.
+    A layer that draws its values itself, without `add_parameter`, gets values of a fixed seed at
+    first, and the file's afterwards.
 
     Args:
-        values: array of each parameter, by its name.
+        values: the array of each parameter, by its name.
     """
 
     def __init__(self, values: Mapping[str, Array]) -> None:
@@ -99,13 +99,13 @@ class SavedValues(np.random.Generator):
 
 
 def get(identifier: str | Initializer) -> Initializer:
-    """The initializer of that name; a function is returned as it is.
+    """The initializer of that name, or the function as an initializer.
 
-    A function of Keras's form, `f(shape, dtype=None)`, will do: it is called without the generator,
-    and so draws from one of its own.
+    A function in Keras's form, `f(shape, dtype=None)`, will do as well: it is called without the
+    generator, so it draws from one of its own.
 
     Raises:
-        ValueError: for an unknown name, listing the known ones.
+        ValueError: for an unknown name; the message lists the known ones.
         TypeError: for a function that takes neither (shape, rng, dtype) nor (shape, dtype).
     """
     if callable(identifier):
@@ -114,10 +114,10 @@ def get(identifier: str | Initializer) -> Initializer:
 
 
 def _of_our_form(function: Callable[..., Array]) -> Initializer:
-    """The function, called as it wants to be."""
+    """The function in our form, f(shape, rng, dtype)."""
     try:
         signature = inspect.signature(function)
-    except ValueError:  # some that are written in C tell nothing
+    except ValueError:  # some functions written in C have none
         return function
     for names in (("shape", "rng", "dtype"), ("shape", "dtype")):
         try:
@@ -128,7 +128,7 @@ def _of_our_form(function: Callable[..., Array]) -> Initializer:
             return function
         return lambda shape, rng, dtype: function(shape, dtype=dtype)
     try:
-        signature.bind(None, None, None)  # our form with names of its own
+        signature.bind(None, None, None)  # our form with other names
     except TypeError:
         raise TypeError(
             "an initializer must be f(shape, rng, dtype), or f(shape, dtype) as in Keras. "

@@ -1,13 +1,13 @@
-"""Weights from and to Keras's own files: `.weights.h5`, and out of a `.keras` file.
+"""Reads weights from Keras's own files, `.weights.h5` and `.keras`, and writes `.weights.h5`.
 
 Layout: HDF5. Every weight is a dataset `layers/<group>/vars/<i>`. The group is the layer's class in
 snake case, numbered from the second of its class on ("conv2d", "conv2d_1"), whatever the layer's
 name; i counts in the order of `get_weights`. A `.keras` file is a zip that holds such a file as
 `model.weights.h5`.
 
-Only the layers' weights are read. Architecture, optimizer state and random states are passed over:
-the model must already be the same network. No link out of the file is followed, nothing in it run.
-h5py, from the `reference` extra, is imported by the functions: nothing else here needs it.
+Only the layers' weights are read. Architecture, optimizer state and random states are ignored: the
+model must already be the same network. No link is followed, and nothing in the file is run. h5py,
+from the `keras` extra, is imported inside the functions: nothing else in tinycnn needs it.
 
 Source: keras/src/saving/saving_lib.py (groups, datasets), keras/src/utils/naming.py (snake case).
 """
@@ -30,8 +30,8 @@ from tinycnn.support.files import atomic_write
 from tinycnn.utils import Array, snake_case
 
 IN_ARCHIVE = "model.weights.h5"
-MOST_GROUPS = 20_000  # groups and arrays of a file: four for each of up to 5,000 layers
-DEEPEST = 8  # groups in groups: layers/<name>/vars/<i> are three
+MOST_GROUPS = 20_000  # groups and arrays in a file: four for each of up to 5,000 layers
+DEEPEST = 8  # groups within groups: layers/<name>/vars/<i> are three
 
 
 def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
@@ -40,11 +40,12 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     Args:
         model: a network of the same layers; its input shape must be known. Weights of another
             float type are converted to the model's.
-        path: what Keras 3 wrote by `model.save_weights` or `model.save`; which, the contents tell.
+        path: a file that Keras 3 wrote with `model.save_weights` or `model.save`; its contents
+            show which.
 
     Raises:
-        ModelFileError: if the file is damaged, something else, or has other layers or shapes than
-            the model, with the reason; nothing is changed then.
+        ModelFileError: if the file is damaged or something else, or has other layers or shapes
+            than the model. The message gives the reason, and nothing is changed.
         ImportError: if h5py is not installed.
         OSError: if the file can't be opened.
     """
@@ -58,7 +59,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     with open(path, "rb") as file:
         try:
             weights = _read(h5py, file, shapes)
-        except ModelFileError as error:  # in it may be names from the file
+        except ModelFileError as error:  # it may quote names from the file
             raise ModelFileError(f"{os.fspath(path)}: {printable(str(error))}") from None
         except Exception as error:
             # h5py and zipfile raise a dozen kinds of errors on damaged bytes.
@@ -73,14 +74,14 @@ def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     """Writes the weights so that `keras_model.load_weights(path)` reads them.
 
     Args:
-        model: its input shape must be known. Its optimizer's state is not written, of which a
-            compiled Keras model warns when it loads the file.
-        path: taken exactly as given; must end in .weights.h5, or Keras would not open it.
+        model: its input shape must be known. Its optimizer's state is not written; a compiled
+            Keras model warns about that when it loads the file.
+        path: used exactly as given; it must end in .weights.h5, or Keras would not open it.
 
     Raises:
-        ValueError: for another ending.
+        ValueError: if `path` has another ending.
         ImportError: if h5py is not installed.
-        OSError: if it can't be written; an older file of that name is untouched then.
+        OSError: if it can't be written; an older file of that name then stays as it was.
     """
     h5py = _h5py()
     path = Path(path)
@@ -108,7 +109,7 @@ def _h5py() -> Any:
 
 
 def _groups(model: Sequential) -> Iterator[tuple[str, Layer]]:
-    """The layers with the names of their groups."""
+    """Yields the name of each layer's group, and the layer."""
     before: Counter[str] = Counter()
     for layer in model.layers:
         name = snake_case(type(layer).__name__)
@@ -117,10 +118,10 @@ def _groups(model: Sequential) -> Iterator[tuple[str, Layer]]:
 
 
 def _datasets(h5py: Any, content: Any) -> Iterator[tuple[str, Any]]:
-    """All datasets below "layers", with their names. No link is followed, out of the file or not.
+    """All datasets below "layers", with their names. No link is followed, within the file or out.
 
     Raises:
-        ModelFileError: for groups in groups, or as many of them, as Keras writes of no model.
+        ModelFileError: if there are more groups, or deeper ones, than in any model of Keras's.
     """
     ours = isinstance(content.get("layers", getlink=True), h5py.HardLink)
     waiting, seen = [("layers", content["layers"])] if ours else [], 0
@@ -143,7 +144,7 @@ def _read(h5py: Any, file: IO[bytes], shapes: dict[str, tuple[int, ...]]) -> lis
     """The datasets of these names, in their order; all are checked before the first is read."""
     if is_zipfile(file):
         with ZipFile(file) as archive:
-            # Stored, as Keras does it: what it holds can then be no larger than the file.
+            # Stored, not compressed, as Keras does it: its content can't be larger than the file.
             stored = {m.filename for m in archive.infolist() if m.compress_type == ZIP_STORED}
             if IN_ARCHIVE not in stored:
                 raise ModelFileError(f"this zip does not hold a {IN_ARCHIVE} as Keras stores it")

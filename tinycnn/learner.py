@@ -1,7 +1,7 @@
-"""Learner: a network that learns. One step, evaluate, predict.
+"""Learner: a network that can take one training step, evaluate and predict.
 
-One step is: forward, loss, backward, update. `fit`, many steps, is in models.py;
-`compile`, and what a file keeps of a model, in state.py.
+One step is: forward, loss, backward, update. `fit`, which takes many steps, is in models.py;
+`compile`, and what a file keeps of a model, are in state.py.
 
 Source: keras/src/backend/tensorflow/trainer.py; the order in which things happen is Keras's.
 """
@@ -34,8 +34,8 @@ class Learner(Stateful):
 
     Attributes:
         stop_training: set it to True in a callback to end `fit`.
-        stop_evaluating: the same for `evaluate`, or one validation.
-        stop_predicting: the same for `predict`; what is not predicted is left out.
+        stop_evaluating: the same for `evaluate`, or for one validation.
+        stop_predicting: the same for `predict`; samples not predicted yet are left out.
     """
 
     stop_training = False
@@ -53,10 +53,10 @@ class Learner(Stateful):
     # --- one batch --------------------------------------------------------------------------------
 
     def loss_taken(self, y_true: Array, y_pred: Array) -> tuple[losses.Loss, float, bool]:
-        """The loss of the last forward, and whether it was taken on the logits.
+        """The loss, its value for the last forward, and whether it was taken on the logits.
 
-        The one place where softmax and cross-entropy are fused, as Keras does it: probabilities
-        that have underflowed to 0 would have no log, their logits are still exact.
+        This is the one place where softmax and cross-entropy are fused, as in Keras: probabilities
+        that have underflowed to 0 have no log, but their logits are still exact.
         """
         loss, _ = self.compiled_with()
         last = self.last_softmax()
@@ -69,7 +69,7 @@ class Learner(Stateful):
         return sum((p.regularizer(p.value) for p in self.learning if p.regularizer), 0.0)
 
     def loss_of(self, y_true: Array, y_pred: Array) -> float:
-        """The loss of the last `forward`, whose output `y_pred` is; penalties included."""
+        """The loss of the last `forward`, which returned `y_pred`; penalties included."""
         return self.loss_taken(y_true, y_pred)[1] + self.penalty()
 
     def seed_noise(self) -> None:
@@ -99,8 +99,8 @@ class Learner(Stateful):
     def _train_step(self, batch: Data) -> tuple[float, Array, bool]:
         """One step: loss, predictions, and whether the weights were updated.
 
-        They are not if the loss, or the gradient that the backward ends with, is not finite: there
-        all that goes wrong higher up arrives. What goes wrong aside, the next loss shows.
+        They are not if the loss is not finite, or if the gradient that the backward ends with is
+        not: whatever goes wrong higher up arrives there. What does not shows in the next loss.
         """
         _, optimizer = self.compiled_with()
         value, y_pred = self._forward_backward(batch, training=True)
@@ -122,7 +122,7 @@ class Learner(Stateful):
         Nothing is updated, and no statistic moves.
 
         Returns:
-            The loss, and the gradients, in the order in which `get_weights()` has those parameters.
+            The loss, and the gradients in the order that those parameters have in `get_weights()`.
         """
         batch = self.checked(x, y)
         with self._use.by("loss_and_gradients", self.name):
@@ -135,13 +135,13 @@ class Learner(Stateful):
         """One training step.
 
         Returns:
-            [loss, *metrics] of this batch from before the update; the loss alone without metrics.
+            [loss, *metrics] of this batch before the update, or the loss alone without metrics.
 
         Raises:
             ValueError: for data that do not fit the model.
-            TypeError: for an argument of Keras's that is not there, with what to write instead.
-            NumericalError: if the loss is finite and a gradient is not. A loss that is not finite
-                is returned. No weight is changed in either case.
+            TypeError: for an argument that only Keras has; the message says what to write instead.
+            NumericalError: if the loss is finite and the gradient that the backward ends with is
+                not. A loss that is not finite is returned. Neither changes a weight.
         """
         refuse_unknown("train_on_batch", unknown, ("x", "y"))
         batch = self.checked(x, y)
@@ -175,7 +175,7 @@ class Learner(Stateful):
             with np.errstate(all="ignore"), fused.off():
                 return diagnose(self._tensors(batch), self.steps_trained == 0)
         finally:
-            for value, was in before:  # a layer of somebody's own may have moved its statistics
+            for value, was in before:  # a user's own layer may have moved its statistics
                 value[...] = was
 
     def _tensors(self, batch: Data) -> Iterator[Tensor]:
@@ -225,7 +225,7 @@ class Learner(Stateful):
 
         Raises:
             ValueError: for data that do not fit the model.
-            TypeError: for an argument of Keras's that is not there, with what to write instead.
+            TypeError: for an argument that only Keras has; the message says what to write instead.
             RuntimeError: while another thread uses the model.
         """
         refuse_unknown("evaluate", unknown, ("x", "y", "batch_size", "verbose", "callbacks"))
@@ -278,8 +278,8 @@ class Learner(Stateful):
 
         Raises:
             ValueError: for data that do not fit the model.
-            TypeError: for an argument of Keras's that is not there, with what to write instead.
-            RuntimeError: while another thread does anything else than predict.
+            TypeError: for an argument that only Keras has; the message says what to write instead.
+            RuntimeError: while another thread does anything but predict with the model.
         """
         refuse_unknown("predict", unknown, ("x", "batch_size", "verbose", "callbacks"))
         batch_size = integer(batch_size, "batch_size")
@@ -311,10 +311,10 @@ class Learner(Stateful):
     # --- data at the door -------------------------------------------------------------------------
 
     def checked_inputs(self, x: Any, name: str = "x") -> Array:
-        """`x` as the model takes it, which builds the model if need be.
+        """`x` as the model takes it. Builds the model if need be.
 
         Raises:
-            ValueError: for what does not fit, naming the argument.
+            ValueError: if it does not fit; the message names the argument.
         """
         x = data.checked_inputs(x, self.input_shape, name)
         self.build(x.shape[1:])
@@ -326,7 +326,7 @@ class Learner(Stateful):
         """Samples and targets as the model and its loss take them.
 
         Raises:
-            ValueError: for what does not fit, naming the argument.
+            ValueError: if they do not fit; the message names the argument.
             RuntimeError: before `compile`.
         """
         loss, _ = self.compiled_with()
@@ -337,7 +337,7 @@ class Learner(Stateful):
 
 
 def _one_number(loss: losses.Loss, value: Any) -> float:
-    """What the `forward` of a loss has returned, which somebody else may have written."""
+    """The number that a loss's `forward` returned, checked: the loss may be a user's own."""
     if np.ndim(value) or not isinstance(value, numbers.Real | np.ndarray):
         received = f"an array of shape {value.shape}" if np.ndim(value) else repr(value)
         raise TypeError(

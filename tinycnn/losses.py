@@ -57,7 +57,7 @@ class Loss(Strict):
             )
 
     def on_logits(self) -> "Loss | None":
-        """The same loss taken below a softmax, for the losses that can be; else None."""
+        """The same loss taken on the logits below a softmax; None if there is no such loss."""
         return None
 
     def get_config(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Loss(Strict):
         """What `forward` left for `backward` in `self.cache`.
 
         Raises:
-            RuntimeError: before any forward.
+            RuntimeError: if there was no forward before.
         """
         if self.cache is None:
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
@@ -91,21 +91,21 @@ class _Crossentropy(Loss):
         return {"from_logits": self.from_logits}
 
     def _forward_on_logits(self, targets: Array, logits: Array) -> tuple[float, tuple[Any, ...]]:
-        """Fused with the softmax: finite for any finite logits, never clipped. Also the cache."""
+        """The loss fused with the softmax, finite for finite logits, never clipped; the cache."""
         shape, K = logits.shape, logits.shape[-1]
         targets = targets.reshape(-1, K)
         losses, probabilities = kernels.softmax_cross_entropy_forward(
             logits.reshape(-1, K), targets
         )
         mean = float(losses.sum(dtype=np.float64)) / len(losses)
-        if math.isinf(mean):  # the sum of float64's largest numbers; their mean is not
+        if math.isinf(mean):  # the sum is; the mean need not be
             mean = float((losses / len(targets)).sum(dtype=np.float64))
         return mean, (probabilities, targets, shape)
 
     def _backward_on_logits(
         self, probabilities: Array, targets: Array, shape: tuple[int, ...]
     ) -> Array:
-        """(softmax(logits) - targets) / N."""
+        """(softmax(logits) * sum(targets) - targets) / N; for one-hot targets the sum is 1."""
         dlogits = kernels.softmax_cross_entropy_backward(probabilities, targets)
         return (dlogits / len(targets)).reshape(shape)
 
@@ -132,7 +132,7 @@ class CategoricalCrossentropy(_Crossentropy):
     name = "categorical_crossentropy"
 
     def check_targets(self, y_true: Array, output_shape: tuple[int, ...]) -> None:
-        """One-hot labels, as wide as the output."""
+        """Raises ValueError unless the labels are one-hot, as wide as the output."""
         K = output_shape[-1]
         if y_true.shape[1:] in (output_shape[:-1], (*output_shape[:-1], 1)) and K > 1:
             raise ValueError(
@@ -159,7 +159,13 @@ class CategoricalCrossentropy(_Crossentropy):
 
     @np.errstate(all="ignore")
     def backward(self) -> Array:
-        """dy_pred (N, K): through the log, the clip (0 outside) and the division by the sum."""
+        """dy_pred (N, K), back through the log, the clip and the division by the sum.
+
+        The loss is -sum_k y_true_k * log(q_k) / N, with q = clip(p) and p = y_pred / total. So
+            dp_k      = -y_true_k / q_k / N,   or 0 where the clip has changed p_k;
+            dy_pred_j = dp_j / total  -  sum_k dp_k * y_pred_k / total^2   (y_pred_j is in total)
+                      = (dp_j - sum_k dp_k * p_k) / total.
+        """
         if self.from_logits:
             return self._backward_on_logits(*self.recall())
         y_true, total, p, q, N = self.recall()
@@ -172,7 +178,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
 
     Args:
         from_logits: as for CategoricalCrossentropy; probabilities are kept within
-            [1e-7, 1 - 1e-7] and then, as in Keras, normalised again by way of their logs.
+            [1e-7, 1 - 1e-7] and then, as in Keras, normalised by a softmax of their logs.
 
     Shapes: y_true (N,) or (N, 1), y_pred (N, K).
 
@@ -188,7 +194,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     name = "sparse_categorical_crossentropy"
 
     def check_targets(self, y_true: Array, output_shape: tuple[int, ...]) -> None:
-        """Integer labels in the range of the output's last axis."""
+        """Raises ValueError unless the labels are integers within the output's last axis."""
         *leading, K = output_shape
         if y_true.shape[1:] not in (tuple(leading), (*leading, 1)):
             raise ValueError(
@@ -222,7 +228,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
 
     @np.errstate(all="ignore")
     def backward(self) -> Array:
-        """dy_pred (N, K): (softmax - one-hot) / N on logits; else also the log and the clip."""
+        """dy_pred (N, K): (softmax - one-hot) / N on logits; else also through the log and clip."""
         if self.from_logits:
             return self._backward_on_logits(*self.recall())
         *cache, y_pred, q = self.recall()
@@ -271,7 +277,7 @@ def get(identifier: str | Loss) -> Loss:
     """The loss of that name ("categorical_crossentropy", "mse", ...); a Loss is returned as it is.
 
     Raises:
-        ValueError: for an unknown name, listing the known ones.
+        ValueError: for an unknown name; the message lists the known ones.
     """
     if isinstance(identifier, Loss):
         return identifier

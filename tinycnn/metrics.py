@@ -1,8 +1,8 @@
-"""Metrics: numbers that tell how good predictions are, and the running means of an epoch.
+"""Metrics: numbers that say how good predictions are, and the running means of an epoch.
 
 A metric is an object with a name, a function and a direction. `METRICS` lists those that
-`compile(metrics=[...])` takes by name; whatever asks about metrics (history, progress, monitors,
-pictures) asks the objects. A new one is a function here and a line in that list.
+`compile(metrics=[...])` takes by name. History, progress, monitors and pictures work with these
+objects. To add one, write a function here and a line in that list.
 
 Legend: N samples, K classes.
 Source: keras/src/metrics/accuracy_metrics.py, keras/src/trainers/compile_utils.py
@@ -22,9 +22,9 @@ from tinycnn.utils import Array
 def matches(y_true: Array, y_pred: Array) -> Array:
     """Which predictions are right.
 
-    What "right" means is told, as in Keras, by the shapes: one-hot labels as wide as the
-    predictions are compared by argmax (of equal scores the first), integer labels directly, and a
-    single output says 1 above 0.5 and 0 up to it: what else y_true may hold is never right.
+    As in Keras, the shapes decide what "right" means. One-hot labels as wide as the predictions are
+    compared by argmax (the first of equal scores), integer labels directly. A single output means
+    1 above 0.5 and 0 up to it, so any other label is never matched.
 
     Args:
         y_true: (N, K) one-hot, or (N,) or (N, 1) integers.
@@ -49,13 +49,13 @@ def accuracy(y_true: Array, y_pred: Array) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that tells how good predictions are.
+    """A number that says how good predictions are.
 
     Args:
         name: its key in the logs and the history.
         function: (y_true, y_pred) -> one number, the mean over the samples of a batch.
-        direction: "max" if larger is better, "min" if smaller is; None if nobody knows, and then
-            what monitors it needs a `mode`.
+        direction: "max" if larger is better, "min" if smaller is; None if it is not known, and then
+            a callback that monitors it needs a `mode`.
 
     Example:
         >>> Metric("error", lambda y_true, y_pred: 1 - accuracy(y_true, y_pred), "min").direction
@@ -110,7 +110,7 @@ def get(identifiers: Any) -> list[Metric]:
     A function (y_true, y_pred) -> number is logged under its own name.
 
     Raises:
-        ValueError: for what is not a list, an unknown name, or two metrics of one name.
+        ValueError: for anything but a list, an unknown name, or two metrics of one name.
     """
     if identifiers is None:
         return []
@@ -143,11 +143,11 @@ def _get(identifier: Any) -> Metric:
 
 
 def direction_of(name: str, metrics: Iterable[Metric] = ()) -> str | None:
-    """Whether the number `name` of the logs should fall ("min") or rise ("max"); None: unknown.
+    """Whether the logged number `name` should fall ("min") or rise ("max"); None if not known.
 
     Args:
         name: with or without "val_".
-        metrics: of a model, which may hold others than `METRICS`.
+        metrics: those of a model, which need not be in `METRICS`.
     """
     directions = {"loss": "min", **{m.name: m.direction for m in (*METRICS.values(), *metrics)}}
     return directions.get(name.removeprefix("val_"))
@@ -156,10 +156,10 @@ def direction_of(name: str, metrics: Iterable[Metric] = ()) -> str | None:
 class EpochMeans:
     """The running means of an epoch over its samples, in Keras's order of names.
 
-    Batches count by their size, also the partial last one.
+    Batches are weighted by their size, also the partial last one.
 
     Args:
-        metrics: what is taken beside the loss.
+        metrics: the metrics, in addition to the loss.
     """
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
@@ -168,7 +168,7 @@ class EpochMeans:
         self.sums = {name: [0.0, 0] for name in (*(m.name for m in metrics), "loss")}
 
     def add(self, loss: float, y_true: Array, y_pred: Array) -> dict[str, float]:
-        """Add a batch; the means so far."""
+        """Adds a batch; returns the means so far."""
         values = {metric.name: metric(y_true, y_pred) for metric in self.metrics} | {"loss": loss}
         for name, sums in self.sums.items():
             sums[0] += values[name] * len(y_true)

@@ -1,13 +1,13 @@
 """Which of two models is better, and is that more than luck? Folds, intervals, a paired test.
 
 - `stratified_k_fold`, `cross_validate`: every sample is tested once, by a model that has not seen
-  it; the spread over the folds says how much one split alone would have misled.
-- `wilson_interval`: where an accuracy of `correct` in `n` may truly lie. 9,900 right of 10,000 is
-  0.9879 to 0.9918, so 99.1% against 99.0% on MNIST's test images says little by itself.
-- `mcnemar_test`: of two models on the same samples; only those that one alone reads right count.
-  Of cross-validated samples its p is approximate: the models of two folds share training data.
+  it; the spread over the folds says how misleading one split alone could have been.
+- `wilson_interval`: where the true accuracy may lie after `correct` of `n`. 9,900 right of 10,000
+  gives 0.9879 to 0.9918, so 99.1% against 99.0% on MNIST's test images says little by itself.
+- `mcnemar_test`: compares two models on the same samples; only those that one alone reads right
+  count. On cross-validated samples its p is approximate: two folds' models share training data.
 
-None of them knows of the luck of training: another seed gives another model. Where that is the
+None of them accounts for the luck of training: another seed gives another model. If that is the
 question, train with several seeds.
 
 Sources: Wilson 1927, "Probable inference, the law of succession, and statistical inference";
@@ -38,13 +38,13 @@ from tinycnn.utils import Array
 def stratified_k_fold(y: Any, k: int, seed: int = 0) -> Iterator[tuple[Array, Array]]:
     """Splits samples into k folds in which every class has its share.
 
-    Each sample is in exactly one fold; of each class, and of all samples together, no fold holds
-    more than one more than another.
+    Each sample is in exactly one fold. The sizes of any two folds differ by at most one, within
+    each class as well as in all.
 
     Args:
         y: labels: (n,) or (n, 1) integers, or (n, K) one-hot.
         k: number of folds, at least 2 and at most n.
-        seed: of the draw.
+        seed: decides the draw.
 
     Returns:
         An iterator over k pairs (train_indices, test_indices), each in ascending order: a fold to
@@ -58,7 +58,7 @@ def stratified_k_fold(y: Any, k: int, seed: int = 0) -> Iterator[tuple[Array, Ar
     if k > n:
         raise ValueError(f"`k` must not exceed the number of samples. Received: k={k}, n={n}")
     shuffled = np.random.default_rng(integer(seed, "seed", least=0)).permutation(n)
-    # Sorted by class and dealt like cards: the run of a class goes round all folds.
+    # Sorted by class and dealt like cards: each class goes round all folds.
     dealt = shuffled[np.argsort(labels[shuffled], kind="stable")]
     fold_of = np.empty(n, int)
     fold_of[dealt] = np.arange(n) % k
@@ -99,11 +99,11 @@ class CrossValidation:
 
     @property
     def std(self) -> float:
-        """Their sample standard deviation (division by k - 1).
+        """The sample standard deviation of the folds' accuracies (division by k - 1).
 
-        It tells how much the accuracy varies from split to split. It is no error of the mean: any
-        two training sets share samples, so the folds are not independent (Bengio and Grandvalet
-        2004, "No unbiased estimator of the variance of k-fold cross-validation").
+        It says how much the accuracy varies from split to split. It is not an error of the mean:
+        training sets share samples, so the folds are not independent (Bengio and Grandvalet 2004,
+        "No unbiased estimator of the variance of k-fold cross-validation").
         """
         return statistics.stdev(self.scores)
 
@@ -131,9 +131,9 @@ def cross_validate(
         x: samples (n, *input_shape).
         y: labels as the model's loss expects them, integers or one-hot.
         k: number of folds.
-        batch_size: samples to a training step.
+        batch_size: samples per training step.
         epochs: passes over the other k - 1 folds for each model.
-        seed: of the folds; the models have seeds of their own.
+        seed: decides the folds; the models have seeds of their own.
         verbose: 0 silent, 1 a live line for each fold, 2 a plain one; "auto" is 1 on a terminal
             and 2 elsewhere.
 
@@ -141,8 +141,8 @@ def cross_validate(
         The accuracies, and which samples were read right.
 
     Raises:
-        ValueError: for data that do not fit, or a `build_model` that returns no compiled model or
-            uses a model, layer or optimizer twice; before anything is trained.
+        ValueError: before anything is trained, if the data do not fit, or if `build_model` returns
+            anything but a compiled model, or uses a model, layer or optimizer twice.
         NumericalError: if a loss is no longer a finite number.
 
     Example:
@@ -171,7 +171,7 @@ def cross_validate(
 
 
 def _models(build_model: Callable[[], Sequential], k: int) -> list[Sequential]:
-    """The k models, nothing in one of which is part of another: that would have been trained."""
+    """The k models, checked to share no part: a shared one would be trained already."""
     models = [build_model() for _ in range(k)]
     for model in models:
         if not isinstance(model, Sequential) or model.loss is None:
@@ -186,7 +186,7 @@ def _models(build_model: Callable[[], Sequential], k: int) -> list[Sequential]:
 
 
 def _progress(line: EpochLine) -> LambdaCallback:
-    """Moves the line of a fold by one step for each batch of all its epochs."""
+    """Moves the line of a fold one step for each batch, over all its epochs."""
     steps = iter(range(1, line.steps + 1))
     return LambdaCallback(on_train_batch_end=lambda _, logs: line.update(next(steps), logs))
 
@@ -195,15 +195,16 @@ def _progress(line: EpochLine) -> LambdaCallback:
 
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of an accuracy: those p that `correct` of n would not speak against.
+    """Wilson's score interval of an accuracy: the p that are compatible with `correct` of n.
 
-    The ends are the solutions p of |correct / n - p| = z sqrt(p (1 - p) / n). Unlike the mean with
-    +- z standard errors it is sound near 0 and 1, where accuracies are, and stays within [0, 1].
+    The ends are the solutions p of |correct / n - p| = z sqrt(p (1 - p) / n), where z is the
+    quantile of the normal distribution. Unlike the mean with +- z standard errors, the interval is
+    sound near 0 and 1, where accuracies are, and stays within [0, 1].
 
     Args:
         correct: how many were right.
         n: of how many, drawn independently.
-        confidence: share of such intervals that hold the true p, on average over p.
+        confidence: the share of such intervals that contain the true p, on average over p.
 
     Returns:
         (low, high).
@@ -230,7 +231,7 @@ class McNemar(NamedTuple):
     """What `mcnemar_test` found.
 
     Attributes:
-        p_value: how often luck alone would divide the discordant samples at least as unevenly.
+        p_value: how often luck alone would divide these samples at least as unevenly.
         only_a: samples that model a alone reads right.
         only_b: samples that model b alone reads right.
     """
@@ -243,19 +244,20 @@ class McNemar(NamedTuple):
 def mcnemar_test(correct_a: Any, correct_b: Any) -> McNemar:
     """Are two models equally good, judged by the same samples? McNemar's exact two-sided test.
 
-    If they are, each sample that one alone reads right is as likely to be a's as b's: a coin. So
-    p = min(1, 2 P(X <= min(only_a, only_b))) with X binomial of only_a + only_b throws. Exact means
-    never more often wrong than p says; for few discordant samples it is less often (conservative).
+    If they are, each sample that one alone reads right is as likely to be a's as b's, like a coin
+    toss. So p = min(1, 2 P(X <= min(only_a, only_b))), where X counts heads in only_a + only_b
+    tosses. Exact means that the test is never wrong more often than p says; with few such samples
+    it is wrong less often (conservative).
 
     Args:
         correct_a: (n,) of bool, which samples model a reads right: `predicted == labels`.
-        correct_b: (n,) of bool, the same samples in the same order, of model b.
+        correct_b: (n,) of bool, likewise for model b: the same samples in the same order.
 
     Returns:
         (p_value, only_a, only_b).
 
     Raises:
-        ValueError: unless both are truth values, equally many.
+        ValueError: unless both hold truth values, the same number of them.
     """
     a, b = np.asarray(correct_a), np.asarray(correct_b)
     if a.dtype != bool or b.dtype != bool or a.ndim != 1 or a.shape != b.shape or not a.size:
@@ -266,7 +268,7 @@ def mcnemar_test(correct_a: Any, correct_b: Any) -> McNemar:
         )
     only_a, only_b = int(np.sum(a & ~b)), int(np.sum(b & ~a))
     n = only_a + only_b
-    # By logarithms: C(n, i) itself is no float beyond n = 1029.
+    # With logarithms, because C(n, i) itself is too large for a float beyond n = 1029.
     tail = math.fsum(
         math.exp(_log_choose(n, i) - n * math.log(2)) for i in range(min(only_a, only_b) + 1)
     )

@@ -4,7 +4,7 @@ Below it are learner.py (one step, evaluate, predict), state.py (compile, save),
 layers and the two folds) and layers/.
 
 The loss and the metrics of an epoch are means over its samples, taken before each update;
-validation comes after the epoch's last one.
+validation comes after the epoch's last update.
 """
 
 import math
@@ -37,10 +37,10 @@ class Sequential(Learner):
 
     Args:
         layers: the layers, in order; the first may be an Input, or have an `input_shape`. Without
-            either the model is built by the first data it sees.
-        seed: of the initial weights, the order of the samples, and all noise. None takes another
-            one for each model, see `utils.set_random_seed`; `model.seed` tells it.
-        dtype: of parameters and arithmetic: "float32", or "float64" for gradient checks.
+            either, the model is built when it sees the first data.
+        seed: decides the initial weights, the order of the samples, and all noise. None takes
+            another one for each model, see `utils.set_random_seed`; `model.seed` holds it.
+        dtype: that of parameters and arithmetic: "float32", or "float64" for gradient checks.
         trainable: False freezes the model, whatever its layers say.
         name: printed by `summary`; None is "sequential".
 
@@ -72,16 +72,16 @@ class Sequential(Learner):
         Args:
             x: samples (n, *input_shape).
             y: targets, as the loss expects them; always needed.
-            batch_size: samples to a step; the last step of an epoch takes what is left.
-            epochs: train until this epoch, counted with `initial_epoch`.
+            batch_size: samples per step; the last step of an epoch takes what is left.
+            epochs: train up to this epoch; those before `initial_epoch` count as done.
             verbose: 0 silent, 1 a live line for each epoch, 2 a plain one; "auto" is 1 on a
                 terminal and 2 elsewhere.
             callbacks: see callbacks/base.py.
-            validation_split: share of the data, its last part as it stands, to validate on.
+            validation_split: the share of the data to validate on: its last part as it stands.
             validation_data: (x, y) to validate on instead.
-            shuffle: a new order of the samples in each epoch.
-            initial_epoch: where to start counting.
-            unknown: nothing; Keras's other arguments are refused with what to write instead.
+            shuffle: take the samples in a new order in each epoch.
+            initial_epoch: the epoch to start with.
+            unknown: none; for Keras's other arguments the error says what to write instead.
 
         Returns:
             History: `.history` with loss, val_loss and the metrics by epoch.
@@ -90,8 +90,8 @@ class Sequential(Learner):
             ValueError: for data that do not fit the model, before anything is changed.
             TypeError: for any other argument.
             RuntimeError: before `compile`; while another thread uses the model.
-            NumericalError: if the loss, a gradient or a weight is no longer finite, naming the
-                first tensor that is not; no gradient that is not finite changes a weight.
+            NumericalError: if the loss, a gradient or a weight is no longer finite; the message
+                names the first tensor that is not. A loss that is not finite changes no weight.
             KeyboardInterrupt: after Ctrl-C, once the running batch is done; a second Ctrl-C does
                 not wait.
         """
@@ -157,7 +157,7 @@ class Sequential(Learner):
         return given, training, validation
 
     def _prepare(self, run: Run, params: dict[str, Any], validates: bool) -> None:
-        """Tells the callbacks what is to come; they refuse what they can't work with."""
+        """Tells the callbacks what to expect; they raise if they can't work with it."""
         hand_to(run.hooks, self, params)
         logged = [*(metric.name for metric in self.metrics), "loss"]
         logged += [f"val_{name}" for name in logged] if validates else []
@@ -171,7 +171,7 @@ class Sequential(Learner):
                 hook.open(run)
 
     def _train_epoch(self, data: Data, run: Run) -> Logs:
-        """The batches of an epoch that are not done yet."""
+        """Trains on the batches of an epoch that are not done yet; returns the epoch's means."""
         order = None
         if run.settings["shuffle"]:
             rng = np.random.default_rng([self.seed, FOR_ORDER, self.epochs_trained])
@@ -205,7 +205,7 @@ class Sequential(Learner):
         )
 
 
-# The arguments of `fit`, for the error of another one.
+# The arguments of `fit`, for the error that any other one raises.
 _FIT = (
     *("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split"),
     *("validation_data", "shuffle", "initial_epoch"),
@@ -226,22 +226,22 @@ def _in_order(
 def load_model(
     path: str | os.PathLike[str], custom_layers: Mapping[str, type[Layer]] | None = None
 ) -> Sequential:
-    """Loads what `Sequential.save` wrote; it predicts and goes on training as the saved one would.
+    """Loads what `Sequential.save` wrote; it predicts and trains on as the saved model would.
 
     Args:
-        path: of the model file.
-        custom_layers: your own layer classes by their names; a file can name no others than these
-            and tinycnn's. They are made from the plain values that the file holds.
+        path: the model file.
+        custom_layers: your own layer classes by their names; a file can name only these and
+            tinycnn's. They are made from the plain values that the file holds.
 
     Raises:
-        ModelFileError: if the file is damaged or not a model file, with the reason.
+        ModelFileError: if the file is damaged or not a model file; the message gives the reason.
         OSError: if it can't be opened.
     """
     content, arrays = serialization.read(path)
     try:
         return _model(content, arrays, {**LAYERS, **(custom_layers or {})})
     except Exception as error:
-        # A file, or a layer of the user's own that is fed from it, can go wrong in any way.
+        # A file, or a user's own layer that is made from it, can fail in any way.
         why = serialization.reason(error)
         raise ModelFileError(f"{os.fspath(path)}: it does not describe a model ({why})") from error
 
@@ -266,7 +266,7 @@ def _model(
         layer = classes[description["class"]](**description["config"])
         layer.trainable = description.get("trainable", True)
         model.place(layer)
-    # Built from the arrays that the file holds: none is made by what it says of their sizes.
+    # Built from the arrays in the file: none is made by what the file says about their sizes.
     saved: dict[str, dict[str, Array]] = {}
     for place, array in arrays.items():
         kind, *names = place.split("/")

@@ -1,6 +1,6 @@
-"""Network: layers that follow each other. Forward is a fold over them, backward one reversed.
+"""Network: layers that follow each other. Forward is a fold over them, backward a reversed one.
 
-What learns is in learner.py, and `fit` in models.py.
+A step of learning is in learner.py, and `fit` in models.py.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ from tinycnn.support.tables import summary_table
 from tinycnn.support.use import Use
 from tinycnn.utils import Array, next_seed, snake_case
 
-# Every random generator is default_rng([seed, purpose, ...]): equal seeds, equal runs, and nothing
-# random to save or restore but the counters of the training.
+# Every random generator is default_rng([seed, purpose, ...]). So equal seeds give equal runs, and
+# nothing random has to be saved and restored, only the training's counters.
 FOR_WEIGHTS, FOR_ORDER, FOR_NOISE = range(3)
 
 
@@ -33,10 +33,10 @@ class Network(Strict):
 
     Args:
         layers: the layers, in order; the first may be an Input, or have an `input_shape`. Without
-            either the network is built by the first data it sees.
-        seed: of the initial weights, the order of the samples, and all noise. None takes another
-            one for each model, see `utils.set_random_seed`; `model.seed` tells it.
-        dtype: of parameters and arithmetic: "float32", or "float64" for gradient checks.
+            either, the network is built when it sees the first data.
+        seed: decides the initial weights, the order of the samples, and all noise. None takes
+            another one for each model, see `utils.set_random_seed`; `model.seed` holds it.
+        dtype: that of parameters and arithmetic: "float32", or "float64" for gradient checks.
         trainable: False freezes the network; see the property.
         name: printed by `summary`; None is the class's name as Keras writes it.
 
@@ -111,7 +111,7 @@ class Network(Strict):
             base = snake_case(type(layer).__name__)
             candidates = chain([base], (f"{base}_{i}" for i in count(1)))
             layer.name = next(name for name in candidates if name not in names)
-        name_or_none(layer.name)  # it may have been assigned
+        name_or_none(layer.name)  # a name may also have been assigned
         if layer.name in names:
             raise ValueError(f"a layer's name must be unique. Received: name={layer.name!r}")
         self.layers.append(layer)
@@ -126,9 +126,9 @@ class Network(Strict):
 
         Args:
             input_shape: shape of one sample; a leading None, Keras's batch axis, is dropped. Not
-                needed if the first layer told it.
-            saved: values of the parameters by the names of layer and parameter, instead of initial
-                ones; a parameter that has none there is a KeyError.
+                needed if the first layer has one.
+            saved: the parameters' values, by the names of layer and parameter, to take instead of
+                initial ones. A parameter without one raises KeyError.
 
         Raises:
             ValueError: if a layer cannot take the shape that reaches it, or none is known.
@@ -173,7 +173,7 @@ class Network(Strict):
 
     @property
     def trainable(self) -> bool:
-        """Whether the network learns; setting it sets it for every layer, as in Keras.
+        """Whether the network learns; setting it also sets it for every layer, as in Keras.
 
         While it is False nothing learns, whatever the layers say.
         """
@@ -195,21 +195,21 @@ class Network(Strict):
         return x
 
     def backward(self, dy: Array, from_logits: bool = False, needs_dx: bool = True) -> Array | None:
-        """Sets the gradient of every parameter, from that of the loss with respect to the output.
+        """Sets the gradient of every parameter, given that of the loss with respect to the output.
 
         Args:
             dy: (N, *output_shape).
-            from_logits: `dy` is with respect to what the softmax at the network's end was applied
-                to.
-            needs_dx: False stops at the lowest layer that learns, and spares it its dx: in training
-                nobody reads the gradient with respect to the images.
+            from_logits: True if `dy` is with respect to the logits, the input of the softmax at the
+                network's end.
+            needs_dx: False stops at the lowest layer that learns, without its dx: training has no
+                use for the gradient with respect to the images.
 
         Returns:
             dx (N, *input_shape), or None if not `needs_dx`.
 
         Raises:
-            RuntimeError: before any forward.
-            ValueError: for `from_logits` of a network that does not end in a softmax.
+            RuntimeError: if there was no forward before.
+            ValueError: for `from_logits` if the network does not end in a softmax.
         """
         dx: Array | None = None
         for step in self.backward_steps(dy, from_logits, needs_dx):
@@ -219,7 +219,7 @@ class Network(Strict):
     def backward_steps(
         self, dy: Array, from_logits: bool = False, needs_dx: bool = True
     ) -> Iterator[tuple[Layer, Array | None]]:
-        """The fold of `backward`: each layer, from the last, once its gradients are set; its dx."""
+        """Yields (layer, dx) from the last layer on, each when the layer's gradients are set."""
         if not self._steps:
             raise RuntimeError(f"{self.name}: backward needs a forward before it")
         softmax = self.last_softmax() if from_logits else None
@@ -244,9 +244,9 @@ class Network(Strict):
                 return
 
     def last_softmax(self) -> Activated | None:
-        """The layer whose softmax is the network's output, if it is one.
+        """The layer whose softmax is the network's output, if there is one.
 
-        Activation("linear") may follow it: as in Keras that passes on what it gets.
+        Activation("linear") may follow it: as in Keras, it changes nothing.
         """
         for layer in reversed(self.layers):
             if isinstance(layer, Activated) and layer.activation == "softmax":
@@ -275,7 +275,7 @@ class Network(Strict):
 
     @property
     def output_shape(self) -> Shape:
-        """Shape of one output."""
+        """The shape of one output, without the batch axis."""
         self.build()
         return self.layers[-1].output_shape or ()
 
@@ -290,7 +290,7 @@ class Network(Strict):
         return [parameter.value.copy() for parameter in self.parameters]
 
     def fingerprint(self) -> str:
-        """SHA-256 of all parameters, bytes in their order: equal bits, equal fingerprints."""
+        """SHA-256 of the bytes of all parameters in order: equal bits give equal fingerprints."""
         self.build()
         digest = hashlib.sha256()
         for parameter in self.parameters:
@@ -301,7 +301,7 @@ class Network(Strict):
         """Copies `weights`, as from `get_weights` here or in Keras, into the parameters.
 
         Raises:
-            ValueError: if a number or a shape differs; nothing is changed then.
+            ValueError: if their number or a shape differs; then nothing is changed.
         """
         self.build()
         assign(self.parameters, weights, self.name)

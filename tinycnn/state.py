@@ -1,7 +1,7 @@
-"""What decides what a model does next: layers, loss, optimizer, counters; and how that is kept.
+"""All that decides what a model does next: layers, loss, optimizer, counters; how it is saved.
 
-`state` gives it as plain values and arrays. A model file holds them, and a checkpoint holds them
-with more beside them.
+`state` returns it as plain values and arrays. A model file holds just these, a checkpoint holds
+more besides.
 """
 
 import os
@@ -23,7 +23,7 @@ MAX_LAYERS = 1000  # of a model that can be saved
 
 
 class Stateful(Network):
-    """A network with a loss, an optimizer, metrics, and counters of what it has been through.
+    """A network with a loss, an optimizer, metrics, and counters of its training.
 
     Attributes:
         optimizer: the optimizer that `compile` was given.
@@ -51,24 +51,24 @@ class Stateful(Network):
         metrics: Sequence[Any] | None = None,
         **unknown: Any,
     ) -> None:
-        """Chooses how to learn.
+        """Chooses how to learn: the optimizer, the loss and the metrics.
 
         Args:
-            optimizer: "adam", "adamw", "rmsprop", "sgd", or an Optimizer with settings of its own.
+            optimizer: "adam", "adamw", "rmsprop", "sgd", or an Optimizer with its own settings.
             loss: "categorical_crossentropy" (one-hot labels), "sparse_categorical_crossentropy"
                 (integer labels), "mean_squared_error", or a Loss.
-            metrics: what to take beside the loss: "accuracy" or, as another name of it in the logs,
-                "acc"; functions (y_true, y_pred) -> number; `metrics.Metric` objects.
-            unknown: nothing; Keras's other arguments are refused with what to write instead.
+            metrics: what to measure besides the loss: "accuracy" (or "acc", to log it as that),
+                functions (y_true, y_pred) -> number, or `metrics.Metric` objects.
+            unknown: none; for Keras's other arguments the error says what to write instead.
 
         Raises:
-            ValueError: for an unknown name, listing the known ones.
+            ValueError: for an unknown name; the message lists the known ones.
             TypeError: for any other argument.
         """
         refuse_unknown("compile", unknown, ("optimizer", "loss", "metrics"))
         new_metrics = metrics_of(metrics)
         new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
-        # Past `why_fixed`, which sends everybody else here.
+        # This goes past `why_fixed`, which refuses any other assignment.
         vars(self).update(optimizer=new_optimizer, loss=new_loss, metrics=new_metrics)
         self._loss_on_logits = new_loss.on_logits()
         if self.last_softmax() and getattr(new_loss, "from_logits", False):
@@ -79,7 +79,7 @@ class Stateful(Network):
             )
 
     def why_fixed(self, name: str) -> str:
-        """What `compile` chooses, it also prepares."""
+        """Why `name` can't be set: `compile` also prepares what it is given."""
         return "call model.compile(optimizer, loss, metrics) again"
 
     def compiled_with(self) -> tuple[losses.Loss, optimizers.Optimizer]:
@@ -95,7 +95,7 @@ class Stateful(Network):
         return self.loss, self.optimizer
 
     def sizes(self) -> list[tuple[str, int, int]]:
-        """As `Network.sizes`, with the optimizer's state."""
+        """Like `Network.sizes`, with the optimizer's state in addition."""
         sizes = super().sizes()
         if self.optimizer is not None and self.optimizer.state:
             sizes.append(("Optimizer params", *self.optimizer.state_size()))
@@ -107,12 +107,12 @@ class Stateful(Network):
         """Saves architecture, preprocessing layers, weights, compile settings, optimizer state.
 
         Args:
-            path: taken exactly as given; must end in .npz.
+            path: used exactly as given; it must end in .npz.
 
         Raises:
-            ValueError: for another ending, a setting that is not a plain value, two arrays of one
-                name.
-            OSError: if it can't be written; an older file of that name is untouched then.
+            ValueError: for another ending, a setting that is not a plain value, or two arrays of
+                the same name.
+            OSError: if it can't be written; an older file of that name then stays as it was.
         """
         content, arrays = self.state()
         known = {
@@ -134,7 +134,7 @@ class Stateful(Network):
         """All that decides what the model does next: plain values, and its own arrays by name.
 
         Raises:
-            ValueError: for two arrays of one name.
+            ValueError: for two arrays of the same name.
         """
         self.build()
         if len(self.layers) > MAX_LAYERS:
@@ -173,7 +173,7 @@ class Stateful(Network):
         return content, arrays
 
     def check_state(self, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        """Checks what `set_state` would take over.
+        """Checks what `set_state` would set.
 
         Raises:
             LookupError, TypeError, ValueError: if something is missing or does not fit.
@@ -181,13 +181,13 @@ class Stateful(Network):
         self._checked_state(content, arrays)
 
     def set_state(self, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        """Takes over counters, weights and optimizer from what `state` of an equal model gave.
+        """Sets counters, weights and optimizer to what `state` of an equal model returned.
 
-        What is not the model's own, a checkpoint's "fit/...", is left aside.
+        A checkpoint's own arrays, "fit/...", are ignored.
 
         Raises:
-            LookupError, TypeError, ValueError: if something is missing or does not fit; nothing is
-                changed.
+            LookupError, TypeError, ValueError: if something is missing or does not fit; then
+                nothing is changed.
         """
         optimizer = self.optimizer
         epochs, steps, iterations, rate, pairs = self._checked_state(content, arrays)
@@ -224,7 +224,7 @@ class Stateful(Network):
 
 
 def _counter(content: Mapping[str, Any], name: str) -> int:
-    """A number of steps or epochs from a file; more than 2**53 nobody has made."""
+    """A number of steps or epochs from a file, which must be from 0 to 2**53."""
     count = integer(content[name], name, least=0)
     if count > 2**53:
         raise ValueError(f"`{name}` must be at most 2**53")

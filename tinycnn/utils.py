@@ -16,7 +16,7 @@ _chosen: list[int] = []  # [seed, models made since] after `set_random_seed`, el
 
 
 def set_random_seed(seed: int) -> None:
-    """Makes what comes after it repeatable: as many models, in the same order, get equal seeds.
+    """Makes what follows repeatable: models that are made in the same order get the same seeds.
 
     As in Keras, Python's and NumPy's global generators are seeded, too, for the caller's own use;
     tinycnn draws from neither.
@@ -38,10 +38,10 @@ def set_random_seed(seed: int) -> None:
 
 
 def next_seed() -> int:
-    """The seed of a model that is given none: another for each, below 2**32.
+    """The seed of a model that is given none: another one for each model, below 2**32.
 
-    After `set_random_seed` it follows from that seed and the models made since; before, it is
-    unpredictable.
+    After `set_random_seed` it follows from that seed and the number of models made since; before,
+    it is unpredictable.
     """
     entropy = None
     if _chosen:
@@ -55,7 +55,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
 
     Args:
         x: integer class numbers of any shape, `0 <= x < num_classes`.
-        num_classes: number of classes; `max(x) + 1` if None.
+        num_classes: number of classes; if None, `max(x) + 1`.
 
     Returns:
         float64 array of shape `x.shape + (num_classes,)`. As in Keras, a last axis of length 1 is
