@@ -54,11 +54,12 @@ class Stateful(Network):
         """Chooses how to learn.
 
         Args:
-            optimizer: "adam", "adamw", "rmsprop", "sgd", or an Optimizer with settings of its own.
+            optimizer: a name in `optimizers.OPTIMIZERS`, such as "adam"; or an Optimizer with
+                settings of its own.
             loss: "categorical_crossentropy" (one-hot labels), "sparse_categorical_crossentropy"
                 (integer labels), "mean_squared_error", or a Loss.
-            metrics: what to take beside the loss: "accuracy" or, as another name of it in the logs,
-                "acc"; functions (y_true, y_pred) -> number; `metrics.Metric` objects.
+            metrics: what to take beside the loss: names in `metrics.METRICS`, such as "accuracy";
+                functions (y_true, y_pred) -> number; `metrics.Metric` objects.
             unknown: nothing; Keras's other arguments are refused with what to write instead.
 
         Raises:
