@@ -208,7 +208,7 @@ def test_a_model_that_rescales_by_itself_gets_bytes():
 # --- look -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("activation", ["softmax", None])
+@pytest.mark.parametrize("activation", [pytest.param("softmax", marks=pytest.mark.full), None])
 def test_looking_leaves_pictures(reader, data, activation):
     model = load_model(reader)
     logits = Sequential([*model.layers[:-1], Dense(10, activation=activation)])

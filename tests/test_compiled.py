@@ -206,9 +206,12 @@ def test_four_processes_start_on_one_empty_cache(tmp_path, lanes):
     assert finish(go())[0].split() == [lanes, "0"]
 
 
-def test_a_convolution_at_every_width():
+@pytest.mark.parametrize(
+    "widths", [("4",), pytest.param(("16", "8"), marks=pytest.mark.full)], ids=" ".join
+)
+def test_a_convolution_at_every_width(widths):
     # Side by side: in a fresh clone each compiles its own kernels.
-    processes = {n: start(COUNT_AND_CHECK, TINYCNN_LANES=n) for n in ("16", "8", "4")}
+    processes = {n: start(COUNT_AND_CHECK, TINYCNN_LANES=n) for n in widths}
     for lanes, process in processes.items():
         assert finish(process)[0].split()[0] == lanes
 
@@ -389,15 +392,13 @@ TRIMMED = "numba and not float64 and not many and not 9000 and not 9001 and not 
 
 
 def test_bounds_with_the_jit_off():
-    many_too = f"{TRIMMED} or (many_images and float32)"
-    wide = start_tests(TRIMMED, NUMBA_DISABLE_JIT="1", TINYCNN_LANES="16")
-    narrow = start_tests(many_too, NUMBA_DISABLE_JIT="1", TINYCNN_LANES="4")
-    finish_tests(wide)
-    finish_tests(narrow)
+    finish_tests(start_tests(TRIMMED, NUMBA_DISABLE_JIT="1", TINYCNN_LANES="4"))
 
 
 @pytest.mark.full
 def test_more_bounds_with_the_jit_off():
+    many_too = f"{TRIMMED} or (many_images and float32)"
+    finish_tests(start_tests(many_too, NUMBA_DISABLE_JIT="1", TINYCNN_LANES="16"))
     finish_tests(start_tests("numba or random", NUMBA_DISABLE_JIT="1", TINYCNN_LANES="8"))
 
 

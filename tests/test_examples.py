@@ -394,6 +394,7 @@ def test_looking_inside_leaves_the_pictures_and_their_sheet(looked_inside):
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.full
 def test_looking_inside_a_saved_model(small, tmp_path):
     model = Sequential([Conv2D(2, (5, 5), 4, input_shape=(28, 28, 1)), Flatten(), Dense(10)])
     model.save(tmp_path / "mine.npz")
@@ -534,7 +535,14 @@ def test_a_mistake_in_an_experiment_ends_in_a_line(name, arguments, words):
 
 
 @pytest.mark.parametrize(
-    "name", ["cross_validation.py", "kernel_sizes_and_filters.py", "your_own_layer.py"]
+    "name",
+    [
+        "cross_validation.py",
+        *(
+            pytest.param(name, marks=pytest.mark.full)
+            for name in ("kernel_sizes_and_filters.py", "your_own_layer.py")
+        ),
+    ],
 )
 def test_the_experiments_draw_digits_where_mnist_can_not_be_had(tmp_path, name):
     process = run(name, "--images", 100, "--epochs", 1, home=tmp_path)

@@ -78,10 +78,18 @@ OPTIMIZERS = [
 ]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: f"{type(o).__name__}-{o.slots}")
-@pytest.mark.parametrize("loss", ["categorical_crossentropy", "mse"])
+def test_no_optimizer_is_left_out():
+    assert {type(o) for o in OPTIMIZERS} == {*optimizers.OPTIMIZERS.values()}
+
+
+# The optimizers never see the loss: the other loss meets one of them.
+@pytest.mark.parametrize(
+    "loss, optimizer",
+    [*(("categorical_crossentropy", o) for o in OPTIMIZERS), ("mse", OPTIMIZERS[0])],
+    ids=lambda p: p if isinstance(p, str) else f"{type(p).__name__}-{p.slots}",
+)
 def test_training_does_not_depend_on_the_caller_s_error_state(rung, optimizer, loss):
-    """Betas of 1/2 leave float32 after 150 steps, moments of a dead unit soon after."""
+    """Betas of 1/2 leave float32 after 150 steps, moments of a dead unit soon after them."""
 
     def trained(**state):
         rng = np.random.default_rng(0)
@@ -111,7 +119,7 @@ def test_training_does_not_depend_on_the_caller_s_error_state(rung, optimizer, l
         x[0] = 0
         y = np.eye(4, dtype=np.float32)
         with np.errstate(**state):
-            for _ in range(400):
+            for _ in range(200):
                 model.train_on_batch(x, y)
             model.evaluate(x, y, verbose=0)
             model.predict(x, verbose=0)

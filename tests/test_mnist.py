@@ -54,7 +54,7 @@ def world(monkeypatch, tmp_path):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     monkeypatch.setattr(mnist, "MIRRORS", ())
     files = [
-        mnist._File(name, len(packed), sha256(packed), sha256(gzip.decompress(packed)))
+        mnist.File(name, len(packed), sha256(packed), sha256(gzip.decompress(packed)))
         for name, packed in zip(NAMES, SERVED.values(), strict=True)
     ]
     monkeypatch.setattr(mnist, "FILES", tuple(files))
@@ -253,10 +253,11 @@ def test_offline_opens_no_connection(monkeypatch, cache):
 def test_offline_as_the_interpreter_sees_it(tmp_path):
     code = (
         "import sys, tinycnn.datasets.mnist as mnist\n"
+        "from tinycnn.errors import DownloadError\n"
         "seen = []\n"
         "sys.addaudithook(lambda event, args: event.startswith('socket.') and seen.append(event))\n"
         "try: mnist.load_data(offline=True)\n"
-        "except mnist.DownloadError: print(seen, 'requests' in sys.modules)\n"
+        "except DownloadError: print(seen, 'requests' in sys.modules)\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[] False\n"
@@ -345,7 +346,7 @@ def test_a_folder_where_a_cached_file_should_be(monkeypatch, cache, server, caps
 def test_four_processes_on_one_empty_cache(tmp_path, server, rounds):
     script = (
         "from tinycnn.datasets import mnist\n"
-        f"mnist.FILES = tuple(map(mnist._File._make, {[tuple(f) for f in mnist.FILES]}))\n"
+        f"mnist.FILES = tuple(map(mnist.File._make, {[tuple(f) for f in mnist.FILES]}))\n"
         f"mnist.MIRRORS = ('{server.mirror('good')}',)\n"
         "print(mnist.load_data()[0][0].sum())\n"
     )

@@ -290,13 +290,12 @@ def check_healthy(seed):
                 raise AssertionError(f"false alarm of {title!r} with seed {seed}") from error
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_right_code_raises_no_alarm(seed):
-    check_healthy(seed)
+def test_right_code_raises_no_alarm():
+    check_healthy(0)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(3, 200))
+@pytest.mark.parametrize("seed", range(1, 200))
 def test_right_code_raises_no_alarm_with_many_seeds(seed):
     check_healthy(seed)
 

@@ -340,6 +340,12 @@ OPTIMIZERS = [
     RMSprop(momentum=0.5, centered=True, clipnorm=1.0),
     SGD(CosineDecay(0.1, 10), global_clipnorm=0.5),
 ]
+
+
+def test_no_optimizer_is_left_out_of_what_all_promise():
+    assert {type(o) for o in OPTIMIZERS} == {*optimizers.OPTIMIZERS.values()}
+
+
 every_optimizer = pytest.mark.parametrize(
     "optimizer", OPTIMIZERS, ids=lambda o: f"{type(o).__name__}-{len(o.slots)}-{o.get_config()}"
 )

@@ -12,7 +12,6 @@ import pytest
 from tinycnn import (
     SGD,
     Adam,
-    AdamW,
     BatchNormalization,
     Conv2D,
     Dense,
@@ -172,7 +171,7 @@ def test_a_setting_of_a_model(name):
     assert not takes_effect_or_is_refused(model, name, OF_MODELS[name], model)
 
 
-@pytest.mark.parametrize("optimizer", [SGD, Adam, AdamW, RMSprop])
+@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS.values())
 @pytest.mark.parametrize("name", OF_OPTIMIZERS)
 def test_a_setting_of_an_optimizer(name, optimizer):
     model = net(optimizer)

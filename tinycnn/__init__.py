@@ -8,94 +8,29 @@ import importlib
 import pkgutil
 from types import ModuleType
 
+from tinycnn import errors, layers, losses
 from tinycnn.callbacks import Callback, Checkpoint, History
-from tinycnn.errors import (
-    DownloadError,
-    IdxFormatError,
-    ModelFileError,
-    NumericalError,
-    PictureError,
-    TinyCNNError,
-)
-from tinycnn.layers import (
-    ELU,
-    Activation,
-    AveragePooling2D,
-    AvgPool2D,
-    BatchNormalization,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAveragePooling2D,
-    GlobalAvgPool2D,
-    Input,
-    Layer,
-    LeakyReLU,
-    MaxPool2D,
-    MaxPooling2D,
-    RandomRotation,
-    RandomTranslation,
-    RandomZoom,
-    ReLU,
-    Rescaling,
-    Softmax,
-)
-from tinycnn.losses import (
-    CategoricalCrossentropy,
-    Loss,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
+from tinycnn.errors import *
+from tinycnn.layers import *
+from tinycnn.losses import *
 from tinycnn.models import Sequential, load_model
-from tinycnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop, schedules
+from tinycnn.optimizers import Optimizer, rules, schedules
+from tinycnn.optimizers.rules import *
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "ELU",
-    "SGD",
-    "Activation",
-    "Adam",
-    "AdamW",
-    "AveragePooling2D",
-    "AvgPool2D",
-    "BatchNormalization",
     "Callback",
-    "CategoricalCrossentropy",
     "Checkpoint",
-    "Conv2D",
-    "Dense",
-    "DownloadError",
-    "Dropout",
-    "Flatten",
-    "GlobalAveragePooling2D",
-    "GlobalAvgPool2D",
     "History",
-    "IdxFormatError",
-    "Input",
-    "Layer",
-    "LeakyReLU",
-    "Loss",
-    "MaxPool2D",
-    "MaxPooling2D",
-    "MeanSquaredError",
-    "ModelFileError",
-    "NumericalError",
     "Optimizer",
-    "PictureError",
-    "RMSprop",
-    "RandomRotation",
-    "RandomTranslation",
-    "RandomZoom",
-    "ReLU",
-    "Rescaling",
     "Sequential",
-    "Softmax",
-    "SparseCategoricalCrossentropy",
-    "TinyCNNError",
     "load_model",
     "schedules",
+    *errors.__all__,
+    *layers.__all__,
+    *losses.__all__,
+    *rules.__all__,
 ]
 
 

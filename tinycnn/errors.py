@@ -4,6 +4,15 @@ Each is a `TinyCNNError` and also the built-in error that a caller would expect,
 `except TinyCNNError` and `except ValueError` (`OSError`, `ArithmeticError`) work.
 """
 
+__all__ = [
+    "DownloadError",
+    "IdxFormatError",
+    "ModelFileError",
+    "NumericalError",
+    "PictureError",
+    "TinyCNNError",
+]
+
 
 class TinyCNNError(Exception):
     """Base of tinycnn's own errors."""

@@ -18,6 +18,8 @@ from tinycnn.support.arguments import batch_shape, one_of, truth
 from tinycnn.support.refusals import Strict
 from tinycnn.utils import Array
 
+__all__ = ["CategoricalCrossentropy", "Loss", "MeanSquaredError", "SparseCategoricalCrossentropy"]
+
 # Keras's epsilon: probabilities are kept within [EPSILON, 1 - EPSILON] before their log is taken.
 EPSILON = 1e-7
 

@@ -54,11 +54,12 @@ class Stateful(Network):
         """Chooses how to learn: the optimizer, the loss and the metrics.
 
         Args:
-            optimizer: "adam", "adamw", "rmsprop", "sgd", or an Optimizer with its own settings.
+            optimizer: a name in `optimizers.OPTIMIZERS`, such as "adam", or an Optimizer with its
+                own settings.
             loss: "categorical_crossentropy" (one-hot labels), "sparse_categorical_crossentropy"
                 (integer labels), "mean_squared_error", or a Loss.
-            metrics: what to measure besides the loss: "accuracy" (or "acc", to log it as that),
-                functions (y_true, y_pred) -> number, or `metrics.Metric` objects.
+            metrics: what to measure besides the loss: names in `metrics.METRICS`, such as
+                "accuracy", functions (y_true, y_pred) -> number, or `metrics.Metric` objects.
             unknown: none; for Keras's other arguments the error says what to write instead.
 
         Raises:

@@ -1,6 +1,5 @@
 """Names that are not words: dollars, control characters, bytes that are not UTF-8."""
 
-import io
 import os
 import subprocess
 import sys
@@ -42,7 +41,7 @@ each_name = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 
 def drawn(figure):
     """All texts of a figure, as they are drawn."""
-    figure.savefig(io.BytesIO(), format="png")
+    figure.draw_without_rendering()
     return [text.get_text() for text in figure.findobj(Text)]
 
 

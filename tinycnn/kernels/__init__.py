@@ -26,7 +26,7 @@ _chosen: ContextVar[str | None] = ContextVar("tinycnn_kernels", default=None)
 
 if TYPE_CHECKING:
     # What editors and type checkers see, and where "go to definition" leads: the readable rung.
-    from tinycnn.kernels.reference import *  # noqa: F403
+    from tinycnn.kernels.reference import *
 else:
 
     def __getattr__(name: str) -> Any:

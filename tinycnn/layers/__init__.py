@@ -1,65 +1,49 @@
-"""The layers, one file for each family; `base.py` explains what a layer is."""
+"""The layers, one file for each family; `base.py` explains what a layer is.
 
-from tinycnn.layers.activations import ELU, Activation, LeakyReLU, ReLU, Softmax
-from tinycnn.layers.augmentation import RandomRotation, RandomTranslation, RandomZoom
-from tinycnn.layers.base import Layer
-from tinycnn.layers.convolutional import Conv2D
-from tinycnn.layers.core import Dense, Flatten, Input
-from tinycnn.layers.normalization import BatchNormalization
-from tinycnn.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
-from tinycnn.layers.preprocessing import Rescaling
-from tinycnn.layers.regularization import Dropout
+Each file lists in `__all__` what it offers; all other lists of layers derive from these.
+"""
 
-# Keras's aliases
-AvgPool2D = AveragePooling2D
-GlobalAvgPool2D = GlobalAveragePooling2D
-MaxPool2D = MaxPooling2D
-
-# The closed list of layers that a model file may name.
-LAYERS: dict[str, type[Layer]] = {
-    layer.__name__: layer
-    for layer in (
-        Activation,
-        AveragePooling2D,
-        BatchNormalization,
-        Conv2D,
-        Dense,
-        Dropout,
-        ELU,
-        Flatten,
-        GlobalAveragePooling2D,
-        LeakyReLU,
-        MaxPooling2D,
-        RandomRotation,
-        RandomTranslation,
-        RandomZoom,
-        ReLU,
-        Rescaling,
-        Softmax,
-    )
-}
+from tinycnn.layers import (
+    activations,
+    augmentation,
+    base,
+    convolutional,
+    core,
+    normalization,
+    pooling,
+    preprocessing,
+    regularization,
+)
+from tinycnn.layers.activations import *
+from tinycnn.layers.augmentation import *
+from tinycnn.layers.base import *
+from tinycnn.layers.convolutional import *
+from tinycnn.layers.core import *
+from tinycnn.layers.normalization import *
+from tinycnn.layers.pooling import *
+from tinycnn.layers.preprocessing import *
+from tinycnn.layers.regularization import *
+from tinycnn.support.keywords import keywords_of
 
 __all__ = [
-    "ELU",
-    "Activation",
-    "AveragePooling2D",
-    "AvgPool2D",
-    "BatchNormalization",
-    "Conv2D",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "GlobalAveragePooling2D",
-    "GlobalAvgPool2D",
-    "Input",
-    "Layer",
-    "LeakyReLU",
-    "MaxPool2D",
-    "MaxPooling2D",
-    "RandomRotation",
-    "RandomTranslation",
-    "RandomZoom",
-    "ReLU",
-    "Rescaling",
-    "Softmax",
+    *activations.__all__,
+    *augmentation.__all__,
+    *base.__all__,
+    *convolutional.__all__,
+    *core.__all__,
+    *normalization.__all__,
+    *pooling.__all__,
+    *preprocessing.__all__,
+    *regularization.__all__,
 ]
+
+# The closed list of layers that a model file may name; an alias is not the name of a class.
+LAYERS: dict[str, type[Layer]] = {
+    name: globals()[name]
+    for name in sorted(__all__)
+    if globals()[name].__name__ == name and name not in ("Input", "Layer")
+}
+
+# An argument of one layer would be ignored as an attribute of another: it is refused there.
+_arguments = {name for layer in LAYERS.values() for name in keywords_of(layer) or ()}
+Layer.not_there |= _arguments.difference(keywords_of(Layer) or ())

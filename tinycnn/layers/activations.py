@@ -16,6 +16,8 @@ from tinycnn.layers.base import Layer, Shape
 from tinycnn.support.arguments import number, one_of
 from tinycnn.utils import Array
 
+__all__ = ["ELU", "Activation", "LeakyReLU", "ReLU", "Softmax"]
+
 
 class Function(NamedTuple):
     """An activation: `forward(x) -> y`, `backward(dy, y) -> dx`."""

@@ -27,6 +27,8 @@ from tinycnn.support.arguments import number, one_of
 from tinycnn.support.geometry import output_size
 from tinycnn.utils import Array
 
+__all__ = ["RandomRotation", "RandomTranslation", "RandomZoom"]
+
 Factor = float | Sequence[float]
 
 

@@ -31,6 +31,8 @@ from tinycnn.support.arguments import batch_shape, name_or_none, shape, truth
 from tinycnn.support.refusals import Strict
 from tinycnn.utils import Array
 
+__all__ = ["Layer"]
+
 Shape = tuple[int, ...]
 
 
@@ -43,10 +45,7 @@ class Layer(Strict):
         trainable: False freezes the layer; see the property.
     """
 
-    not_there = frozenset(
-        "filters kernel_size strides padding units activation use_bias pool_size rate "
-        "momentum epsilon negative_slope factor height_factor width_factor offset "
-        "kernel_initializer bias_initializer kernel_regularizer "  # of other layers
+    not_there = frozenset(  # and the arguments of other layers: see layers/__init__.py
         "activity_regularizer alpha autocast axis bias_constraint bias_regularizer "
         "compute_dtype data_format dilation_rate dtype_policy gamma_initializer "
         "gamma_regularizer groups input_spec kernel_constraint lora_enabled lora_rank "

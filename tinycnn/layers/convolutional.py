@@ -21,6 +21,8 @@ from tinycnn.support.arguments import pair, size
 from tinycnn.support.geometry import checked_padding, output_size
 from tinycnn.utils import Array
 
+__all__ = ["Conv2D"]
+
 
 class Conv2D(KernelAndBias):
     """2D convolution with bias and activation.

@@ -18,6 +18,8 @@ from tinycnn.support.arguments import shape as checked_shape
 from tinycnn.support.arguments import size
 from tinycnn.utils import Array
 
+__all__ = ["Dense", "Flatten", "Input"]
+
 
 class Input(Layer):
     """Tells a model the shape of its samples; passes data through and is not listed in `layers`.

@@ -16,6 +16,8 @@ from tinycnn.layers.base import Layer, Shape
 from tinycnn.support.arguments import number, truth
 from tinycnn.utils import Array
 
+__all__ = ["BatchNormalization"]
+
 
 class BatchNormalization(Layer):
     """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.

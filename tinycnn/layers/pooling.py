@@ -14,6 +14,15 @@ from tinycnn.support.arguments import pair
 from tinycnn.support.geometry import checked_padding, output_size
 from tinycnn.utils import Array
 
+__all__ = [
+    "AveragePooling2D",
+    "AvgPool2D",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "MaxPool2D",
+    "MaxPooling2D",
+]
+
 
 class _Pooling2D(Layer):
     """What the pools with windows share: their arguments and their output's shape."""
@@ -151,3 +160,9 @@ class GlobalAveragePooling2D(Layer):
         N, H, W, C = x_shape
         dy = self.receive_gradient(dy).reshape(N, 1, 1, C)
         return kernels.average_pool_backward(dy, x_shape, (H, W), (H, W))
+
+
+# Keras's aliases
+AvgPool2D = AveragePooling2D
+GlobalAvgPool2D = GlobalAveragePooling2D
+MaxPool2D = MaxPooling2D

@@ -9,6 +9,8 @@ from tinycnn.layers.base import Layer
 from tinycnn.support.arguments import number
 from tinycnn.utils import Array
 
+__all__ = ["Rescaling"]
+
 
 class Rescaling(Layer):
     """y = x * scale + offset: `Rescaling(1 / 255)` takes uint8 images to [0, 1].

@@ -13,6 +13,8 @@ from tinycnn.layers.base import Layer
 from tinycnn.support.arguments import number
 from tinycnn.utils import Array
 
+__all__ = ["Dropout"]
+
 
 class Dropout(Layer):
     """Sets a random share of its input to 0 in training; in inference it does nothing.

@@ -1,16 +1,19 @@
-"""The optimizers; `base.py` explains what an optimizer is."""
+"""The optimizers: `base.py` explains what an optimizer is, `rules.py` has them."""
 
-from tinycnn.optimizers import schedules
-from tinycnn.optimizers.adam import Adam, AdamW
+from tinycnn.optimizers import rules, schedules
 from tinycnn.optimizers.base import Optimizer
-from tinycnn.optimizers.rmsprop import RMSprop
-from tinycnn.optimizers.sgd import SGD
+from tinycnn.optimizers.rules import *
 from tinycnn.support.arguments import one_of
+from tinycnn.support.keywords import keywords_of
+
+__all__ = ["OPTIMIZERS", "Optimizer", "get", "schedules", *rules.__all__]
 
 # The closed list of optimizers that a model file may name.
-OPTIMIZERS: dict[str, type[SGD] | type[Adam] | type[RMSprop]] = {
-    optimizer.__name__: optimizer for optimizer in (SGD, Adam, AdamW, RMSprop)
-}
+OPTIMIZERS: dict[str, type[Optimizer]] = {name: getattr(rules, name) for name in rules.__all__}
+
+# An argument of one optimizer would be ignored as an attribute of another: it is refused there.
+_arguments = {name for rule in OPTIMIZERS.values() for name in keywords_of(rule) or ()}
+Optimizer.not_there |= _arguments.difference(keywords_of(Optimizer) or ())
 
 
 def get(identifier: str | Optimizer) -> Optimizer:
@@ -23,7 +26,5 @@ def get(identifier: str | Optimizer) -> Optimizer:
         return identifier
     by_name = {name.lower(): optimizer for name, optimizer in OPTIMIZERS.items()}
     name = identifier.lower() if isinstance(identifier, str) else identifier
-    return by_name[one_of(name, [*by_name], "optimizer")]()
-
-
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "get", "schedules"]
+    made: Optimizer = getattr(rules, by_name[one_of(name, [*by_name], "optimizer")].__name__)()
+    return made

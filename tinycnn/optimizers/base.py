@@ -69,8 +69,7 @@ class Optimizer(Strict):
 
     # The arrays an optimizer keeps for each parameter, by name, all 0 at first.
     slots: tuple[str, ...] = ()
-    not_there = frozenset(
-        "momentum nesterov beta_1 beta_2 rho epsilon centered "  # of other optimizers
+    not_there = frozenset(  # and the arguments of other optimizers: see optimizers/__init__.py
         "amsgrad beta1 beta2 clip_norm decay ema_momentum ema_overwrite_frequency eps "
         "gradient_accumulation_steps loss_scale_factor use_ema variables".split()
     )

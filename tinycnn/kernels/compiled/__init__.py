@@ -25,12 +25,12 @@ use the kernels: they raise an error, because the OpenMP threads do not survive 
 process would be killed. Use "spawn", or the NumPy rung.
 """
 
-from tinycnn.kernels.compiled.activations import *  # noqa: F403
-from tinycnn.kernels.compiled.convolution import *  # noqa: F403
-from tinycnn.kernels.compiled.fused import *  # noqa: F403
-from tinycnn.kernels.compiled.images import *  # noqa: F403
-from tinycnn.kernels.compiled.normalization import *  # noqa: F403
-from tinycnn.kernels.compiled.optimizers import *  # noqa: F403
-from tinycnn.kernels.compiled.pooling import *  # noqa: F403
-from tinycnn.kernels.compiled.regularization import *  # noqa: F403
+from tinycnn.kernels.compiled.activations import *
+from tinycnn.kernels.compiled.convolution import *
+from tinycnn.kernels.compiled.fused import *
+from tinycnn.kernels.compiled.images import *
+from tinycnn.kernels.compiled.normalization import *
+from tinycnn.kernels.compiled.optimizers import *
+from tinycnn.kernels.compiled.pooling import *
+from tinycnn.kernels.compiled.regularization import *
 from tinycnn.kernels.compiled.warming import warm_up as warm_up

@@ -13,11 +13,11 @@ Rules: no function changes an array that it was given, except the `*_update`, wh
 The dtype of the result is the dtype of `x`. The layers check shapes; these functions do not.
 """
 
-from tinycnn.kernels.reference.activations import *  # noqa: F403
-from tinycnn.kernels.reference.convolution import *  # noqa: F403
-from tinycnn.kernels.reference.fused import *  # noqa: F403
-from tinycnn.kernels.reference.images import *  # noqa: F403
-from tinycnn.kernels.reference.normalization import *  # noqa: F403
-from tinycnn.kernels.reference.optimizers import *  # noqa: F403
-from tinycnn.kernels.reference.pooling import *  # noqa: F403
-from tinycnn.kernels.reference.regularization import *  # noqa: F403
+from tinycnn.kernels.reference.activations import *
+from tinycnn.kernels.reference.convolution import *
+from tinycnn.kernels.reference.fused import *
+from tinycnn.kernels.reference.images import *
+from tinycnn.kernels.reference.normalization import *
+from tinycnn.kernels.reference.optimizers import *
+from tinycnn.kernels.reference.pooling import *
+from tinycnn.kernels.reference.regularization import *
