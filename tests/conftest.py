@@ -44,6 +44,7 @@ def pytest_sessionstart(session):
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(kernels.__file__).parent)
     whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
     whole = whole and not session.config.option.collectonly
+    whole = whole and not hasattr(session.config, "workerinput")  # one of several, see pytest-xdist
     if NUMBA and whole and not any(folder.rglob("*.nbc")):
         print("compiling the kernels, once on this machine", flush=True)
         command = [sys.executable, "-m", "pytest", "-q", "tests/test_adjoint.py", "-k"]

@@ -103,7 +103,7 @@ LAYERS = [
 ]
 
 
-@pytest.mark.parametrize("layer, drawn, bounds", LAYERS, ids=str)
+@pytest.mark.parametrize("layer, drawn, bounds", LAYERS, ids=range(len(LAYERS)))
 def test_factors_are_drawn_evenly_between_their_bounds(layer, drawn, bounds):
     layer.build((8, 12, 1))
     count, (low, high) = 4000, bounds

@@ -170,7 +170,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("data, words", BAD)
+@pytest.mark.parametrize("data, words", BAD, ids=range(len(BAD)))
 def test_bad_bytes(tmp_path, data, words):
     path = tmp_path / "some-file"
     path.write_bytes(data)
