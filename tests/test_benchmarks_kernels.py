@@ -225,6 +225,7 @@ def test_ratios_are_taken_round_by_round():
 # --- the scripts ----------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 @needs_numba
 def test_kernels_runs(tmp_path):
     output = tmp_path / "kernels.json"
@@ -289,6 +290,7 @@ def test_a_step_is_scaled_to_the_batch():
     assert ladder.milliseconds(ladder.RUNGS[1], Answers(), 0.1) == 1e3 * (0.5 + 0.25)
 
 
+@pytest.mark.full
 @needs_numba
 def test_ladder_runs(tmp_path):
     process = run("ladder.py", "--quick", "--output", tmp_path)

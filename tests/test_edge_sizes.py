@@ -277,7 +277,7 @@ def check_optimizers(count, first, dtype):
             for j in range(4)
         ]
 
-    ours, theirs = state(), state()
+    fresh, ours, theirs = state(), state(), state()
     rates = (0.125, 0.75, 0.875, 1e-7)
     compiled.adam_update_all(*ours, *rates)
     reference.adam_update_all(*theirs, *rates)
@@ -287,14 +287,14 @@ def check_optimizers(count, first, dtype):
         for moving, nesterov in ((False, False), (True, False), (True, True)):
             pairs = []
             for rung in (compiled, reference):
-                value, gradient, velocity, _ = (arrays[i].copy() for arrays in state())
+                value, gradient, velocity, _ = (arrays[i].copy() for arrays in fresh)
                 rung.sgd_update(value, gradient, velocity if moving else None, 0.1, 0.9, nesterov)
                 pairs.append((value, velocity))
             assert_equal(*pairs, f"sgd {what}")
         for centered, moving in itertools.product((False, True), repeat=2):
             pairs = []
             for rung in (compiled, reference):
-                value, gradient, square, velocity = (arrays[i].copy() for arrays in state())
+                value, gradient, square, velocity = (arrays[i].copy() for arrays in fresh)
                 mean = gradient / 2
                 extra = (mean if centered else None, velocity if moving else None)
                 rung.rmsprop_update(value, gradient, square, *extra, 0.1, 0.9, 0.5, 1e-7)
