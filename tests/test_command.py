@@ -158,6 +158,7 @@ def test_without_mnist_it_draws_digits_and_says_so():
 # --- check ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_the_check_passes_on_the_rung_that_was_asked_for(capsys):
     assert __main__.main(["check", "--kernels", "numpy"]) == 0
     out = capsys.readouterr().out

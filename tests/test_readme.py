@@ -32,7 +32,7 @@ def test_it_opens_with_a_sentence_a_picture_and_the_two_commands():
     assert sentence < picture < commands
     assert all(command.startswith("python3 -m venv .venv && ") for command in COMMANDS)
     assert COMMANDS[0].endswith("examples/mnist_cnn_classifier.py")
-    assert COMMANDS[1].endswith("pytest")
+    assert COMMANDS[1].endswith("pytest -n 2")
 
 
 def test_ci_runs_exactly_the_readmes_test_command():

@@ -23,10 +23,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-also_full = [pytest.param(kind, marks=pytest.mark.full) for kind in ("threads", "files")]
+also_full = [pytest.param(kind, marks=pytest.mark.full) for kind in (None, "threads", "files")]
 
 
-@pytest.mark.parametrize("leak", [None, "memory", *also_full])
+@pytest.mark.parametrize("leak", ["memory", *also_full])
 def test_soak_notices_what_grows(leak, tmp_path):
     data = tmp_path / "data"
     synthetic.write(data, train=300, test=50, seed=0)

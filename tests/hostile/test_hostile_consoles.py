@@ -1,6 +1,7 @@
 """Consoles of any kind: encodings, streams that are half there, pipes that close, full disks."""
 
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -208,15 +209,18 @@ def test_a_log_on_a_full_disk_does_not_end_the_work():
     assert "Traceback" not in process.stderr
 
 
-# Python's flags, and the environment: half the time, as each example is a process.
+# Python's flags, and the environment: the examples take turns.
 SETTINGS = {
     ("-OO",): {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
     ("-W", "error", "-bb"): {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"},
 }
 
 
-@pytest.mark.parametrize("flags", SETTINGS, ids=" ".join)
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize(
+    ("example", "flags"),
+    [*zip(EXAMPLES, itertools.cycle(SETTINGS), strict=False)],
+    ids=lambda p: p if isinstance(p, str) else " ".join(p),
+)
 def test_every_example_says_what_it_takes(example, flags, tmp_path):
     process = subprocess.run(
         [sys.executable, *flags, str(ROOT / "examples" / example), "--help"],
