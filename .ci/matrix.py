@@ -21,7 +21,16 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".venv-matrix"
-NEWEST = ("numpy", "numba", "matplotlib", "requests", "pytest", "pytest-xdist", "hypothesis", "scipy")
+NEWEST = (
+    "numpy",
+    "numba",
+    "matplotlib",
+    "requests",
+    "pytest",
+    "pytest-xdist",
+    "hypothesis",
+    "scipy",
+)
 # The lower bounds of pyproject.toml; 0.61 is the first Numba that takes NumPy 2.1 and Python 3.13.
 LOWEST = (
     "numpy==2.0.0",
@@ -114,7 +123,11 @@ def carried_out(run: Run, newest: str) -> tuple[str, str]:
     output = folder.with_suffix(".txt")
     with output.open("w") as file:
         subprocess.run(
-            [python, "-m", "pytest", "-q", "-n", "2"], cwd=ROOT, env=environment, stdout=file, stderr=file
+            [python, "-m", "pytest", "-q", "-n", "2"],
+            cwd=ROOT,
+            env=environment,
+            stdout=file,
+            stderr=file,
         )
     minutes = (time.monotonic() - start) / 60
     lines = [line for line in output.read_text().splitlines() if re.search(r"\d+ \w+ in ", line)]

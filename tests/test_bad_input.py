@@ -469,7 +469,7 @@ ROWS = {
     "a text for a model": (
         lambda: load_model(file_of(b"text")),
         ModelFileError,
-        "not a whole tinycnn model file file.npz",
+        "not a complete tinycnn model file file.npz",
     ),
     "any .npz for a model": (
         lambda: load_model(plain_npz()),

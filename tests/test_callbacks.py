@@ -464,7 +464,7 @@ def test_bad_arguments_are_named(make, words):
 def test_a_number_of_unknown_direction_is_refused_before_the_training(cls, small_model, small_data):
     model = small_model()
     before = model.fingerprint()
-    with pytest.raises(ValueError, match="'f1' should fall or rise is not known; pass mode='min'"):
+    with pytest.raises(ValueError, match="whether 'f1' should fall or rise; pass mode='min'"):
         model.fit(*small_data(4), callbacks=[cls("f1")], verbose=0)
     assert model.fingerprint() == before
     hooks = [

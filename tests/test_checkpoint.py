@@ -283,7 +283,7 @@ def test_a_file_of_something_else(train, path):
     with pytest.raises(ModelFileError, match="a model, but not a checkpoint"):
         train()
     path.write_bytes(b"PK\3\4 half a file")
-    with pytest.raises(ModelFileError, match=r"checkpoint\.npz: not a whole tinycnn model file"):
+    with pytest.raises(ModelFileError, match=r"checkpoint\.npz: not a complete tinycnn model file"):
         train()
 
 
@@ -315,7 +315,7 @@ def test_a_new_run_where_one_was_to_be_resumed_is_said(train, path, capsys):
     train(verbose=2, epochs=4)
     assert f"resumed from {path} (epoch 3)\nEpoch 4/4 - " in capsys.readouterr().out
     train(verbose=2, epochs=4)
-    assert "nothing is left to train: of epochs=4 all are done\n" in capsys.readouterr().out
+    assert "nothing is left to train: all 4 epochs are done\n" in capsys.readouterr().out
 
 
 def test_the_time_of_a_batch_is_right_in_a_resumed_epoch(train, capsys):

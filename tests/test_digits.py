@@ -64,7 +64,7 @@ def test_nor_a_folder_that_is_named(tmp_path):
 
 
 def test_drawn_digits_come_from_no_folder(folder):
-    with pytest.raises(ValueError, match=r"read from no folder.*dataset='synthetic', data_dir="):
+    with pytest.raises(ValueError, match=r"not come from a folder.*dataset='synthetic', data_dir="):
         digits.load_data("synthetic", folder)
 
 

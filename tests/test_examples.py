@@ -329,8 +329,8 @@ MISTAKES = {
     "paper": "no digit is found",
     "no model": "Run examples/mnist_cnn_classifier.py first",
     "another model": "does not read digits: its shapes are (4,) to (3,)",
-    "half a model": "not a whole tinycnn model file",
-    "a picture for a model": "not a whole tinycnn model file",
+    "half a model": "not a complete tinycnn model file",
+    "a picture for a model": "not a complete tinycnn model file",
     "a file for a folder": "File exists",
     "no picture named": "required: image",
 }

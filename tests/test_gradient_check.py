@@ -415,5 +415,5 @@ def test_a_broken_rule_is_told_of_the_layer_deep_in_a_model():
     model.compile("sgd", "mse")
     report = check_model(model, np.ones((3, 4)), np.ones((3, 2)))
     assert not report.passed
-    assert "noisy: forward gives two different outputs for one x" in str(report)
+    assert "noisy: forward gives two different outputs for the same x" in str(report)
     assert "nan" not in str(report)

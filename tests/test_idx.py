@@ -156,10 +156,10 @@ BAD = [
     (RAW + b"\0", "too long: it holds 25 bytes"),
     (PACKED + b"\0", "too long: 1 bytes follow the end of its gzip data"),
     (PACKED + PACKED, f"too long: it holds {2 * len(RAW)} bytes"),  # two members, two arrays
-    (PACKED + PACKED[:-1], "cut short: its gzip data have no end"),
+    (PACKED + PACKED[:-1], "cut short: its gzip data end too early"),
     (PACKED + PACKED + b"x", "too long: 1 bytes follow the end of its gzip data"),
-    (PACKED[:-1], "cut short: its gzip data have no end"),
-    (PACKED[:2], "cut short: its gzip data have no end"),
+    (PACKED[:-1], "cut short: its gzip data end too early"),
+    (PACKED[:2], "cut short: its gzip data end too early"),
     (PACKED[:-5] + b"\xff" + PACKED[-4:], "gzip data are invalid"),  # the checksum
     (PACKED[:-1] + b"\xff", "gzip data are invalid"),  # the length
     (PACKED[:2] + b"\x09" + PACKED[3:], "gzip data are invalid"),  # the method

@@ -193,7 +193,7 @@ def test_every_truncation_is_refused(h5py, path, tmp_path):
     model = tiny()
     for length in [*range(0, len(whole), 997), len(whole) - 1]:
         cut.write_bytes(whole[:length])
-        refused(model, cut, "not a whole weights file")
+        refused(model, cut, "not a complete weights file")
 
 
 @reference
@@ -203,7 +203,9 @@ def test_every_truncation_is_refused(h5py, path, tmp_path):
 def test_something_else_is_refused(h5py, tmp_path, content):
     path = tmp_path / "a.weights.h5"
     path.write_bytes(content)
-    refused(tiny(), path, r"not a whole weights file|this zip does not hold a model\.weights\.h5")
+    refused(
+        tiny(), path, r"not a complete weights file|this zip does not hold a model\.weights\.h5"
+    )
 
 
 @reference

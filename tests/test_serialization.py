@@ -543,7 +543,7 @@ def test_damaged_descriptions(count, saved, path, monkeypatch):
 
 
 WORDS = {  # of the refusal, where they matter most
-    "zip: text": "not a whole tinycnn model file",
+    "zip: text": "not a complete tinycnn model file",
     "zip: npz of somebody else": "no manifest.*not saved by tinycnn",
     "zip: bomb": "compressed or oversized",
     "zip: overlapping members": "compressed or oversized",

@@ -308,7 +308,7 @@ class NoisyLoss(_Squares):
 
 RIGHT = Scale, _Squares
 IN_PLACE = "in place: it must leave what it was given as it is"
-TWICE = "two different outputs for one x"
+TWICE = "two different outputs for the same x"
 WRONG_LAYERS = [
     WrongLayer(GlobalNoise, TWICE),
     WrongLayer(OwnNoise, TWICE),
@@ -326,9 +326,9 @@ WRONG_LAYERS = [
     WrongLayer(ForgottenInADict, "self.more['offset'][0] (a Parameter named 'offset') is not in"),
     WrongLayer(ForgottenInALayer, "self.dense.kernel (a Parameter named 'kernel') is not in"),
     WrongLayer(ReturnsFloat32, "forward returns float32 for an x of float64"),
-    WrongLayer(Float32Inside, "forward rounds to float32 on its way"),
-    WrongLayer(Jumps, "forward jumps here, that is no kink"),
-    WrongLayer(RoughEverywhere, "forward jumps here, that is no kink"),
+    WrongLayer(Float32Inside, "forward rounds to float32 on the way"),
+    WrongLayer(Jumps, "forward jumps here, which is not a kink"),
+    WrongLayer(RoughEverywhere, "forward jumps here, which is not a kink"),
     WrongLayer(LossOfEachSample, "one number. Received: an array of shape (3,)"),
     WrongLayer(LossThatChangesPredictions, f"forward changes y_pred {IN_PLACE}"),
     WrongLayer(LossThatChangesTargets, f"backward changes y_true {IN_PLACE}"),

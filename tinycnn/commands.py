@@ -46,7 +46,7 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.images is not None and arguments.images < FEWEST:
         end(f"--images must be at least {FEWEST}. Received: {arguments.images}")
     if arguments.dataset == "synthetic" and arguments.data_dir is not None:
-        end("drawn digits are read from no folder: leave out --data-dir or --dataset synthetic")
+        end("drawn digits do not come from a folder: leave out --data-dir or --dataset synthetic")
     if arguments.kernels:
         kernels.use(arguments.kernels)
     folder = arguments.output_dir

@@ -64,7 +64,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
         except Exception as error:
             # h5py and zipfile raise a dozen kinds of errors on damaged bytes.
             raise ModelFileError(
-                f"{os.fspath(path)}: not a whole weights file of Keras 3; it may be cut off, "
+                f"{os.fspath(path)}: not a complete weights file of Keras 3; it may be cut off, "
                 f"damaged, or something else ({printable(f'{type(error).__name__}: {error}')})"
             ) from error
     model.set_weights(weights)

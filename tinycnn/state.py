@@ -207,7 +207,7 @@ class Stateful(Network):
         epochs, steps = (_counter(content, name) for name in ("epochs_trained", "steps_trained"))
         compiled, optimizer = content["compile"], self.optimizer
         if (compiled is None) != (optimizer is None):
-            raise ValueError("of the file and the model one is compiled, and the other is not")
+            raise ValueError("either the file or the model is compiled, and the other is not")
         iterations = _counter(compiled, "iterations") if compiled else None
         rate = None
         if optimizer is not None and compiled and optimizer.schedule is None:

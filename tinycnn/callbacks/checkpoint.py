@@ -108,7 +108,7 @@ class Checkpoint(Callback):
             raise
         except Exception as error:  # a malicious file can fail in any way
             why = serialization.reason(error)
-            raise ModelFileError(f"{self.path}: not a whole checkpoint ({why})") from error
+            raise ModelFileError(f"{self.path}: not a complete checkpoint ({why})") from error
         self._file = content, arrays
 
     def _all_settings(self, run: Run) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class Checkpoint(Callback):
                 console.say(f"resumed from {self._run.last_good}")
                 if self._run.epoch >= self.params["epochs"]:
                     console.say(
-                        f"nothing is left to train: of epochs={self.params['epochs']} all are done"
+                        f"nothing is left to train: all {self.params['epochs']} epochs are done"
                     )
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:

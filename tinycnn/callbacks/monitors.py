@@ -68,7 +68,7 @@ class Monitor(Callback):
             self._direction = direction_of(self.monitor, self.model.metrics)
         if self._direction is None:
             raise ValueError(
-                f"whether {self.monitor!r} should fall or rise is not known; pass mode='min' or "
+                f"it is not known whether {self.monitor!r} should fall or rise; pass mode='min' or "
                 f"mode='max'. Received: monitor={self.monitor!r}, mode='auto'"
             )
 

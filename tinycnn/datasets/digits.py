@@ -44,7 +44,7 @@ def load_data(
     one_of(dataset, ("auto", "mnist", "synthetic"), "dataset")
     if dataset == "synthetic" and data_dir is not None:
         raise ValueError(
-            "drawn digits are read from no folder: leave `data_dir` out, or ask for 'mnist'. "
+            "drawn digits do not come from a folder: leave `data_dir` out, or ask for 'mnist'. "
             f"Received: dataset='synthetic', data_dir={os.fspath(data_dir)!r}"
         )
     train = train if train is None else integer(train, "train")

@@ -142,7 +142,7 @@ def _inflate(data: bytes, source: str | os.PathLike[str]) -> bytes:
             ) from error
         room -= len(parts[-1])
         if room > 0 and not inflater.eof:
-            raise IdxFormatError(f"{source} is cut short: its gzip data have no end")
+            raise IdxFormatError(f"{source} is cut short: its gzip data end too early")
         data = inflater.unused_data
     if data and room > 0:
         raise IdxFormatError(

@@ -133,7 +133,7 @@ def check_layer(layer: Layer, x: Array, seed: int = 0) -> GradientReport:
     )
     if not report.passed and any(coarse(forward, value) for _, value, _ in checked):
         report.faults.append(
-            "forward rounds to float32 on its way, where a slope has no digits left: compute in "
+            "forward rounds to float32 on the way, where a slope has no digits left: compute in "
             "`self.dtype`, without astype(np.float32) and the like"
         )
     return report

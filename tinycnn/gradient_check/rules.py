@@ -31,8 +31,8 @@ def broken_rules(layer: Layer, x: Array, forward: Callable[[Array], Array]) -> l
     again = forward(second)
     if not np.array_equal(y_kept, again, equal_nan=True):
         faults.append(
-            "forward gives two different outputs for one x: noise must be drawn from `self.rng`, "
-            "which a layer with noise declares, and nothing be kept from call to call"
+            "forward gives two different outputs for the same x: draw noise from `self.rng`, which "
+            "a layer with noise declares, and keep nothing from call to call"
         )
     elif np.may_share_memory(y, again):
         faults.append("forward writes every output into one array: an earlier one is lost")

@@ -88,7 +88,7 @@ class Slope(NamedTuple):
         if self.kink or self.jump:
             sides = f" (left {self.left:.9g}, right {self.right:.9g})"
         if self.jump:
-            sides += ", which grow as the step shrinks: forward jumps here, that is no kink"
+            sides += ", which grow as the step shrinks: forward jumps here, which is not a kink"
         numbers = f"backward {self.analytic:.9g}, numerical {self.numeric:.9g}{sides}"
         return f"at {self.where}: {numbers}, ratio {ratio}"
 

@@ -152,7 +152,7 @@ def name_or_none(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise ValueError(f"`name` must be a text. Received: name={value!r:.100}")
+        raise ValueError(f"`name` must be text. Received: name={value!r:.100}")
     if not value or len(value) > 200 or "/" in value or not value.isprintable():
         raise ValueError(
             "`name` must have 1 to 200 printable characters and no '/'. "

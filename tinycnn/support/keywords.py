@@ -46,11 +46,11 @@ OTHERWISE = {
 # What Keras has and tinycnn does not, and what to do about it.
 MISSING = {
     "data_format": "Images are always (N, H, W, C), 'channels_last'.",
-    "dilation_rate": "Dilated kernels are not there.",
-    "groups": "Grouped convolutions are not there.",
-    "kernel_constraint": "Constraints are not there.",
-    "bias_constraint": "Constraints are not there.",
-    "use_ema": "Averages of weights are not there.",
+    "dilation_rate": "Dilated kernels are not supported.",
+    "groups": "Grouped convolutions are not supported.",
+    "kernel_constraint": "Constraints are not supported.",
+    "bias_constraint": "Constraints are not supported.",
+    "use_ema": "Averages of weights are not supported.",
     "loss_scale_factor": "Losses are float32 or float64 and need no scale.",
     "loss_weights": "A model has one output.",
     "run_eagerly": "Every step is plain Python already.",

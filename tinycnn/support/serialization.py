@@ -125,7 +125,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
             raise ModelFileError(f"{os.fspath(path)}: {error}") from None
         except Exception as error:
             # zipfile, NumPy and json raise a dozen kinds of errors on damaged bytes.
-            why = f"not a whole tinycnn model file, or none at all ({reason(error)})"
+            why = f"not a complete tinycnn model file ({reason(error)})"
             raise ModelFileError(f"{os.fspath(path)}: {why}") from error
 
 

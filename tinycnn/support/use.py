@@ -39,8 +39,8 @@ class Use:
             for thread, doing in self._threads.items():
                 if thread != me and (what, doing[0]) != ("predict", "predict"):
                     raise RuntimeError(
-                        f"{name}: {doing[0]} is running in another thread, and {what} would get in "
-                        "between; wait for its end, or work on a copy.deepcopy of the model"
+                        f"{name}: {doing[0]} is running in another thread, and {what} would "
+                        "interfere; wait until it ends, or work on a copy.deepcopy of the model"
                     )
             self._threads.setdefault(me, []).append(what)
         try:
