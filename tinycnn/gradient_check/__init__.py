@@ -288,15 +288,24 @@ def check_everything(seed: int = 0) -> list[GradientReport]:
 
 
 def main(rungs: Sequence[str] = ("numpy", "numba")) -> int:
-    """Prints the table for every rung; returns 0 if all checks pass, else 1."""
-    failed = 0
+    """Prints the table for every rung that can be set up here.
+
+    Returns:
+        0 if all checks pass; 1 if one fails, or no rung could be checked.
+    """
+    passed = []
     for rung in rungs:
         with kernels.use(rung):
+            if kernels.active() != rung:  # a notice has said why
+                continue
             console.say(f"kernels: {rung}; for each gradient the largest relative error, verdicts")
             reports = check_everything()
             for report in reports:
                 console.say(str(report))
-            failed += sum(not report.passed for report in reports)
+            failed = sum(not report.passed for report in reports)
             worst = max(report.worst for report in reports)
             console.say(f"{len(reports)} checks, {failed} failed, largest error {worst:.1e}\n")
-    return 1 if failed else 0
+            passed.append(not failed)
+    if not passed:
+        console.notice("the compiled kernels can't be checked where they can't be set up")
+    return 0 if passed and all(passed) else 1
