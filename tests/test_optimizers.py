@@ -643,7 +643,7 @@ def test_what_a_user_has_to_override_says_so(numpy_rung):
         LearningRateSchedule()(0)
 
 
-@pytest.mark.parametrize("make", [Adam, SGD, RMSprop, lambda: SGD(0.1, momentum=0.9), AdamW])
+@pytest.mark.parametrize("make", [*optimizers.OPTIMIZERS.values(), lambda: SGD(0.1, momentum=0.9)])
 def test_one_optimizer_for_two_models_of_equal_shapes_is_refused(make, small_model, small_data):
     optimizer, data = make(), small_data(4)
     first, second = small_model(optimizer), small_model(optimizer)

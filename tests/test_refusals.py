@@ -222,6 +222,13 @@ def test_no_class_refuses_what_it_has(cls):
         assert vars(twin).keys() == vars(thing).keys()
 
 
+@pytest.mark.parametrize("cls", EVERY, ids=lambda cls: cls.__name__)
+def test_no_class_has_lost_what_its_base_refuses(cls):
+    base = Layer if issubclass(cls, Layer) else Optimizer
+    assert cls.not_there >= base.not_there
+    assert cls.fixed >= base.fixed
+
+
 def test_classes_of_one_s_own_may_have_what_they_like():
     class Mine(Dense):
         def __init__(self, units, seed):

@@ -46,4 +46,6 @@ LAYERS: dict[str, type[Layer]] = {
 
 # An argument of one layer would be ignored as an attribute of another: it is refused there.
 _arguments = {name for layer in LAYERS.values() for name in keywords_of(layer) or ()}
-Layer.not_there |= _arguments.difference(keywords_of(Layer) or ())
+_classes: list[type[Layer]] = [Layer, *LAYERS.values()]
+for _layer in _classes:  # one may have a `not_there` of its own
+    _layer.not_there |= _arguments.difference(keywords_of(Layer) or ())

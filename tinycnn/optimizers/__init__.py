@@ -13,7 +13,9 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {name: getattr(rules, name) for name in
 
 # An argument of one optimizer would be ignored as an attribute of another: it is refused there.
 _arguments = {name for rule in OPTIMIZERS.values() for name in keywords_of(rule) or ()}
-Optimizer.not_there |= _arguments.difference(keywords_of(Optimizer) or ())
+_classes: list[type[Optimizer]] = [Optimizer, *OPTIMIZERS.values()]
+for _rule in _classes:  # one may have a `not_there` of its own
+    _rule.not_there |= _arguments.difference(keywords_of(Optimizer) or ())
 
 
 def get(identifier: str | Optimizer) -> Optimizer:

@@ -1,4 +1,4 @@
-"""The rules: SGD, RMSprop, Adam, AdamW.
+"""The rules: what each optimizer makes of a gradient, and what it remembers for that.
 
 The arithmetic of each is in kernels/reference/optimizers.py, under the same name.
 
