@@ -46,8 +46,10 @@ if path:
     say(f"model: {path}")
     model = load_model(path)
     if (record := path.with_name("history.json")).exists():
-        history.history = json.loads(record.read_text())["history"]
-        history.epoch = [*range(len(history.history["loss"]))]
+        told = json.loads(record.read_text())
+        trained = len(told["history"]["loss"]), told["settings"]["seed"]
+        if trained == (model.epochs_trained, model.seed):  # else it is of another training
+            history.history, history.epoch = told["history"], [*range(model.epochs_trained)]
 else:
     say(f"no model at {default}: training one for an epoch on {len(x_train):,} images")
     model = reference_network(seed=0)

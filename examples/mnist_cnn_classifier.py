@@ -101,4 +101,4 @@ with atomic_write(paths[1]) as file:
 title = f"{dataset}: CNN, {model.count_params():,} parameters, test accuracy {accuracy:.4f}"
 with atomic_write(paths[2]) as file:
     plot_history(history, title).savefig(file, format="png")
-say("\n".join(f"wrote {path}" for path in paths))
+say("\n".join(f"wrote {path}" for path in [*paths, checkpoint]))

@@ -46,7 +46,7 @@ def pytest_sessionstart(session):
     whole = whole and not session.config.option.collectonly
     whole = whole and not hasattr(session.config, "workerinput")  # one of several, see pytest-xdist
     if NUMBA and whole and not any(folder.rglob("*.nbc")):
-        print("compiling the kernels, once on this machine", flush=True)
+        print("compiling the kernels, once for this copy of tinycnn", flush=True)
         command = [sys.executable, "-m", "pytest", "-q", "tests/test_adjoint.py", "-k"]
         halves = [
             subprocess.Popen([*command, f"numba and {dtype}"], cwd=ROOT, stdout=subprocess.DEVNULL)

@@ -241,7 +241,7 @@ def test_info_tells_what_runs(rung):
     assert facts["kernels"] == facts["TINYCNN_KERNELS"] == rung
     assert facts.get("SIMD lanes") == ("4 of float32" if rung == "numba" else None)
     assert facts.get("threads") == ("1" if rung == "numba" else None)
-    assert facts["cache"] == f"{Path('home').absolute()} (not there yet)"
+    assert facts["data cache"] == f"{Path('home').absolute()} (not there yet)"
     assert facts["package"] == str(Path(tinycnn.__file__).parent)
     assert {"Python", "system", "processor", "numba", "matplotlib", "requests"} < set(facts)
 

@@ -270,7 +270,7 @@ compiled.relu_forward(np.ones(3, "float64"))
 @jit_on
 def test_the_first_use_announces_the_compile_once(tmp_path):
     _, err = finish(start(FIRST_USE, NUMBA_CACHE_DIR=str(tmp_path)))
-    assert err.count("compiling kernels that this machine has not run before") == 1
+    assert err.count("compiling kernels that have not run here before") == 1
     _, err = finish(start(FIRST_USE, NUMBA_CACHE_DIR=str(tmp_path)))
     assert err == ""
 
@@ -341,7 +341,7 @@ compiled.dropout(np.ones(3), np.ones(3, bool), 0.5)
         "pooling._pool",
         "pooling._unpool",
     }
-    assert err.count("compiling kernels that this machine has not run before") == 1
+    assert err.count("compiling kernels that have not run here before") == 1
 
 
 def test_warm_up_shows_progress_when_it_compiles(monkeypatch, capsys):

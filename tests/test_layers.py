@@ -604,3 +604,31 @@ def test_activations_overflow_nowhere_and_let_nan_through(name, rung):
     y = layer.forward(np.array([[-1e4, 1e4, np.nan]]))
     assert np.isfinite(y[0, :2]).all() and np.isnan(y[0, 2])
     assert np.isfinite(layer.backward(np.ones((1, 3)))[0, :2]).all()
+
+
+class Forgetful(layers.Layer):
+    """Its forward sets no cache; its build makes no end."""
+
+    def __init__(self, builds):
+        super().__init__()
+        self.builds = builds
+
+    def build(self, input_shape, rng=None, dtype="float32"):
+        if self.builds:
+            return super().build(input_shape, rng, dtype)
+        return input_shape
+
+    def forward(self, x, training=False):
+        return self.receive(x)
+
+    def backward(self, dy):
+        return self.receive_gradient(dy) * self.recall()[0]
+
+
+def test_a_layer_that_forgets_a_step_of_the_protocol_is_told_which():
+    layer = Forgetful(builds=True)
+    layer.forward(np.ones((1, 2)))
+    with pytest.raises(RuntimeError, match="forward has left nothing for backward"):
+        layer.backward(np.ones((1, 2)))
+    with pytest.raises(ValueError, match="build must end in `return self"):
+        Forgetful(builds=False).forward(np.ones((1, 2)))

@@ -360,6 +360,36 @@ def test_a_failed_save_leaves_the_old_file(fail, path, monkeypatch):
     assert not load_model(path).get_weights()[0].any()
 
 
+class Power(Layer):
+    """A layer whose get_config forgets an argument."""
+
+    def __init__(self, power=1, **kwargs):
+        super().__init__(**kwargs)
+        self.power = power
+
+    def forward(self, x, training=False):
+        x = self.receive(x)
+        self.cache = (x,)
+        return x**self.power
+
+
+class Complete(Power):
+    def __init__(self, power=1, **kwargs):
+        super().__init__(power, **kwargs)
+
+    def get_config(self):
+        return {**super().get_config(), "power": self.power}
+
+
+@pytest.mark.parametrize("layer", [Power, Complete])
+def test_an_argument_that_get_config_forgets_is_told(layer, path, capsys):
+    Sequential([layer(3, input_shape=(2,))]).save(path)
+    told = "get_config leaves out power, which will be the constructor's default"
+    assert (told in capsys.readouterr().err) == (layer is Power)
+    power = load_model(path, {layer.__name__: layer}).layers[0].power
+    assert power == (1 if layer is Power else 3)
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         sound_model().save(tmp_path / "nowhere" / "model.npz")

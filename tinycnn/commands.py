@@ -51,6 +51,8 @@ def train(arguments: argparse.Namespace) -> int:
         kernels.use(arguments.kernels)
     folder = arguments.output_dir
     claim_folder(folder)
+    if (folder / MODEL.name).exists():
+        notice(f"{folder / MODEL.name} will be replaced by the new model")
     (x, y), (x_test, y_test), dataset = digits.load_data(
         arguments.dataset, arguments.data_dir, train=arguments.images, test=arguments.images
     )
@@ -194,7 +196,7 @@ def info(arguments: argparse.Namespace) -> int:
             facts[package] = "not installed"
     facts["package"] = str(Path(__file__).parent)
     folder = cache_folder()
-    facts["cache"] = f"{folder}{'' if folder.exists() else ' (not there yet)'}"
+    facts["data cache"] = f"{folder}{'' if folder.exists() else ' (not there yet)'}"
     for name in sorted(name for name in os.environ if name.startswith(SETTINGS)):
         facts[name] = os.environ[name]
     width = max(map(len, facts))

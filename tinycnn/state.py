@@ -4,12 +4,14 @@
 more besides.
 """
 
+import inspect
 import os
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinycnn import losses, optimizers
+from tinycnn.layers import LAYERS, Layer
 from tinycnn.metrics import METRICS, Metric
 from tinycnn.metrics import get as metrics_of
 from tinycnn.network import Network
@@ -116,6 +118,12 @@ class Stateful(Network):
             OSError: if it can't be written; an older file of that name then stays as it was.
         """
         content, arrays = self.state()
+        for layer in self.layers:
+            if missing := _left_out(layer):
+                console.notice(
+                    f"{layer}: get_config leaves out {', '.join(missing)}, which will be the "
+                    "constructor's default once the model is loaded"
+                )
         known = {
             *optimizers.OPTIMIZERS.values(),
             *schedules.SCHEDULES.values(),
@@ -230,6 +238,16 @@ def _counter(content: Mapping[str, Any], name: str) -> int:
     if count > 2**53:
         raise ValueError(f"`{name}` must be at most 2**53")
     return count
+
+
+def _left_out(layer: Layer) -> list[str]:
+    """The constructor's arguments that `get_config` of a layer of the user's own has forgotten."""
+    if type(layer) in LAYERS.values():
+        return []
+    parameters = inspect.signature(type(layer)).parameters.values()
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    config = layer.get_config()
+    return [n for n in named if n not in config and n not in ("input_shape", "trainable")]
 
 
 def _described(thing: Any) -> dict[str, Any]:

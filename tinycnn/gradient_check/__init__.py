@@ -17,8 +17,8 @@ What makes this trustworthy:
 - kinks are found, not hoped away. A layer that reports its branches (`branches()`) is asked; for
   any other, the left and right slopes are compared at h and at h/4. A difference due to curvature
   shrinks, one due to a kink stays, and one that grows is due to a jump, a FAIL: see slopes.py;
-- the layer must keep to the rules of layers/base.py, or it FAILs with the reason: the same output
-  for the same x, nothing changed in place, no parameter hidden: see rules.py;
+- the layer must give the same output for the same x, in float64, change nothing in place and hide
+  no parameter, or it FAILs with the reason: see rules.py;
 - at ties, such as equal values in a pool's window, a backward that gave the gradient to each of
   them would pass element by element, so all elements of the same value are also moved together.
 

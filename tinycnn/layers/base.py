@@ -1,7 +1,8 @@
 """What every layer is: parameters, a forward, a backward, and nothing hidden.
 
 A layer of your own overrides `build` (if it has parameters), `forward`, `backward` and
-`get_config`; `examples/your_own_layer.py` is one. The protocol:
+`get_config`; and `branches`, if its arithmetic takes branches. `examples/your_own_layer.py` is one.
+The protocol:
 - `build` creates the parameters with `add_parameter`, and ends in `finish_build`, which returns the
   output shape. It needs no data.
 - `forward` takes x through `receive`, computes y, and writes what `backward` will need into
@@ -221,6 +222,11 @@ class Layer(Strict):
         if not self.built:
             floating = x.dtype in (np.float32, np.float64)
             self.build(x.shape[1:], dtype=x.dtype.name if floating else "float32")
+        if self.input_shape is None or not self.built:
+            raise ValueError(
+                f"{self}: build must end in `return self.finish_build(input_shape, output_shape, "
+                "dtype)`"
+            )
         if x.shape[1:] != self.input_shape:
             expected = batch_shape(self.input_shape)
             raise ValueError(f"{self} expects input of shape {expected}. Received: {x.shape}")
@@ -250,10 +256,12 @@ class Layer(Strict):
         """What `forward` left for `backward`.
 
         Raises:
-            RuntimeError: if there was no forward before.
+            RuntimeError: if there was no forward before, or it has set no cache.
         """
         if self.cache is None and self.forward_apart is not None:
             self.forward_apart()
+        if self.cache is None and self._samples is not None:
+            raise RuntimeError(f"{self}: forward has left nothing for backward in self.cache")
         if self.cache is None:
             raise RuntimeError(f"{self}: backward needs a forward before it")
         return self.cache

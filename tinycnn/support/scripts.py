@@ -32,7 +32,10 @@ def end_errors_in_one_line() -> None:
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> None:
         if issubclass(kind, (TinyCNNError, OSError)):
-            write("stderr", f"error: {error}\n")
+            text = str(error)
+            if isinstance(error, OSError) and isinstance(error.filename, str) and error.strerror:
+                text = f"{error.filename}: {error.strerror}"  # without its number
+            write("stderr", f"error: {text}\n")
         elif issubclass(kind, KeyboardInterrupt):
             below = "\n" if is_terminal() else ""  # ends the line with the terminal's ^C
             write("stderr", f"{below}{str(error) or 'interrupted'}\n")

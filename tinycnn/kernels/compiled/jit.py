@@ -32,7 +32,7 @@ JIT_OFF = bool(vars(numba.config)["DISABLE_JIT"])
 
 
 def _announce() -> None:
-    words = "compiling kernels that this machine has not run before; each takes some seconds, once"
+    words = "compiling kernels that have not run here before; each takes some seconds, once"
     console.notice(words, once=True)
 
 

@@ -67,7 +67,7 @@ def warm_up(dtype: str = "float32") -> float:
 
         def show() -> None:
             if not shown:
-                label = "compiling the kernels, once on this machine"
+                label = "compiling the kernels, once for this copy of tinycnn"
                 shown.append(stack.enter_context(Progress(label, len(work), "kernels")))
 
         stack.callback(setattr, jit, "before_compile", jit.before_compile)
