@@ -628,7 +628,7 @@ class Forgetful(layers.Layer):
 def test_a_layer_that_forgets_a_step_of_the_protocol_is_told_which():
     layer = Forgetful(builds=True)
     layer.forward(np.ones((1, 2)))
-    with pytest.raises(RuntimeError, match="forward has left nothing for backward"):
+    with pytest.raises(RuntimeError, match="backward needs a forward before it that sets self"):
         layer.backward(np.ones((1, 2)))
     with pytest.raises(ValueError, match="build must end in `return self"):
         Forgetful(builds=False).forward(np.ones((1, 2)))

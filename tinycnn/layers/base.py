@@ -260,10 +260,8 @@ class Layer(Strict):
         """
         if self.cache is None and self.forward_apart is not None:
             self.forward_apart()
-        if self.cache is None and self._samples is not None:
-            raise RuntimeError(f"{self}: forward has left nothing for backward in self.cache")
         if self.cache is None:
-            raise RuntimeError(f"{self}: backward needs a forward before it")
+            raise RuntimeError(f"{self}: backward needs a forward before it that sets self.cache")
         return self.cache
 
     @property
