@@ -1,8 +1,8 @@
 """Covering arrays: few combinations in which the values of any few axes have all met.
 
-Most mistakes need two or three sizes to meet: W1 of the changelog needed one filter, a whole panel
-of channels and a kernel larger than 1x1. Sizes drawn at random meet in that way once in some
-thousand draws; a covering array holds each such meeting at least once.
+Most mistakes need two or three sizes to meet: a wrong dx of a convolution needed one filter, a
+whole panel of channels and a kernel larger than 1x1. Sizes drawn at random meet in that way once in
+some thousand draws; a covering array holds each such meeting at least once.
 """
 
 import itertools

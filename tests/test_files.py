@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tinycnn.support import files
-from tinycnn.support.files import atomic_write, cache_folder
+from tinycnn.support.files import atomic_write, cache_folder, expanded
 
 
 def test_the_file_appears_only_when_it_is_whole(tmp_path):
@@ -197,3 +197,7 @@ def test_cache_folder_of_a_user_without_a_home(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr("os.getuid", lambda: 987_654)
     assert cache_folder() == Path("/nonexistent/.cache/tinycnn")
+
+
+def test_a_home_of_nobody_s_is_left_as_it_is_written():
+    assert expanded("~nosuchuser/data") == Path("~nosuchuser/data")

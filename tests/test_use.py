@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from tinycnn import Callback
+from tinycnn import Callback, inspection
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 
@@ -50,6 +50,10 @@ USES = {
     "train_on_batch": lambda model, x, y: model.train_on_batch(x, y),
     "test_on_batch": lambda model, x, y: model.test_on_batch(x, y),
     "loss_and_gradients": lambda model, x, y: model.loss_and_gradients(x, y),
+    "forward": lambda model, x, y: model.forward(x),
+    "feature_maps": lambda model, x, y: inspection.feature_maps(model, model.layers[0], x),
+    "saliency": lambda model, x, y: inspection.saliency(model, x, 0),
+    "grad_cam": lambda model, x, y: inspection.grad_cam(model, model.layers[0], x, 0),
 }
 
 

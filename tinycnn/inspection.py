@@ -114,9 +114,11 @@ def feature_maps(model: Sequential, layer: Layer, x: Array) -> Array:
 
     Raises:
         ValueError: if the layer is not the model's, or `x` does not fit it.
+        RuntimeError: while another thread uses the model.
     """
     below, _ = _cut(model, layer, x)
-    return below.predict(x, verbose=0)
+    with model.at_work("feature_maps"):
+        return below.predict(x, verbose=0)
 
 
 def dead_maps(maps: Array) -> Array:
@@ -147,9 +149,11 @@ def saliency(model: Sequential, x: Array, classes: int | Sequence[int] | Array) 
 
     Raises:
         ValueError: for a class that the model doesn't have, or an `x` that does not fit it.
+        RuntimeError: while another thread uses the model.
     """
     model.build(np.shape(x)[1:])
-    return _score_gradient(model, x, classes)
+    with model.at_work("saliency"):
+        return _score_gradient(model, x, classes)
 
 
 def grad_cam(
@@ -172,15 +176,17 @@ def grad_cam(
     Raises:
         ValueError: as for `saliency`, or if the layer is not the model's, makes no maps, or is the
             model's last.
+        RuntimeError: while another thread uses the model.
     """
     below, above = _cut(model, layer, x)
-    maps = below.predict(x, verbose=0)
-    if maps.ndim != 4 or not above.layers:
-        raise ValueError(
-            "`layer` must make maps (N, H, W, C) and have layers after it. "
-            f"Received: {layer} with output {maps.shape}"
-        )
-    alpha = _score_gradient(above, maps, classes).mean(axis=(1, 2), keepdims=True)
+    with model.at_work("grad_cam"):
+        maps = below.predict(x, verbose=0)
+        if maps.ndim != 4 or not above.layers:
+            raise ValueError(
+                "`layer` must make maps (N, H, W, C) and have layers after it. "
+                f"Received: {layer} with output {maps.shape}"
+            )
+        alpha = _score_gradient(above, maps, classes).mean(axis=(1, 2), keepdims=True)
     return np.maximum((alpha * maps).sum(axis=-1), 0)
 
 

@@ -125,7 +125,7 @@ class Learner(Stateful):
             The loss, and the gradients in the order that those parameters have in `get_weights()`.
         """
         batch = self.checked(x, y)
-        with self._use.by("loss_and_gradients", self.name):
+        with self.at_work("loss_and_gradients"):
             value, _ = self._forward_backward(batch, training)
         return value, [p.grad.copy() for p in self.learning if p.grad is not None]
 
@@ -145,7 +145,7 @@ class Learner(Stateful):
         """
         refuse_unknown("train_on_batch", unknown, ("x", "y"))
         batch = self.checked(x, y)
-        with self._use.by("train_on_batch", self.name):
+        with self.at_work("train_on_batch"):
             value, y_pred, updated = self._train_step(batch)
         if math.isfinite(value) and not updated:
             raise NumericalError(f"a gradient is not finite. {self.diagnosis(batch)}")
@@ -157,7 +157,7 @@ class Learner(Stateful):
         """[loss, *metrics] of one batch, or the loss alone; nothing is learned."""
         refuse_unknown("test_on_batch", unknown, ("x", "y"))
         batch = self.checked(x, y)
-        with self._use.by("test_on_batch", self.name):
+        with self.at_work("test_on_batch"):
             y_pred = self.forward(batch.x)
             loss = self.loss_of(batch.y, y_pred)
         return self._results(loss, batch.y, y_pred)
@@ -234,7 +234,7 @@ class Learner(Stateful):
         samples = self.checked(x, y)
         steps = -(-len(samples) // batch_size)
         line = EpochLine("", steps, console.is_live(verbose)) if verbose else None
-        with self._use.by("evaluate", self.name):
+        with self.at_work("evaluate"):
             hand_to(hooks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
             logs = self._evaluate(samples, batch_size, hooks, line)
             self.forget()
@@ -289,7 +289,7 @@ class Learner(Stateful):
         line = EpochLine("", steps, console.is_live(verbose)) if verbose else None
         y = np.empty((len(x), *self.output_shape), self.dtype)
         done = 0
-        with self._use.by("predict", self.name):
+        with self.at_work("predict"):
             hand_to(hooks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
             self.stop_predicting = False
             call(hooks, "on_predict_begin")

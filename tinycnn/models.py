@@ -110,7 +110,7 @@ class Sequential(Learner):
         if self.parameters and not self.learning:
             warnings.warn("no parameter of the model learns: fit changes nothing", stacklevel=2)
         params = {"epochs": epochs, "steps": -(-len(data) // batch_size), "verbose": verbose}
-        with self._use.by("fit", self.name), Interrupt() as interrupt:
+        with self.at_work("fit"), Interrupt() as interrupt:
             means = EpochMeans(self.metrics)
             run = Run(hooks, history, interrupt, means, settings, given, initial_epoch)
             self._prepare(run, params, validation is not None)

@@ -5,6 +5,7 @@ A step of learning is in learner.py, and `fit` in models.py.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import chain, count
 from typing import ClassVar
 
@@ -185,13 +186,26 @@ class Network(Strict):
         for layer in self.layers:
             layer.trainable = self._trainable
 
+    def at_work(self, what: str) -> AbstractContextManager[None]:
+        """Inside its `with`, this thread does `what` with the network, and no other gets in.
+
+        Raises:
+            RuntimeError: on entry, while another thread does anything that does not go with it.
+        """
+        return self._use.by(what, self.name)
+
     # --- the two folds ----------------------------------------------------------------------------
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """The output (N, *output_shape) for a batch (N, *input_shape)."""
-        self._steps = fused.steps(self.layers)
-        for step in self._steps:
-            x = step.forward(x, training)
+        """The output (N, *output_shape) for a batch (N, *input_shape).
+
+        Raises:
+            RuntimeError: while another thread uses the network.
+        """
+        with self.at_work("forward"):
+            self._steps = fused.steps(self.layers)
+            for step in self._steps:
+                x = step.forward(x, training)
         return x
 
     def backward(self, dy: Array, from_logits: bool = False, needs_dx: bool = True) -> Array | None:
