@@ -254,12 +254,14 @@ def _check_fit(
 ) -> None:
     """Raises some error unless the file holds what `_state` writes, with the right types."""
     fit = content["fit"]
-    for name in ("epoch", "batch"):
-        if not 0 <= integer(fit[name], name, least=0) < 2**53:
+    counts = [(name, fit[name]) for name in ("epoch", "batch")]
+    counts += [(f"number of samples in {name}", n) for name, _, n in fit["means"]]
+    for name, count in counts:
+        if not 0 <= integer(count, name, least=0) < 2**53:
             raise ValueError(f"`{name}` is out of range")
     if type(fit["stopped"]) is not bool:
         raise TypeError("`stopped` must be a truth value")
-    means = {name: (number(total, name), integer(n, name, 0)) for name, total, n in fit["means"]}
+    means = {name: number(total, name) for name, total, _ in fit["means"]}
     if means.keys() != run.means.sums.keys():
         raise ValueError(f"its means are of {', '.join(means)}")
     epochs = _decoded(fit["history"]["epoch"], arrays)
@@ -267,7 +269,9 @@ def _check_fit(
     if any(type(epoch) is not int for epoch in epochs):
         raise TypeError("the history's epochs must be integers")
     for name, values in logs.items():
-        if not (isinstance(name, str) and name.isprintable() and isinstance(values, list)):
+        if not (isinstance(name, str) and name.isprintable()):
+            raise TypeError("the history must be of names that can be printed")
+        if not (isinstance(values, list) and values):
             raise TypeError("the history must hold a list of values for each name")
         if name in means and any(type(value) not in (float, int) for value in values):
             raise TypeError(f"the history of {name} must hold numbers")
