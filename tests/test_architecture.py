@@ -110,6 +110,7 @@ ORDER = [
     "datasets.mnist",
     "datasets.pictures",
     "datasets.normalization",
+    "datasets.skeletons",
     "datasets.synthetic",
     "datasets.digits",
     "datasets",

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from tinycnn.datasets import idx, mnist, synthetic
+from tinycnn.datasets import idx, mnist, skeletons, synthetic
 from tinycnn.datasets.normalization import normalize_digit
 from tinycnn.gradient_check.cases import reference_network
 
@@ -75,7 +75,7 @@ def test_labels_are_uniform():
 
 
 def test_every_variant_is_drawn_and_only_for_its_digit():
-    rows = [row.split(":")[0].split(" ", 2) for row in synthetic.SKELETONS.strip().splitlines()]
+    rows = [row.split(":")[0].split(" ", 2) for row in skeletons.SKELETONS.strip().splitlines()]
     assert len({(digit, name) for digit, _, name in rows}) == len(rows)
     for digit in range(10):
         chosen = synthetic._choose(np.full(5000, digit), np.random.default_rng(digit))
@@ -87,7 +87,7 @@ def test_every_variant_is_drawn_and_only_for_its_digit():
 
 
 def test_strokes_begin_and_end_where_the_table_says():
-    points, weights = synthetic._compile("0,0 50,50 0,100 | 0,100 80,100")
+    points, weights = skeletons._compile("0,0 50,50 0,100 | 0,100 80,100")
     assert len(points) == 4  # the shared point once
     path = weights @ points
     np.testing.assert_allclose(path[[0, -1]], [[0, 0], [0.8, 1]], atol=1e-12)

@@ -63,7 +63,7 @@ class SGD(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """RMSprop: divides each number of the gradient by the root of the running mean of its square.
+    """RMSprop: the gradient, divided element by element by the root of a running mean of squares.
 
     Args:
         learning_rate: lr, or a schedule.
