@@ -9,6 +9,9 @@ losses of the first steps are proved equal before anything is timed. Then, after
 its turn trains one epoch, validation included; a round is one turn of each, and the next round is
 the next epoch of the same training. The slow NumPy rung takes part in the first round only.
 
+With `--busy` it times training steps beside 0, 1 and 2 busy programs instead, and prints how many
+times as long they take as alone: a fair share of two cores would be 1.5 and 2 times.
+
 It prints a table and leaves `compare.json` and `compare.png`. Without a peer installed it compares
 the two rungs of tinycnn.
 """
@@ -21,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +42,9 @@ from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 DEFAULT = ("numba", "numpy", "keras", "pytorch")
 SLOW = "numpy"
 INSTALL = "pip install -e '.[reference]'"
+
+BUSY_STEPS = 60  # of a turn beside busy programs
+OTHER_PROGRAMS = (0, 1, 2)
 
 STEPS = 5
 # Sums in another order differ by 1e-7 in float32, and Adam amplifies that: after 5 steps by up to
@@ -171,6 +177,58 @@ def compare(names, settings, rounds, exit_epochs):
     return results, peaks
 
 
+@contextmanager
+def busy_programs(number):
+    """Inside, so many other programs keep a core each as busy as they can."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(number)]
+    try:
+        time.sleep(0.2)  # until they have started
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def beside_busy_programs(names, settings, rounds):
+    """Milliseconds of a training step beside 0, 1 and 2 busy programs, by rounds.
+
+    Every competitor has its turn beside each number of them in each round, so that what changes on
+    the machine meets all alike. Returns {name: {number: [milliseconds]}}.
+    """
+    samples = BUSY_STEPS * settings["batch_size"]
+    found = {name: {number: [] for number in OTHER_PROGRAMS} for name in names}
+    with ExitStack() as stack:
+        workers, losses = {}, {}
+        for name in names:
+            worker = workers[name] = stack.enter_context(Worker(name, settings))
+            losses[name] = worker.ask("first_losses", STEPS)
+            worker.ask("fall_asleep")
+        prove_equal(losses)
+        for worker in workers.values():
+            worker.ask("warm_up")
+            worker.ask("fall_asleep")
+        with Progress("beside busy programs", rounds, "rounds") as progress:
+            for done in range(1, rounds + 1):
+                for number in OTHER_PROGRAMS:
+                    for name, worker in workers.items():
+                        with busy_programs(number):
+                            ms = worker.ask("milliseconds_a_step", samples)
+                        worker.ask("fall_asleep")
+                        found[name][number].append(ms)
+                progress.update(done)
+    return found
+
+
+def say_beside_busy_programs(found):
+    """The table: a step alone, and how many times as long beside others; medians."""
+    say(f"{'a training step':<20}{'alone':>10}{'beside 1':>14}{'beside 2':>14}")
+    for name, by_number in found.items():
+        ms = {number: statistics.median(values) for number, values in by_number.items()}
+        cells = [f"{ms[n]:.1f} ms, {ms[n] / ms[0]:.2f}x" for n in OTHER_PROGRAMS[1:]]
+        say(f"{NAMES[name][0]:<20}{ms[0]:>7.1f} ms{''.join(f'{cell:>16}' for cell in cells)}")
+
+
 def start_to_exit(name, settings, epochs):
     """Seconds of a whole process: imports, loads the data, compiles, trains, ends."""
     start = time.perf_counter()
@@ -217,6 +275,9 @@ def parse(arguments=None):
     parser.add_argument("--rounds", type=positive_integer, help="default 6; quick 3")
     parser.add_argument("--images", type=positive_integer, help="of training and validation")
     parser.add_argument("--start-to-exit", type=int, help="its epochs; default 1; 0: leave it out")
+    parser.add_argument(
+        "--busy", action="store_true", help="steps beside 0, 1 and 2 busy programs instead"
+    )
     parser.add_argument("--quick", action="store_true", help="an eighth of the data, 2 minutes")
     parser.add_argument("--batch-size", type=positive_integer, default=64)
     parser.add_argument("--threads", type=positive_integer, default=available_cores())
@@ -242,6 +303,20 @@ def parse(arguments=None):
         if not options.names:
             parser.error("nothing left to measure")
     return options
+
+
+def say_compared(name, summary, faster, peaks, flops):
+    """The table, the ratios to the faster peer, and how long the dense work would take."""
+    say(f"\n{table(summary)}\n")
+    if faster:
+        listed = " ".join(f"{ratio:.2f}" for ratio in faster)
+        say(f"the faster peer, round by round, takes {listed} times as long as {NAMES[name][0]}:")
+        say(f"median {statistics.median(faster):.2f}")
+    say(
+        f"an epoch's dense work is {flops / 1e9:.0f} GFLOP, sgemm's peak {max(peaks):.0f} GFLOP/s "
+        f"(in the worst round {min(peaks):.0f}): done densely, an epoch takes "
+        f"{flops / (max(peaks) * 1e9):.2f} s or more"
+    )
 
 
 def main():
@@ -270,25 +345,25 @@ def main():
             "seed": options.seed,
             "threads": options.threads,
         }
-        results, peaks = compare(options.names, settings, options.rounds, options.start_to_exit)
-    for result in results.values():
-        machine["versions"] |= result.pop("versions")
-    flops = dense_flops(reference_network(), samples, validation)
-    floor = flops / (max(peaks) * 1e9)
-    summary = summarize(results, samples, flops, peaks)
-    faster = against_the_faster(results)
-
-    say(f"\n{table(summary)}\n")
-    first = NAMES[options.names[0]][0]
-    if faster:
-        listed = " ".join(f"{ratio:.2f}" for ratio in faster)
-        say(f"the faster peer, round by round, takes {listed} times as long as {first}:")
-        say(f"median {statistics.median(faster):.2f}")
-    say(
-        f"an epoch's dense work is {flops / 1e9:.0f} GFLOP, sgemm's peak {max(peaks):.0f} GFLOP/s "
-        f"(in the worst round {min(peaks):.0f}): done densely, an epoch takes {floor:.2f} s or more"
-    )
-    if busy := measurement.end():
+        if options.busy:
+            names = [name for name in options.names if name != SLOW]
+            found = beside_busy_programs(names, settings, options.rounds)
+        else:
+            results, peaks = compare(options.names, settings, options.rounds, options.start_to_exit)
+    if options.busy:
+        say_beside_busy_programs(found)
+    else:
+        for result in results.values():
+            machine["versions"] |= result.pop("versions")
+        flops = dense_flops(reference_network(), samples, validation)
+        floor = flops / (max(peaks) * 1e9)
+        summary = summarize(results, samples, flops, peaks)
+        faster = against_the_faster(results)
+        say_compared(options.names[0], summary, faster, peaks, flops)
+    busy = measurement.end()
+    if options.busy:
+        return
+    if busy:
         what += f"; {busy.upper()}"
     record = {
         "schema": "tinycnn compare 1",

@@ -77,6 +77,16 @@ class Competitor:
             others = max(0.0, busy_seconds() - busy - (time.process_time() - own))
         return {"seconds": seconds, "seconds_of_others": others, **figures}
 
+    def milliseconds_a_step(self, samples):
+        """Of a training step, the mean over the batches of so many images."""
+        order = self.order(0, self.samples)[: samples // self.batch_size * self.batch_size]
+        times = []
+        for batch in np.split(order, len(order) // self.batch_size):
+            start = time.perf_counter()
+            self.step(batch)
+            times.append(time.perf_counter() - start)
+        return float(np.mean(times)) * 1e3
+
     def fall_asleep(self):
         """Waits until no thread of this process spins for more work; a second at most."""
         for _ in range(200):

@@ -152,6 +152,50 @@ def test_the_work_of_other_programs_is_noticed(data):
     assert noticed > 0.3
 
 
+class Standing:
+    """A competitor whose step takes 2 ms, and 3 more for each busy program that it finds."""
+
+    def __init__(self, name, settings):
+        self.asked = []
+
+    __enter__ = __exit__ = lambda self, *_: self
+
+    def ask(self, method, *arguments):
+        self.asked.append(method)
+        if method == "milliseconds_a_step":
+            assert arguments == (compare.BUSY_STEPS * SETTINGS["batch_size"],)
+            return 2.0 + 3.0 * Standing.busy
+        return [2.3] if method == "first_losses" else None
+
+
+def test_steps_beside_busy_programs(monkeypatch, capsys):
+    started = []
+
+    class Loop:
+        def __init__(self, command):
+            assert command[-1] == "while True: pass"
+            started.append(self)
+            Standing.busy += 1
+
+        def kill(self):
+            Standing.busy -= 1
+
+        def wait(self):
+            pass
+
+    Standing.busy = 0
+    monkeypatch.setattr(compare.subprocess, "Popen", Loop)
+    monkeypatch.setattr(compare, "Worker", Standing)
+    found = compare.beside_busy_programs(["numba", "pytorch"], SETTINGS, rounds=3)
+    expected = {0: [2.0] * 3, 1: [5.0] * 3, 2: [8.0] * 3}
+    assert found == {"numba": expected, "pytorch": expected}
+    assert len(started) == 2 * 3 * (1 + 2) and Standing.busy == 0
+    compare.say_beside_busy_programs(found)
+    line = next(line for line in capsys.readouterr().out.splitlines() if "PyTorch" in line)
+    assert line.split("  ")[0] == "PyTorch"
+    assert "2.0 ms" in line and "5.0 ms, 2.50x" in line and "8.0 ms, 4.00x" in line
+
+
 # --- what it refuses ------------------------------------------------------------------------------
 
 
