@@ -64,7 +64,7 @@ RUNS = (
         NEWEST,
         {"TINYCNN_LANES": "8", "OPENBLAS_CORETYPE": "Haswell", "NUMBA_NUM_THREADS": "1"},
     ),
-    Run("4 lanes", NEWEST, {"TINYCNN_LANES": "4", "NUMBA_THREADING_LAYER": "workqueue"}),
+    Run("4 lanes", NEWEST, {"TINYCNN_LANES": "4", "NUMBA_NUM_THREADS": "7"}),
     Run("lowest versions", LOWEST, {}),
     Run("newest Python", NEWEST, {}, python="newest"),
     Run("no Numba", tuple(name for name in NEWEST if name != "numba"), {}),

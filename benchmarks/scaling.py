@@ -12,11 +12,10 @@ import subprocess
 import sys
 import time
 
-import numba
 import numpy as np
 from machine import Measurement, peak_memory
 
-from tinycnn import Rescaling, Sequential
+from tinycnn import Rescaling, Sequential, kernels
 from tinycnn.datasets import mnist
 from tinycnn.gradient_check.cases import reference_network
 from tinycnn.support.console import say
@@ -83,14 +82,14 @@ if __name__ == "__main__":
         one.append(time.perf_counter())
     say(f"predict of one image: {statistics.median(np.diff(one)) * 1e3:.2f} ms")
 
-    all_threads = numba.get_num_threads()
+    all_threads = kernels.get_num_threads()
     threads: dict[int, list[float]] = {1: [], all_threads: []}
     batches: dict[int, list[float]] = {batch: [] for batch in BATCHES}
     for _ in range(ROUNDS):
         for batch in BATCHES:
             batches[batch].append(seconds(model, x, y, batch))
         for count in threads:
-            numba.set_num_threads(count)
+            kernels.set_num_threads(count)
             threads[count].append(seconds(model, x, y, 64))
     ratio = statistics.median(a / b for a, b in zip(threads[1], threads[all_threads], strict=True))
     say(f"{all_threads} threads train {ratio:.2f} times as fast as 1, batches of 64")

@@ -95,9 +95,10 @@ def _first(call: Callable[[], tuple[Array, ...]], inputs: tuple[Array, ...]) -> 
 
 def _seconds(call: Callable[[], object], at_least: float, threads: int) -> float:
     if threads:
-        import numba
+        from tinycnn import kernels
 
-        numba.set_num_threads(threads)
+        before = kernels.get_num_threads()
+        kernels.set_num_threads(threads)
     call()  # wakes the threads
     count, start = 0, time.perf_counter()
     while True:
@@ -107,7 +108,7 @@ def _seconds(call: Callable[[], object], at_least: float, threads: int) -> float
         if elapsed >= at_least:
             break
     if threads:
-        numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+        kernels.set_num_threads(before)
     _fall_asleep()
     return elapsed / count
 

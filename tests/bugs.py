@@ -58,10 +58,20 @@ def active(bug: Bug) -> Iterator[None]:
     try:
         for function, code in zip(map(_function, _targets(bug)), _patched(bug), strict=True):
             function.__code__ = code
+        _forget(bug)
         yield
     finally:
         for function, code in healthy:
             function.__code__ = code
+        _forget(bug)
+
+
+def _forget(bug):
+    """Empties the caches of the functions: what they answered before came from the other code."""
+    for target in _targets(bug):
+        clear = getattr(pkgutil.resolve_name(f"tinycnn.{target}"), "cache_clear", None)
+        if clear is not None:
+            clear()
 
 
 def _targets(bug):
@@ -164,9 +174,9 @@ _ALL = [
         "5,451 tests passed, for no one filter met a whole panel of channels in any of them",
         (
             Edit(
-                "kernels.compiled.convolution_forward:convolve",
-                "packed = steps == in_order and",
-                "packed = steps[4] == 1 and",
+                "kernels.compiled.convolution_forward:_forward_plan",
+                "packed = (steps or in_order) != in_order or",
+                "packed = (steps or in_order)[4] != 1 or",
             ),
         ),
         rung="numba",

@@ -22,10 +22,6 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
-# OpenMP's threads wait for the next kernel at full speed, which starves whatever runs beside them.
-# Asleep they cost a little where all is quiet, and spare minutes where another program is busy.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
 # Without Numba each process would say that it runs on NumPy, into what the tests read of it.
 if not NUMBA:
     os.environ.setdefault("TINYCNN_KERNELS", "numpy")

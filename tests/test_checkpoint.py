@@ -519,7 +519,7 @@ def start(*arguments):
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "passive"},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
 

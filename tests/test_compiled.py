@@ -11,33 +11,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 from processes import ROOT, finish, finish_tests, start, start_tests
-from without_numba import activations, compiled, jit, numba, simd, warming
+from without_numba import compiled, jit, launch, numba, simd, team, warming
 
+from tinycnn import kernels
 from tinycnn.kernels import reference
 
 jit_on = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing compiles")
 
 
-# --- the cache, in this process: every `jit` makes a kernel that knows nothing yet ----------------
+# --- the cache, in this process: every `kernel` knows nothing yet ---------------------------------
 
 
-def double(x, y):
-    for i in range(x.size):
-        y[i] = 2 * x[i]
+def double(piece, x, y):
+    y[piece] = 2 * x[piece]
 
 
 @pytest.fixture
 def compiles(monkeypatch, tmp_path):
     """An empty cache folder, and a list that grows with every compile."""
+    team.team()  # the threads' own code is there already
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     events = []
-    monkeypatch.setattr(jit, "before_compile", lambda: events.append(1))
+    monkeypatch.setattr(jit, "before_compile", events.append)
     return events
 
 
 def use_double():
     x, y = np.arange(5.0), np.empty(5)
-    jit.jit(parallel=False)(double)(x, y)
+    launch.kernel(double)(5, (x, y))
     np.testing.assert_array_equal(y, 2 * x)
 
 
@@ -107,9 +108,9 @@ import numpy as np
 from tinycnn.kernels import compiled
 from tinycnn.kernels.compiled import jit
 compiles = []
-jit.before_compile = lambda: compiles.append(1)
+jit.before_compile = compiles.append
 y, winners = compiled.max_pool_forward(np.ones((1, 1, 1, 1)), (1, 1), (1, 1))
-print(int(y[0, 0, 0, 0]), len(compiles))
+print(int(y[0, 0, 0, 0]), compiles.count("_pool"))
 """
 
 
@@ -179,7 +180,7 @@ import numpy as np
 from tinycnn.kernels import compiled, reference
 from tinycnn.kernels.compiled import jit, simd
 compiles = []
-jit.before_compile = lambda: compiles.append(1)
+jit.before_compile = compiles.append
 rng = np.random.default_rng(0)
 x, kernel = rng.standard_normal((2, 5, 6, 3)), rng.standard_normal((2, 3, 3, 4))
 x, kernel = x.astype("float32"), kernel.astype("float32")
@@ -218,10 +219,10 @@ def test_a_convolution_at_every_width(widths):
 
 # A kernel that tells for how many lanes its code was made, and compiles at once.
 WIDTH = """
-from tinycnn.kernels.compiled.jit import jit
+from tinycnn.kernels.compiled.launch import kernel
 from tinycnn.kernels.compiled.simd import LANES
-@jit(parallel=False)
-def width(y):
+@kernel
+def width(piece, y):
     y[0] = LANES
 """
 
@@ -230,10 +231,10 @@ import numpy as np
 from tinycnn.kernels.compiled import jit
 from width import width
 compiles = []
-jit.before_compile = lambda: compiles.append(1)
+jit.before_compile = compiles.append
 y = np.zeros(1)
-width(y)
-print(int(y[0]), len(compiles))
+width(1, (y,))
+print(int(y[0]), compiles.count("width"))
 """
 
 
@@ -282,7 +283,7 @@ def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
     assert 0 < compiled.warm_up("float32") < 1
     assert capsys.readouterr() == ("", "")  # nothing compiled, nothing said
     compiles = []
-    monkeypatch.setattr(jit, "before_compile", lambda: compiles.append(1))
+    monkeypatch.setattr(jit, "before_compile", compiles.append)
     for dtype in ("float32", "float64"):
         x = np.ones((2, 9, 9, 3), dtype)
         for F in (1, 20, 40, 70, 140):
@@ -311,51 +312,77 @@ def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
 @jit_on
 def test_warm_up_leaves_the_other_layers_to_their_first_use():
     """The first compile ever has to stay short, and most models need few of them."""
-    code = """
-from pathlib import Path
-import numpy as np
-from tinycnn.kernels import compiled
-from tinycnn.kernels.compiled import jit
-warmed, load = [], jit._Cache.load_overload
-def note(cache, *arguments):
-    warmed.append(cache._impl.filename_base)
-    return load(cache, *arguments)
-jit._Cache.load_overload = note
-compiled.warm_up()
-print()  # after the line of what it may have compiled
-print(*warmed)
-jit._Cache._file = lambda cache, *_: Path("no such folder/file")  # nothing is in the cache
-compiled.dropout(np.ones(3), np.ones(3, bool), 0.5)
-"""
-    out, err = finish(start(code))
-    assert {name.split("-")[0] for name in out.splitlines()[-1].split()} == {
-        "activations._cross_entropy_gradient",
-        "activations._log_softmax",
-        "activations._relu",
-        "blocks._place",
-        "convolution_dkernel._dkernel",
-        "convolution_forward._forward",
-        "fused._scatter",
-        "optimizers._adam",
-        "optimizers._sgd",
-        "pooling._pool",
-        "pooling._unpool",
+    codes = named_while(lambda: warming._usual_training("float32"))
+    assert codes == {
+        "_cross_entropy_gradient",
+        "_log_softmax",
+        "_relu",
+        "_place",
+        "_pack",
+        "_forward",
+        "_dkernel",
+        "_finish",
+        "_cut_into_lines",
+        "_scatter",
+        "_adam",
+        "_sgd",
+        "_pool",
+        "_unpool",
     }
-    assert err.count("compiling kernels that have not run here before") == 1
+
+
+def named_while(work):
+    """The names of the kernels that a piece of work calls."""
+    with launch.planning() as codes:
+        work()
+    return {code.name for code in codes}
+
+
+@jit_on
+def test_a_model_s_warm_up_takes_what_it_needs_and_changes_nothing(small_model, small_data):
+    model = small_model(optimizer="sgd")
+    x, y = small_data(8)
+    before = model.fingerprint(), x.copy(), y.copy()
+    with kernels.use("numba"):
+        names = []
+        with pytest.MonkeyPatch.context() as patch:
+            ready = launch.Code.ready
+            patch.setattr(
+                launch.Code, "ready", lambda code, *a, **k: names.append(code.name) or ready(code)
+            )
+            assert model.warm_up(x, y) > 0
+        assert {"_forward", "_dkernel", "_sgd", "_log_softmax"} < set(names)
+        assert not {"_adam", "_pool", "_average", "_drop"} & set(names)
+        compiles = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(jit, "before_compile", compiles.append)
+            assert model.fingerprint() == before[0]
+            np.testing.assert_array_equal(x, before[1])
+            np.testing.assert_array_equal(y, before[2])
+            model.train_on_batch(x, y)
+        assert compiles == []
 
 
 def test_warm_up_shows_progress_when_it_compiles(monkeypatch, capsys):
     before = jit.before_compile
+    code = next(iter(planned(lambda: compiled.relu_forward(np.ones(3)))))
 
-    def compile_and_fail(x):
-        jit.before_compile()
-        raise ArithmeticError
+    def fail(compiles=True):
+        if compiles:
+            raise ArithmeticError
+        return False
 
-    monkeypatch.setattr(warming, "relu_forward", compile_and_fail)
+    monkeypatch.setattr(code, "ready", fail)
     with pytest.raises(ArithmeticError):
-        compiled.warm_up("float32")
+        warming.warm_up(lambda: compiled.relu_forward(np.ones(3)))
     assert "compiling the kernels" in capsys.readouterr().out
     assert jit.before_compile is before
+
+
+def planned(work):
+    with launch.planning() as codes:
+        work()
+    return codes
 
 
 # --- lanes ----------------------------------------------------------------------------------------
@@ -431,7 +458,8 @@ for action in (
 
 ONE_HASH = """
 import hashlib
-import numba, numpy as np
+import numpy as np
+from tinycnn import kernels
 from tinycnn.kernels import compiled as c
 rng = np.random.default_rng(0)
 def random(*shape):
@@ -470,7 +498,7 @@ def everything():
     yield from (c.sigmoid_forward(images), c.elu_forward(images, 0.5))
     yield c.elu_backward(images, images, 0.5)
 for threads in THREADS:
-    numba.set_num_threads(threads)
+    kernels.set_num_threads(threads)
     for repeat in range(3):
         print(hashlib.sha256(b"".join(a.tobytes() for a in everything())).hexdigest())
 """
@@ -478,16 +506,8 @@ for threads in THREADS:
 
 def test_any_number_of_threads_gives_the_same_bits():
     code = ONE_HASH.replace("THREADS", "(1, 2, 3, 5, 8)")
-    out, _ = finish(start(code, NUMBA_NUM_THREADS="8"))
+    out, _ = finish(start(code))
     assert len(out.split()) == 15
-    assert len(set(out.split())) == 1
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("layer", ["omp", "workqueue"])
-def test_every_threading_layer_gives_the_same_bits(layer):
-    code = ONE_HASH.replace("THREADS", "(1, 4)")
-    out, _ = finish(start(code, NUMBA_NUM_THREADS="4", NUMBA_THREADING_LAYER=layer))
     assert len(set(out.split())) == 1
 
 
@@ -508,7 +528,7 @@ for worker in workers: worker.start()
 for worker in workers: worker.join()
 print(len(wrong))
 """
-    out, _ = finish(start(code, NUMBA_THREADING_LAYER="workqueue"))
+    out, _ = finish(start(code))
     assert out.split() == ["0"]
 
 
@@ -533,46 +553,18 @@ print(*[np.array_equal(alone[seed], together[seed]) for seed in (0, 1)])
 """
 
 
-@pytest.mark.parametrize("layer", ["omp", "workqueue"])
-def test_two_python_threads_may_train_at_once(layer):
-    out, _ = finish(start(TWO_TRAININGS, NUMBA_THREADING_LAYER=layer))
+def test_two_python_threads_may_train_at_once():
+    out, _ = finish(start(TWO_TRAININGS))
     assert out.split() == ["True", "True"]
 
 
 @jit_on
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_child_forked_after_a_kernel_is_told_so_and_may_use_numpy():
-    code = """
-import os
-import numpy as np
-from tinycnn import kernels
-x = np.array([-1.0, 2.0])
-if BEFORE: kernels.relu_forward(x)
-child = os.fork()
-if child:
-    _, status = os.waitpid(child, 0)
-    print(os.waitstatus_to_exitcode(status), kernels.relu_forward(x))
-else:
-    try:
-        print(kernels.relu_forward(x), flush=True)
-    except RuntimeError as error:
-        print(error, flush=True)
-    with kernels.use("numpy"):
-        print(kernels.relu_forward(x), flush=True)
-    os._exit(0)
-"""
-    first, second, parent = finish(start(code.replace("BEFORE", "True")))[0].splitlines()
-    assert "forked after" in first and "'spawn'" in first
-    assert second == "[0. 2.]"
-    assert parent == "0 [0. 2.]"
-    # What was forked before any kernel ran has nothing to lose.
-    out, _ = finish(start(code.replace("BEFORE", "False")))
-    assert out.splitlines() == ["[0. 2.]", "[0. 2.]", "0 [0. 2.]"]
+def test_a_kernel_that_fails_to_compile_leaves_the_others_usable():
+    def wrong(piece, x):
+        x.no_such_method()
 
-
-def test_a_kernel_that_fails_to_compile_gives_its_lock_back():
     with pytest.raises(numba.core.errors.TypingError):
-        activations._relu(None, None)
+        launch.kernel(wrong)(1, (np.ones(3),))
     done = threading.Event()
     worker = threading.Thread(
         target=lambda: (compiled.relu_forward(np.ones(3)), done.set()), daemon=True
@@ -602,5 +594,8 @@ def test_every_public_function_has_a_subject():
         for subject in SUBJECTS
         for name in import_module(f"{reference.__name__}.{subject}").__all__
     }
-    for rung, more in ((reference, set()), (compiled, {"warm_up"})):
+    for rung, more in (
+        (reference, set()),
+        (compiled, {"get_num_threads", "set_num_threads", "warm_up"}),
+    ):
         assert {n for n, value in vars(rung).items() if inspect.isfunction(value)} == listed | more

@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 from test_keras_trace import ACCURACY, ADAM, EXACT, FORWARD, GRADIENT, RUNGS, SGD, Row, shown
 from test_keras_trace import difference as absolute
-from without_numba import NUMBA, numba
+from without_numba import NUMBA
 
 from tinycnn import Callback, Sequential, keras_weights, kernels, layers, losses, optimizers
 
@@ -77,14 +77,14 @@ def side_by_side():
     cores its threads and TensorFlow's would wait for each other in turns, 7 ms a kernel.
     """
     keras, _ = import_keras()
-    threads = numba.get_num_threads() if NUMBA else 0
+    threads = kernels.get_num_threads()
     if NUMBA:
-        numba.set_num_threads(1)
+        kernels.set_num_threads(1)
     try:
         yield
     finally:
         if NUMBA:
-            numba.set_num_threads(threads)
+            kernels.set_num_threads(threads)
         start("float32")
         keras.utils.clear_session()
 

@@ -34,18 +34,21 @@ if NUMBA:
     import numba
 
     from tinycnn.kernels import compiled
-    from tinycnn.kernels.compiled import activations, jit, simd, warming
+    from tinycnn.kernels.compiled import activations, jit, launch, simd, team, warming, winograd
 else:
-    numba = compiled = activations = jit = simd = warming = Absent()
+    numba = compiled = activations = jit = launch = simd = team = warming = winograd = Absent()
 
 __all__ = [
     "NUMBA",
     "activations",
     "compiled",
     "jit",
+    "launch",
     "need",
     "needs_numba",
     "numba",
     "simd",
+    "team",
     "warming",
+    "winograd",
 ]

@@ -63,7 +63,7 @@ def train(arguments: argparse.Namespace) -> int:
     model = reference_network(arguments.seed)
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     model.summary()
-    kernels.warm_up()
+    model.warm_up(x[: arguments.batch_size], y[: arguments.batch_size])
     say(f"kernels: {kernels.active()}")
     history = model.fit(
         x,
@@ -183,12 +183,10 @@ def info(arguments: argparse.Namespace) -> int:
         "kernels": rung,
     }
     if rung == "numba":
-        import numba
-
         from tinycnn.kernels.compiled.simd import LANES
 
         facts["SIMD lanes"] = f"{LANES} of float32"
-        facts["threads"] = str(numba.get_num_threads())
+        facts["threads"] = str(kernels.get_num_threads())
     for package in PACKAGES:
         try:
             facts[package] = metadata.version(package)

@@ -6,6 +6,7 @@ One step is: forward, loss, backward, update. `fit`, which takes many steps, is 
 Source: keras/src/backend/tensorflow/trainer.py; the order in which things happen is Keras's.
 """
 
+import copy
 import math
 import numbers
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinycnn import losses
+from tinycnn import kernels, losses
 from tinycnn.errors import NumericalError
 from tinycnn.hooks import Hooks, Logs, call, checked_hooks, hand_to
 from tinycnn.layers import fused
@@ -150,6 +151,24 @@ class Learner(Stateful):
         if math.isfinite(value) and not updated:
             raise NumericalError(f"a gradient is not finite. {self.diagnosis(batch)}")
         return self._results(value, batch.y, y_pred)
+
+    def warm_up(self, x: Array, y: Array) -> float:
+        """Compiles, or loads, the kernels that training on such a batch needs, and no others.
+
+        The first training step would do so, too, with no more than a notice; this shows progress.
+        Neither the model nor the batch changes: a copy of the model takes a step on zeros.
+
+        Args:
+            x: samples, as for `train_on_batch`; as many as a batch will have, 4 at least.
+            y: their targets.
+
+        Returns:
+            The seconds it took.
+        """
+        batch = self.checked(x, y)
+        twin = copy.deepcopy(self)
+        zeros = np.zeros(batch.x.shape, batch.x.dtype), np.zeros(batch.y.shape, batch.y.dtype)
+        return kernels.warm_up_for(lambda: twin.train_on_batch(*zeros))
 
     def test_on_batch(
         self, x: Array, y: Array | None = None, **unknown: Any

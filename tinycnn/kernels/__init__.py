@@ -11,6 +11,7 @@ choice is held in a ContextVar: it belongs to the thread, or the asyncio task, t
 """
 
 import os
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from functools import cache
 from importlib import import_module
@@ -80,13 +81,51 @@ def active() -> str:
 def warm_up(dtype: str = "float32") -> float:
     """Makes the compiled rung ready for arrays of `dtype`: compiles it, or loads it from the cache.
 
-    The first call on a machine compiles for some seconds and says so; without it the first training
-    step does that. On the reference rung there is nothing to do.
+    The first call on a machine compiles for some seconds and shows its progress; without it the
+    first training step does that. `model.warm_up(x, y)` compiles no more than the model needs. On
+    the reference rung there is nothing to do.
 
     Returns:
         The seconds it took.
     """
     return 0.0 if active() == "numpy" else float(_module("numba").warm_up(dtype))
+
+
+def warm_up_for(work: Callable[[], object]) -> float:
+    """The same for the kernels that `work` calls, and for no others.
+
+    It is called once, and computes nothing: its kernels put zeros into all arrays that they are
+    given, those that they would only read among them. So it has to work on copies.
+    """
+    return 0.0 if active() == "numpy" else float(_module("numba").warm_up(work))
+
+
+def get_num_threads() -> int:
+    """How many threads the compiled kernels run on; 1 where there are none.
+
+    It is what `set_num_threads` has set; else NUMBA_NUM_THREADS, an environment variable; else how
+    many cores the process may use, by its CPU affinity and by a container's limit.
+    """
+    module = _module("numba")
+    return 1 if module is _module("numpy") else int(module.get_num_threads())
+
+
+def set_num_threads(threads: int) -> None:
+    """Sets how many threads the compiled kernels run on, in this process.
+
+    The results are the same to the bit for any number.
+
+    Args:
+        threads: 1 or more, of which the thread that calls the kernels is one.
+
+    Raises:
+        ValueError: for anything else.
+        RuntimeError: if there are no compiled kernels here; NumPy's threads are its own.
+    """
+    module = _module("numba")
+    if module is _module("numpy"):
+        raise RuntimeError("only the compiled kernels have threads to set; they are not there")
+    module.set_num_threads(threads)
 
 
 def chosen() -> str:

@@ -32,6 +32,7 @@ class Progress:
         self.label = label
         self.total = total
         self.unit = unit
+        self.note = ""  # what the line ends with
         self.done = 0
         self._start = time.perf_counter()
         self._drawn_at = -math.inf
@@ -53,7 +54,8 @@ class Progress:
             amount = f"{self.done / 1e6:.1f}/{self.total / 1e6:.1f} MB"
         else:
             amount = f"{self.done}/{self.total} {self.unit}".rstrip()
-        return f"{self.label}: {amount}, {time.perf_counter() - self._start:.1f} s"
+        note = f", {self.note}" if self.note else ""
+        return f"{self.label}: {amount}, {time.perf_counter() - self._start:.1f} s{note}"
 
     def __exit__(self, *exception: object) -> None:
         console.say_above(self._line())

@@ -4,7 +4,10 @@ Files of the same name hold the same functions as there; read `convolution.py` f
 built on, from the bottom up:
     checks                how the public functions check their arguments
     simd                  the vector type: as many numbers as a register holds
-    jit                   compiles a kernel, caches it and launches it
+    words                 what threads agree by, and how kernels find their arguments
+    jit                   compiles a function, and keeps it for later processes
+    team                  the threads, and how they share out a kernel's pieces
+    launch                what a kernel is, and how it is launched
     tiles                 sums that stay in registers, and the operations on them
     blocks                runs of numbers copied, added, placed in an image
     windows               where the windows of a convolution are
@@ -15,14 +18,12 @@ built on, from the bottom up:
 Rules for all kernels:
 - The shapes decide how the work is cut into pieces, never the number of threads, and every sum has
   one order. So the bits are the same for any number of threads.
-- Kernels see flat arrays only, and check nothing. The public functions around them check shapes and
-  dtypes, because a wrong shape would read past the end of an array.
+- Kernels see flat arrays only, check nothing and allocate nothing. The public functions around them
+  check shapes and dtypes, because a wrong shape would read past the end of an array.
 - The compiled variants are a fixed set, all for float32 and float64: one for each of the TILES for
   the two kernels of the convolution, and one of each other kernel.
 
-Once a kernel has run, a process that is forked from here (os.fork, multiprocessing's "fork") can't
-use the kernels: they raise an error, because the OpenMP threads do not survive the fork, and the
-process would be killed. Use "spawn", or the NumPy rung.
+A process that is forked from here may use the kernels: it starts threads of its own.
 """
 
 from tinycnn.kernels.compiled.activations import *
@@ -33,4 +34,6 @@ from tinycnn.kernels.compiled.normalization import *
 from tinycnn.kernels.compiled.optimizers import *
 from tinycnn.kernels.compiled.pooling import *
 from tinycnn.kernels.compiled.regularization import *
+from tinycnn.kernels.compiled.team import get_num_threads as get_num_threads
+from tinycnn.kernels.compiled.team import set_num_threads as set_num_threads
 from tinycnn.kernels.compiled.warming import warm_up as warm_up

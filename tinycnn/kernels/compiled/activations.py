@@ -6,13 +6,12 @@ Legend: as there; element-wise kernels take PIECE elements as one piece of work.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import numba
 import numpy as np
-from numba import prange
 
-from tinycnn.kernels.compiled.blocks import PIECE, placed
+from tinycnn.kernels.compiled.blocks import PIECE, pieces_of, placed
 from tinycnn.kernels.compiled.checks import ready, same_dtype, same_shape
-from tinycnn.kernels.compiled.jit import jit
+from tinycnn.kernels.compiled.jit import helper
+from tinycnn.kernels.compiled.launch import kernel
 
 # The derivative of softmax is not hot, since training takes the loss on the logits. NumPy's tanh is
 # already vectorized, unlike the system's tanh, which Numba would call.
@@ -40,20 +39,19 @@ __all__ = [
 # --- relu -----------------------------------------------------------------------------------------
 
 
-@jit(parallel=True)
-def _relu(x, y):
-    zero = x.dtype.type(0)
-    for g in prange((x.size + PIECE - 1) // PIECE):
-        source, target = x[g * PIECE : (g + 1) * PIECE], y[g * PIECE : (g + 1) * PIECE]
-        for i in range(source.size):
-            target[i] = zero if source[i] < zero else source[i]
+@kernel
+def _relu(piece, x, y):
+    zero, here = x.dtype.type(0), slice(piece * PIECE, (piece + 1) * PIECE)
+    source, target = x[here], y[here]
+    for i in range(source.size):
+        target[i] = zero if source[i] < zero else source[i]
 
 
 def relu_forward(x: Array) -> Array:
     """Same as `reference.relu_forward`."""
     x = ready(x, x.ndim, "x")
     y = np.empty_like(x)
-    _relu(x.reshape(-1), y.reshape(-1))
+    _relu(pieces_of(x.size), (x, y))
     return y
 
 
@@ -71,7 +69,7 @@ def relu_backward(dy: Array, y: Array) -> Array:
 SIGMOID, LEAKY_RELU, ELU, TANH = range(4)
 
 
-@numba.njit
+@helper
 def _exp(x):
     """(s, t) with exp(x) = s + t, in float64; s is a power of two, so exp(x) - 1 = (s - 1) + t.
 
@@ -90,53 +88,53 @@ def _exp(x):
     return s, s * (r + r * r * t)
 
 
-@jit(parallel=True)
-def _activate(x, y, kind, slope):
-    for g in prange((x.size + PIECE - 1) // PIECE):
-        source, target = x[g * PIECE : (g + 1) * PIECE], y[g * PIECE : (g + 1) * PIECE]
-        if kind == SIGMOID:
-            for i in range(source.size):
-                value = np.float64(source[i])
-                s, t = _exp(-abs(value))
-                e = s + t
-                p = 1 / (1 + e)
-                target[i] = p if value >= 0 else e * p
-        elif kind == LEAKY_RELU:
-            for i in range(source.size):
-                value = source[i]
-                below = value * slope
-                target[i] = value if value > 0 else below
-        else:
-            for i in range(source.size):
-                value = np.float64(source[i])
-                s, t = _exp(0.0 if value > 0 else value)
-                below = slope * ((s - 1) + t)
-                target[i] = value if value > 0 else below
+@kernel
+def _activate(piece, x, y, slopes, kind):
+    slope = slopes[0]
+    source = x[piece * PIECE : (piece + 1) * PIECE]
+    target = y[piece * PIECE : (piece + 1) * PIECE]
+    if kind == SIGMOID:
+        for i in range(source.size):
+            value = np.float64(source[i])
+            s, t = _exp(-abs(value))
+            e = s + t
+            p = 1 / (1 + e)
+            target[i] = p if value >= 0 else e * p
+    elif kind == LEAKY_RELU:
+        for i in range(source.size):
+            value = source[i]
+            below = value * slope
+            target[i] = value if value > 0 else below
+    else:
+        for i in range(source.size):
+            value = np.float64(source[i])
+            s, t = _exp(0.0 if value > 0 else value)
+            below = slope * ((s - 1) + t)
+            target[i] = value if value > 0 else below
 
 
-@jit(parallel=True)
-def _activate_backward(dy, y, dx, kind, slope):
-    one = dy.dtype.type(1)
-    for g in prange((dy.size + PIECE - 1) // PIECE):
-        here = slice(g * PIECE, (g + 1) * PIECE)
-        source, out, target = dy[here], y[here], dx[here]
-        if kind == SIGMOID:
-            for i in range(source.size):
-                target[i] = source[i] * out[i] * (one - out[i])
-        elif kind == TANH:
-            for i in range(source.size):
-                target[i] = source[i] * (one - out[i] * out[i])
-        else:
-            for i in range(source.size):
-                value = out[i]
-                below = slope if kind == LEAKY_RELU else value + slope
-                target[i] = source[i] * (one if value > 0 else below)
+@kernel
+def _activate_backward(piece, dy, y, dx, slopes, kind):
+    one, slope = dy.dtype.type(1), slopes[0]
+    here = slice(piece * PIECE, (piece + 1) * PIECE)
+    source, out, target = dy[here], y[here], dx[here]
+    if kind == SIGMOID:
+        for i in range(source.size):
+            target[i] = source[i] * out[i] * (one - out[i])
+    elif kind == TANH:
+        for i in range(source.size):
+            target[i] = source[i] * (one - out[i] * out[i])
+    else:
+        for i in range(source.size):
+            value = out[i]
+            below = slope if kind == LEAKY_RELU else value + slope
+            target[i] = source[i] * (one if value > 0 else below)
 
 
 def _from_input(x: Array, kind: int, slope: float = 0.0) -> Array:
     x = ready(x, x.ndim, "x")
     y = np.empty_like(x)
-    _activate(x.reshape(-1), y.reshape(-1), kind, x.dtype.type(slope))
+    _activate(pieces_of(x.size), (x, y, np.array([slope], x.dtype)), (kind,))
     return y
 
 
@@ -145,8 +143,7 @@ def _from_output(dy: Array, y: Array, kind: int, slope: float = 0.0) -> Array:
     same_dtype(dy=dy, y=y)
     same_shape(y.shape, dy=dy)
     dx = np.empty_like(dy)
-    flat = (array.reshape(-1) for array in (dy, y, dx))
-    _activate_backward(*flat, kind, dy.dtype.type(slope))
+    _activate_backward(pieces_of(dy.size), (dy, y, dx, np.array([slope], dy.dtype)), (kind,))
     return dx
 
 
@@ -187,11 +184,14 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 
 # --- softmax --------------------------------------------------------------------------------------
 
+_NUMBERS = 512  # of one piece of work; their exponentials take several microseconds
 
-@jit(parallel=False)
-def _log_softmax(x, log_p, p, targets, losses, K, lowest):
+
+@kernel
+def _log_softmax(piece, x, log_p, p, targets, losses, lowests, K, rows):
     """If there are targets, `losses` gets the cross-entropy; if not, both are empty."""
-    for r in range(x.size // max(K, 1)):
+    lowest = lowests[0]
+    for r in range(piece * rows, min((piece + 1) * rows, x.size // K)):
         row = x[r * K : (r + 1) * K]
         top = row[0]
         for value in row:
@@ -214,15 +214,23 @@ def _log_softmax(x, log_p, p, targets, losses, K, lowest):
             losses[r] = -total
 
 
+def _rows_of(x: Array) -> tuple[int, int]:
+    """The pieces that x is cut into, and how many rows, runs along its last axis, each has."""
+    K = x.shape[-1]
+    rows = max(1, _NUMBERS // max(1, K))
+    return (-(-(x.size // K) // rows) if K else 0), rows
+
+
 def _softmax(x: Array, targets: Array | None = None) -> tuple[Array, Array, Array]:
     """log(softmax(x)) and softmax(x), over the last axis; with targets also the cross-entropies."""
     x = ready(x, x.ndim, "x")
     log_p, p = np.empty_like(x), np.empty_like(x)
     losses = np.empty(0 if targets is None else len(x), x.dtype)
-    flat_targets = losses if targets is None else targets.reshape(-1)
-    arrays = (x.reshape(-1), log_p.reshape(-1), p.reshape(-1), flat_targets, losses)
+    lowest = np.array([np.finfo(x.dtype).min], x.dtype)
+    arrays = (x, log_p, p, losses if targets is None else targets, losses, lowest)
+    pieces, rows = _rows_of(x)
     with np.errstate(all="ignore"):  # with the JIT off, NumPy's numbers would warn
-        _log_softmax(*arrays, x.shape[-1], np.finfo(x.dtype).min)
+        _log_softmax(pieces, arrays, (x.shape[-1], rows))
     return log_p, p, losses
 
 
@@ -239,9 +247,9 @@ def log_softmax(x: Array) -> Array:
 # --- softmax and cross-entropy --------------------------------------------------------------------
 
 
-@jit(parallel=False)
-def _cross_entropy_gradient(p, targets, dlogits, K):
-    for n in range(p.size // max(K, 1)):
+@kernel
+def _cross_entropy_gradient(piece, p, targets, dlogits, K, rows):
+    for n in range(piece * rows, min((piece + 1) * rows, p.size // K)):
         total = p.dtype.type(0)
         for k in range(n * K, (n + 1) * K):
             total += targets[k]
@@ -264,5 +272,6 @@ def softmax_cross_entropy_backward(probabilities: Array, targets: Array) -> Arra
     same_dtype(probabilities=p, targets=targets)
     same_shape(p.shape, targets=targets)
     dlogits = np.empty_like(p)
-    _cross_entropy_gradient(p.reshape(-1), targets.reshape(-1), dlogits.reshape(-1), p.shape[1])
+    pieces, rows = _rows_of(p)
+    _cross_entropy_gradient(pieces, (p, targets, dlogits), (p.shape[1], rows))
     return dlogits

@@ -1,24 +1,27 @@
 """Pieces of work that several kernels share: runs of numbers copied, added, placed in an image.
 
-The helpers (`numba.njit`) become part of the kernels that call them; `_place` is a kernel itself.
+The helpers become part of the kernels that call them; `_place` is a kernel itself.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import numba
 import numpy as np
-from numba import prange
 
-from tinycnn.kernels.compiled.jit import jit
+from tinycnn.kernels.compiled.jit import helper
+from tinycnn.kernels.compiled.launch import Step, kernel, run
 from tinycnn.support.geometry import Pair
 from tinycnn.utils import Array
 
 PIECE = 4096  # elements of one piece of an element-wise kernel's work
-_ADDED = 1024  # and of one piece of `add_groups`
 
 
-@numba.njit
+def pieces_of(size: int) -> int:
+    """How many pieces of PIECE elements there are."""
+    return -(-size // PIECE)
+
+
+@helper
 def copy(target, source, y, start, masked):
     """target = source from `start` on; if `masked`, relu's gradient: 0 where not y > 0."""
     zero = target.dtype.type(0)
@@ -33,14 +36,22 @@ def copy(target, source, y, start, masked):
             target[i] = source[i]
 
 
-@numba.njit
+@helper
 def add(total, values):
     """total += values."""
     for i in range(total.size):
         total[i] += values[i]
 
 
-@numba.njit
+@helper
+def clear(target):
+    """target = 0."""
+    zero = target.dtype.type(0)
+    for i in range(target.size):
+        target[i] = zero
+
+
+@helper
 def from_line(array):
     """The array from its first start of a cache line on, so that no vector lies across two lines.
 
@@ -49,31 +60,36 @@ def from_line(array):
     return array[-array.ctypes.data % 64 // array.itemsize :]
 
 
-@numba.njit(parallel=True)
-def add_groups(sums, groups, size):
-    """Adds each group's sums, `size` numbers, to those of the first group, in their order."""
-    for piece in prange((size + _ADDED - 1) // _ADDED):
-        start, stop = piece * _ADDED, min((piece + 1) * _ADDED, size)
-        for g in range(1, groups):
-            add(sums[start:stop], sums[g * size + start : g * size + stop])
-
-
-@jit(parallel=True)
-def _place(x, y, out, shape, masked):
-    """x shifted by (top, left) into larger or smaller images; see `placed`."""
+@kernel
+def _place(piece, x, y, out, shape, rows, masked):
+    """x shifted by (top, left) into larger or smaller images, `rows` of them; see `placed`."""
     N, H, W, C, OH, OW, top, left = shape
-    zero = out.dtype.type(0)
-    for r in prange(N * OH):
+    j0 = max(0, -left)  # the first column of x that a row has
+    start, stop = (left + j0) * C, (left + max(j0, W)) * C
+    start, stop = min(start, OW * C), min(stop, OW * C)
+    for r in range(piece * rows, min(N * OH, (piece + 1) * rows)):
         n, i = r // OH, r % OH - top
         line = out[r * OW * C : (r + 1) * OW * C]
         if 0 <= i < H:
-            j0 = max(0, -left)  # the first column of x that this row has
-            start, stop = (left + j0) * C, (left + max(j0, W)) * C
-            line[:start] = zero
+            clear(line[:start])
             copy(line[start:stop], x, y, ((n * H + i) * W + j0) * C, masked)
-            line[stop:] = zero
+            clear(line[stop:])
         else:
-            line[:] = zero
+            clear(line)
+
+
+def placing(
+    x: Array, size: Pair, before: Pair, y: Array | None = None
+) -> tuple[Array, tuple[Step, ...]]:
+    """`placed`, and the steps that write it."""
+    N, H, W, C = x.shape
+    if size == (H, W) and before == (0, 0) and y is None:
+        return x, ()
+    out = np.empty((N, *size, C), x.dtype)
+    rows = max(1, PIECE // max(1, size[1] * C))
+    numbers = ((N, H, W, C, *size, *before), rows, y is not None)
+    step = _place.step(-(-N * size[0] // rows), (x, x if y is None else y, out), numbers)
+    return out, (step,)
 
 
 def placed(x: Array, size: Pair, before: Pair, y: Array | None = None) -> Array:
@@ -81,12 +97,6 @@ def placed(x: Array, size: Pair, before: Pair, y: Array | None = None) -> Array:
 
     If there is nothing to do, it is `x` itself.
     """
-    N, H, W, C = x.shape
-    masked = y is not None
-    if size == (H, W) and before == (0, 0) and not masked:
-        return x
-    out = np.empty((N, *size, C), x.dtype)
-    mask = x if y is None else y
-    shape = (N, H, W, C, *size, *before)
-    _place(x.reshape(-1), mask.reshape(-1), out.reshape(-1), shape, masked)
+    out, steps = placing(x, size, before, y)
+    run(*steps)
     return out

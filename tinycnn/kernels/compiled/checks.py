@@ -12,24 +12,20 @@ Shape = tuple[int, ...]
 
 
 def ready(array: Array, ndim: int, name: str) -> Array:
-    """The array as kernels need it: contiguous, aligned, and writable; a copy only if need be.
-
-    Kernels do not write into it, but to Numba a read-only array is another type, which would mean
-    another set of kernels to compile.
-    """
+    """The array as kernels need it, contiguous and aligned; a copy only if need be."""
     if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
         raise TypeError(f"`{name}` must be float32 or float64. Received: {array.dtype}")
     if array.ndim != ndim:
         raise ValueError(f"`{name}` must have {ndim} axes. Received: shape {array.shape}")
     # `require` alone would do, but takes ten times as long.
-    return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
+    return array if array.flags.carray else np.require(array, requirements=["C", "A"])
 
 
 def ready_winners(winners: Array, dtype: type[np.integer]) -> Array:
     """The winners of a max-pool as kernels need them; raises TypeError for another dtype."""
     if winners.dtype != dtype:
         raise TypeError(f"`winners` must have dtype {dtype.__name__}. Received: {winners.dtype}")
-    return np.require(winners, requirements=["C", "A", "W"])
+    return winners if winners.flags.carray else np.require(winners, requirements=["C", "A"])
 
 
 def same_dtype(**arrays: Array) -> None:

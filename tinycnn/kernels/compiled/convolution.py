@@ -10,13 +10,15 @@ Legend: as in `reference/convolution.py`.
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from tinycnn.kernels.compiled.blocks import placed
+from tinycnn.kernels.compiled.blocks import placing
 from tinycnn.kernels.compiled.checks import Shape, ready, same_dtype, same_shape
-from tinycnn.kernels.compiled.convolution_dkernel import kernel_gradients
-from tinycnn.kernels.compiled.convolution_forward import convolve
+from tinycnn.kernels.compiled.convolution_dkernel import kernel_gradient
+from tinycnn.kernels.compiled.convolution_forward import convolution
+from tinycnn.kernels.compiled.launch import Step, run
 from tinycnn.kernels.compiled.windows import conv_shape
 
 # This rung needs no columns, so these two are not hot: the reference rung's will do.
@@ -58,8 +60,10 @@ def conv2d_forward(
     same_dtype(x=x, kernel=kernel)
     shape, zeros = conv_shape(x.shape, kernel.shape, strides, padding)
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-    x = placed(x, (H, W), (zeros[0], zeros[2]))
-    return convolve(x, kernel, bias, shape, relu, zeros)[0]
+    x, before = placing(x, (H, W), (zeros[0], zeros[2]))
+    y, _, steps = convolution(x, kernel, bias, shape, relu, zeros)
+    run(*before, *steps)
+    return y
 
 
 def conv2d_backward(
@@ -91,8 +95,15 @@ def conv2d_backward(
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     same_shape((N, OH, OW, F), dy=dy, **relu)
     y = relu.get("y")
-    dkernel, dbias = kernel_gradients(placed(x, (H, W), (top, left)), dy, y, shape)
-    dx = input_gradient(dy, y, kernel, x.shape, strides, (top, left)) if needs_dx else None
+    around, before = placing(x, (H, W), (top, left))
+    dkernel, dbias, steps = kernel_gradient(around, dy, y, shape)
+    dx = None
+    if needs_dx:
+        dx, parts, more = _input_gradient(dy, y, kernel, x.shape, strides, (top, left))
+        steps = (*steps, *more)
+    run(*before, *steps)
+    if dx is not None:
+        _put_together(dx, parts)
     return dx, dkernel.reshape(kernel.shape), dbias
 
 
@@ -107,15 +118,34 @@ def input_gradient(
         dx[r + S*q] = sum over a of dy[q - a] * kernel[r + S*a],
     a convolution of stride 1 with that part of the kernel, flipped.
     """
-    phases = _phases(x_shape, kernel.shape, dy.shape[1:3], strides, before)
-    dx = np.empty(0) if strides == (1, 1) else np.zeros(x_shape, dy.dtype)
-    for where, size, shift, shape, zeros, steps in phases:
-        around = placed(dy, size, shift, y)
-        phase, _ = convolve(around, kernel, None, shape, False, zeros, steps=steps)
-        if strides == (1, 1):
-            dx = phase
-        else:
-            dx[where] = phase
+    dx, parts, steps = _input_gradient(dy, y, kernel, x_shape, strides, before)
+    run(*steps)
+    return _put_together(dx, parts)
+
+
+def _input_gradient(
+    dy: Array, y: Array | None, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
+) -> tuple[Array, list[tuple[Any, Array]], list[Step]]:
+    """dx, its phases as (where in dx, the phase), and the steps that write them."""
+    steps: list[Step] = []
+    parts = []
+    for where, size, shift, shape, zeros, kernel_steps in _phases(
+        x_shape, kernel.shape, dy.shape[1:3], strides, before
+    ):
+        around, placing_it = placing(dy, size, shift, y)
+        part, _, convolving = convolution(
+            around, kernel, None, shape, False, zeros, steps=kernel_steps
+        )
+        steps += [*placing_it, *convolving]
+        parts.append((where, part))
+    if strides == (1, 1):  # a single phase, which is dx
+        return parts[0][1], [], steps
+    return np.zeros(x_shape, dy.dtype), parts, steps
+
+
+def _put_together(dx: Array, parts: list[tuple[Any, Array]]) -> Array:
+    for where, part in parts:
+        dx[where] = part
     return dx
 
 

@@ -13,14 +13,14 @@ vectors of filters (`tiles.py`); WIDE = V*LANES filters make a panel.
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
 import functools
+from typing import Any
 
-import numba
 import numpy as np
-from numba import prange
 
-from tinycnn.kernels.compiled.blocks import copy, from_line
+from tinycnn.kernels.compiled import winograd
+from tinycnn.kernels.compiled.blocks import clear, copy, from_line
 from tinycnn.kernels.compiled.checks import Shape, ready, same_dtype, same_shape
-from tinycnn.kernels.compiled.jit import jit
+from tinycnn.kernels.compiled.launch import Numbers, Room, Step, kernel, run
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.tiles import (
     ROWS,
@@ -43,53 +43,44 @@ from tinycnn.kernels.compiled.windows import (
 from tinycnn.utils import Array
 
 _BLOCK = 64  # channels that are packed as one piece of work
+_LITTLE = 4608  # inputs of 16 tiles' sums: a chunk of fewer costs more to prepare than to compute
 
 
-@numba.njit
-def _padded(bias, size):
-    """The bias followed by zeros, `size` numbers in all; only zeros if there is no bias."""
-    padded = np.zeros(size, bias.dtype)
-    for i in range(bias.size):
-        padded[i] = bias[i]
-    return padded
-
-
-@numba.njit(parallel=True)
-def _packed(kernel, steps, shape, WIDE):
+@kernel
+def _pack(piece, kernel, panels, shape, steps, WIDE):
     """The filters in panels of WIDE, each (K, WIDE), the last one filled up with zeros.
 
     Each step of a tile then reads WIDE neighbouring weights, and the next step the WIDE after them.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     start, tap_row, tap_column, row_step, filter_step = steps
-    taps, count, blocks = KH * KW, (F + WIDE - 1) // WIDE, (C + _BLOCK - 1) // _BLOCK
-    panels = from_line(np.empty(count * taps * C * WIDE + 64, kernel.dtype))
-    zero = kernel.dtype.type(0)
-    for piece in prange(count * taps * blocks):
-        block, tap, panel = piece % blocks, piece // blocks % taps, piece // (blocks * taps)
-        f0, width = panel * WIDE, min(WIDE, F - panel * WIDE)
-        source = start + tap // KW * tap_row + tap % KW * tap_column + f0 * filter_step
-        for c in range(block * _BLOCK, min(C, (block + 1) * _BLOCK)):
-            target = ((panel * taps + tap) * C + c) * WIDE
-            row = panels[target : target + WIDE]
-            if filter_step == 1:
-                copy(row[:width], kernel, kernel, source + c * row_step, False)
-            else:
-                for f in range(width):
-                    row[f] = kernel[source + c * row_step + f * filter_step]
-            row[width:] = zero
-    return panels
+    taps, blocks = KH * KW, (C + _BLOCK - 1) // _BLOCK
+    block, tap, panel = piece % blocks, piece // blocks % taps, piece // (blocks * taps)
+    panels = from_line(panels)
+    f0, width = panel * WIDE, min(WIDE, F - panel * WIDE)
+    source = start + tap // KW * tap_row + tap % KW * tap_column + f0 * filter_step
+    for c in range(block * _BLOCK, min(C, (block + 1) * _BLOCK)):
+        target = ((panel * taps + tap) * C + c) * WIDE
+        row = panels[target : target + WIDE]
+        if filter_step == 1:
+            copy(row[:width], kernel, kernel, source + c * row_step, False)
+        else:
+            for f in range(width):
+                row[f] = kernel[source + c * row_step + f * filter_step]
+        clear(row[width:])
 
 
-@jit(parallel=True)
+@kernel
 def _forward(
+    g,
+    floats,
+    ints,
     x,
-    kernel,
-    bias,
+    panels,
+    first,
     y,
     winners,
     shape,
-    steps,
     packed,
     zeros,
     chunk,
@@ -101,17 +92,22 @@ def _forward(
 ):
     """y[m, f] = bias[f] + sum over k of x[window(m) + origin(k)] * kernel[k, f]; then relu or pool.
 
+    A piece is a chunk of outputs. Its windows in x stay in the cache while it goes through all
+    panels.
+
     Args:
+        g: the number of the chunk.
+        floats: room for a tile.
+        ints: room for where windows and outputs are, 2 * `chunk` numbers, and for a tile's rows and
+            winners.
         x: (N, H, W, C), with the zeros of the padding in it.
-        kernel: the filters, in the order that `steps` gives.
-        bias: (F,), or empty for none.
+        panels: the filters as `_pack` writes them, or the kernel itself if it is such a panel.
+        first: the bias, followed by zeros that fill up the last panel.
         y: (N, OH, OW, F), written; with `pooled` (N, OH//2, OW//2, F).
         winners: the shape of y, written with `pooled`: which of the four was the largest, 0 to 3,
             or 4 where relu makes it 0; otherwise empty.
         shape: as in `windows.py`.
-        steps: the index of the first weight in `kernel`, and how far it is from there to the next
-            row, column, channel and filter.
-        packed: `kernel` is a single panel already, (K, WIDE).
+        packed: `panels` was written by `_pack`, and begins with a cache line.
         zeros: how many rows and columns of x are padding: top, bottom, left, right. Products with
             padding only may be left out.
         chunk: how many outputs are one piece of work, a multiple of P.
@@ -123,95 +119,87 @@ def _forward(
         POOLS: one of P // 4 items, likewise.
 
     Stages:
-        1. Pack the filters into panels, and the bias with them.
-        2. Cut the outputs into chunks, for the threads. A chunk's windows in x stay in the cache
-           while it goes through all panels.
-        3. For each panel and tile: start the sums at the bias. For each row of the kernel, walk
+        1. Find where the chunk's windows and outputs are.
+        2. For each panel and tile: start the sums at the bias. For each row of the kernel, walk
            along the KW*C inputs that lie side by side, and add the outer product of P inputs, one
            for each output, and WIDE weights.
-        4. Apply relu or the pool to the tile, still in registers, and store it.
+        3. Apply relu or the pool to the tile, still in registers, and store it.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     P, WIDE = len(COLUMN), len(ROW) * LANES
     M, K = N * OH * OW, KH * KW * C
     if pooled:
         M = N * (OH // 2) * (OW // 2) * 4
-    # Stage 1.
-    panels = kernel
-    if not packed:
-        panels = _packed(kernel, steps, shape, WIDE)
-    first = _padded(bias, (F + WIDE - 1) // WIDE * WIDE)
+    if packed:
+        panels = from_line(panels)
     top, bottom, left, right = zeros
     # If there are many zeros around the image, a tile is the same pixel of P images. Most tiles can
     # then leave out whole rows and columns of the kernel.
     images_first = not pooled and N >= P and 8 * (top + bottom + left + right) > H + W
-    for g in prange((M + chunk - 1) // chunk):
-        # Stage 2: where each window starts in x, and each output in y. A last tile that reaches
-        # past the end repeats the last output, and writes the same numbers there again.
-        windows = np.empty(chunk, np.int64)
-        outputs = np.empty(chunk, np.int64)
-        # A tile that reaches past the last filter is stored here, and copied from here.
-        edge = np.empty(P * WIDE, x.dtype)
-        edge_winners = np.empty(P * WIDE, np.uint8)
-        edge_rows = np.empty(P, np.int64)
-        for p in range(P):
-            edge_rows[p] = p * WIDE
-        if pooled:
-            find_pools(windows, outputs, g * (chunk // 4), chunk // 4, shape)
-        elif images_first:
-            find_windows_by_pixel(windows, outputs, g * chunk, chunk, shape)
-        else:
-            find_windows(windows, g * chunk, chunk, shape)
-            for t in range(chunk):
-                outputs[t] = min(g * chunk + t, M - 1) * F
-        # Stage 3.
-        for f0 in range(0, F, WIDE):
-            for t in range(0, min(chunk, M - g * chunk), P):
-                origins = indices(windows, t, COLUMN)
-                tile = repeat(load_row(first, f0, ROW), COLUMN)
-                u0, u1, v0, v1 = 0, KH, 0, KW
-                if images_first:
-                    # P outputs of N >= P images lie on one pixel, or on two that follow each other:
-                    # a is the pixel of the tile's first output, b that of its last. From either of
-                    # them, only the kernel's rows u0 to u1 and columns v0 to v1 meet the image.
-                    a, b = (g * chunk + t) // N, min(g * chunk + t + P - 1, M - 1) // N
-                    i0, i1, j0, j1 = a // OW, b // OW, a % OW, b % OW
-                    u0, u1 = max(0, top - i1 * SH), min(KH, H - bottom - i0 * SH)
-                    v0 = max(0, left - max(j0, j1) * SW)
-                    v1 = max(v0, min(KW, W - right - min(j0, j1) * SW))
-                for u in range(u0, u1):
-                    q = f0 * K + (u * KW + v0) * C * WIDE
-                    for k in range((u * W + v0) * C, (u * W + v1) * C):
-                        tile = multiply_add(tile, x, origins, k, load_row(panels, q, ROW))
-                        q += WIDE
-                # Stage 4.
-                if pooled:
-                    best, winner = pool_fours(tile, ROW)
-                    if f0 + WIDE <= F:
-                        places = indices(outputs, t // 4, POOLS)
-                        store_tile(y, places, f0, best)
-                        store_tile(winners, places, f0, winner)
-                    else:
-                        places = indices(edge_rows, 0, POOLS)
-                        store_tile(edge, places, 0, best)
-                        store_tile(edge_winners, places, 0, winner)
-                        for p in range(P // 4):
-                            for f in range(f0, F):
-                                y[outputs[t // 4 + p] + f] = edge[p * WIDE + f - f0]
-                                winners[outputs[t // 4 + p] + f] = edge_winners[p * WIDE + f - f0]
-                    continue
-                if relu:
-                    tile = rectify(tile)
+    # Stage 1: where each window starts in x, and each output in y. A last tile that reaches past
+    # the end repeats the last output, and writes the same numbers there again.
+    windows, outputs = ints[:chunk], ints[chunk : 2 * chunk]
+    # A tile that reaches past the last filter is stored here, and copied from here.
+    edge, edge_rows = floats, ints[2 * chunk : 2 * chunk + P]
+    edge_winners = ints[2 * chunk + P :].view(np.uint8)
+    for p in range(P):
+        edge_rows[p] = p * WIDE
+    if pooled:
+        find_pools(windows, outputs, g * (chunk // 4), chunk // 4, shape)
+    elif images_first:
+        find_windows_by_pixel(windows, outputs, g * chunk, chunk, shape)
+    else:
+        find_windows(windows, g * chunk, chunk, shape)
+        for t in range(chunk):
+            outputs[t] = min(g * chunk + t, M - 1) * F
+    # Stage 2.
+    for f0 in range(0, F, WIDE):
+        for t in range(0, min(chunk, M - g * chunk), P):
+            origins = indices(windows, t, COLUMN)
+            tile = repeat(load_row(first, f0, ROW), COLUMN)
+            u0, u1, v0, v1 = 0, KH, 0, KW
+            if images_first:
+                # P outputs of N >= P images lie on one pixel, or on two that follow each other:
+                # a is the pixel of the tile's first output, b that of its last. From either of
+                # them, only the kernel's rows u0 to u1 and columns v0 to v1 meet the image.
+                a, b = (g * chunk + t) // N, min(g * chunk + t + P - 1, M - 1) // N
+                i0, i1, j0, j1 = a // OW, b // OW, a % OW, b % OW
+                u0, u1 = max(0, top - i1 * SH), min(KH, H - bottom - i0 * SH)
+                v0 = max(0, left - max(j0, j1) * SW)
+                v1 = max(v0, min(KW, W - right - min(j0, j1) * SW))
+            for u in range(u0, u1):
+                q = f0 * K + (u * KW + v0) * C * WIDE
+                for k in range((u * W + v0) * C, (u * W + v1) * C):
+                    tile = multiply_add(tile, x, origins, k, load_row(panels, q, ROW))
+                    q += WIDE
+            # Stage 3.
+            if pooled:
+                best, winner = pool_fours(tile, ROW)
                 if f0 + WIDE <= F:
-                    store_tile(y, indices(outputs, t, COLUMN), f0, tile)
+                    places = indices(outputs, t // 4, POOLS)
+                    store_tile(y, places, f0, best)
+                    store_tile(winners, places, f0, winner)
                 else:
-                    store_tile(edge, indices(edge_rows, 0, COLUMN), 0, tile)
-                    for p in range(P):
+                    places = indices(edge_rows, 0, POOLS)
+                    store_tile(edge, places, 0, best)
+                    store_tile(edge_winners, places, 0, winner)
+                    for p in range(P // 4):
                         for f in range(f0, F):
-                            y[outputs[t + p] + f] = edge[p * WIDE + f - f0]
+                            y[outputs[t // 4 + p] + f] = edge[p * WIDE + f - f0]
+                            winners[outputs[t // 4 + p] + f] = edge_winners[p * WIDE + f - f0]
+                continue
+            if relu:
+                tile = rectify(tile)
+            if f0 + WIDE <= F:
+                store_tile(y, indices(outputs, t, COLUMN), f0, tile)
+            else:
+                store_tile(edge, indices(edge_rows, 0, COLUMN), 0, tile)
+                for p in range(P):
+                    for f in range(f0, F):
+                        y[outputs[t + p] + f] = edge[p * WIDE + f - f0]
 
 
-def convolve(
+def convolution(
     x: Array,
     kernel: Array,
     bias: Array | None,
@@ -220,57 +208,100 @@ def convolve(
     zeros: Shape,
     pooled: bool = False,
     steps: Shape | None = None,
-) -> tuple[Array, Array]:
-    """Runs the forward kernel on a padded x; `zeros` is its padding: top, bottom, left, right.
+) -> tuple[Array, Array, tuple[Step, ...]]:
+    """The outputs and winners of a padded x, and the steps that write them.
 
-    `steps` is for a kernel that is read in another order: where its first number is in `kernel`,
-    and how far it is from there to the next row, column, channel and filter.
+    Args:
+        x: (N, H, W, C).
+        kernel: (KH, KW, C, F), or in another order, which `steps` says.
+        bias: (F,), or None.
+        shape: as in `windows.py`.
+        relu: whether negative outputs become 0.
+        zeros: how many rows and columns of x are padding: top, bottom, left, right.
+        pooled: whether the outputs go through relu and a 2x2 max-pool.
+        steps: where the kernel's first number is in `kernel`, and how far it is from there to the
+            next row, column, channel and filter.
     """
-    bias = np.empty(0, x.dtype) if bias is None else ready(bias, 1, "bias")
-    if bias.size:
+    if bias is not None:
+        bias = ready(bias, 1, "bias")
         same_dtype(x=x, bias=bias)
         same_shape(shape[-1:], bias=bias)
-    shape, y_shape, in_order, chunk, tile = _forward_pieces(shape, pooled)
-    steps = steps or in_order
-    # Whether there is one panel, which lies in memory as it is read. All steps have to say so: a
-    # flipped kernel with one filter has a last step of 1, too.
-    packed = steps == in_order and shape[-1] == len(tile[0]) * LANES
+    pieces, y_shape, size, packing, numbers, room = _forward_plan(shape, relu, zeros, pooled, steps)
+    first = _filled_up(bias, size, x.dtype)
+    if winograd.pays(shape, zeros, pooled):
+        return winograd.convolution(
+            x, kernel, first, shape, relu, pooled, steps or _in_order(shape)
+        )
     y = np.empty(y_shape, x.dtype)
     winners: Array = np.empty(y_shape, np.uint8) if pooled else NO_WINNERS
-    _forward(
-        x.reshape(-1),
-        kernel.reshape(-1),
-        bias,
-        y.reshape(-1),
-        winners.reshape(-1),
-        shape,
-        steps,
-        packed,
-        zeros,
-        chunk,
-        relu,
-        pooled,
-        *tile,
-    )
+    panels = kernel
+    before: tuple[Step, ...] = ()
+    if packing:
+        panels = np.empty(packing[1] + 64, x.dtype)
+        before = (_pack.step(packing[0], (kernel, panels), packing[2]),)
+    arrays = (x, panels, first, y, winners)
+    return y, winners, (*before, _forward.step(pieces, arrays, numbers, room))
+
+
+def convolve(*arguments: Any, **options: Any) -> tuple[Array, Array]:
+    """The outputs and winners of `convolution`, written."""
+    y, winners, steps = convolution(*arguments, **options)
+    run(*steps)
     return y, winners
 
 
-@functools.lru_cache(1024)
-def _forward_pieces(
-    shape: Shape, pooled: bool
-) -> tuple[Shape, Shape, Shape, int, tuple[Shape, ...]]:
-    """The shape as `_forward` takes it, y's, the steps of a kernel in order; chunk; the tile.
+def _filled_up(bias: Array | None, size: int, dtype: Any) -> Array:
+    """The bias followed by zeros, `size` numbers in all; only zeros if there is no bias."""
+    if bias is None:
+        return _no_bias(size, dtype)
+    if bias.size == size:
+        return bias
+    first = np.zeros(size, dtype)
+    first[: bias.size] = bias
+    return first
 
-    A chunk is up to 16 tiles, fewer if there would be less than 32 chunks for the threads to
-    share.
+
+@functools.lru_cache(256)
+def _no_bias(size: int, dtype: Any) -> Array:
+    return np.zeros(size, dtype)
+
+
+def _in_order(shape: Shape) -> Shape:
+    """The `steps` of a kernel (KH, KW, C, F)."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    return (0, KW * C * F, C * F, F, 1)
+
+
+@functools.lru_cache(1024)
+def _forward_plan(
+    shape: Shape, relu: bool, zeros: Shape, pooled: bool, steps: Shape | None
+) -> tuple[int, Shape, int, tuple[Any, ...], Numbers, Room]:
+    """What a convolution's launch needs, beside the arrays.
+
+    It is the pieces of `_forward`; the shape of y; the size of the bias with its zeros; pieces,
+    size and numbers of `_pack`, or nothing if that is not needed; numbers and room of `_forward`.
+
+    A chunk is at least 16 tiles, and more if a tile is little work; but fewer if there would be
+    less than 32 chunks for the threads to share.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     V = width(F)
-    P, M = ROWS[V], N * OH * OW
+    P, M, K, WIDE = ROWS[V], N * OH * OW, KH * KW * C, V * LANES
+    count = -(-F // WIDE)
     if pooled:
         OH, OW = OH // 2, OW // 2
         M = N * OH * OW * 4
-    chunk = P * max(1, min(16, -(-M // P) // 32))
-    tile = ((0,) * V, (0,) * P, (0,) * (P // 4))
+    chunk = P * max(1, min(max(16, min(512, _LITTLE // K)), -(-M // P) // 32))
+    in_order = _in_order(shape)
     shape = shape if pooled else pointwise(shape)
-    return shape, (N, OH, OW, F), (0, KW * C * F, C * F, F, 1), chunk, tile
+    # Whether there is one panel, which lies in memory as it is read. All steps have to say so: a
+    # flipped kernel with one filter has a last step of 1, too.
+    packed = (steps or in_order) != in_order or WIDE != F
+    packing: tuple[Any, ...] = ()
+    if packed:
+        pieces = count * KH * KW * -(-C // _BLOCK)
+        packing = (pieces, count * K * WIDE, (shape, steps or in_order, WIDE))
+    tile = ((0,) * V, (0,) * P, (0,) * (P // 4))
+    numbers = (shape, packed, zeros, chunk, relu, pooled, *tile)
+    room = (P * WIDE, 2 * chunk + P + P * WIDE // 32)
+    return -(-M // chunk), (N, OH, OW, F), count * WIDE, packing, numbers, room

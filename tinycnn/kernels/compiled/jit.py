@@ -1,10 +1,15 @@
-"""`jit` compiles a kernel when it is first needed, keeps it for later processes, and launches it.
+"""`machine_code` compiles a function when it is first needed, and keeps it for later processes.
 
-Numba could do all three by itself. Here the cache's key holds all that a kernel's code depends on,
-a damaged cache costs a compilation and nothing else, Python threads take turns, and a forked
-process gets an error that says what to do.
+Numba makes machine code of a Python function whose types it is told. Its decorators also make
+wrappers, through which Python and C call it, and compile them with it, at half the time of all.
+Here nothing but the function itself is compiled, and one entry, which is called with three words.
 
-With NUMBA_DISABLE_JIT=1 `jit` returns the plain Python function.
+The cache's key holds all that the code depends on: the sources of this folder, the types, the
+number of lanes, the versions, the processor. A damaged cache costs a compilation and nothing else.
+A folder that several computers share (a home directory, a container's image, a course's machine)
+may hold the code for each kind of processor side by side.
+
+With NUMBA_DISABLE_JIT=1 nothing is compiled: kernels run as the Python functions that they are.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls
@@ -12,7 +17,6 @@ With NUMBA_DISABLE_JIT=1 `jit` returns the plain Python function.
 
 import functools
 import hashlib
-import os
 import pickle
 import threading
 import uuid
@@ -21,88 +25,156 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from llvmlite import ir
+from numba import types
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
-from numba.np.ufunc.parallel import _launch_threads
+from numba.extending import intrinsic
 
 from tinycnn.kernels.compiled.simd import LANES
+from tinycnn.kernels.compiled.words import I64
 from tinycnn.support import console
+
+try:  # what of Numba's own parts is used here, and may change its place in another version
+    from numba.core import compiler, compiler_lock, dispatcher, registry
+
+    _parts: Any = vars(dispatcher)
+    _FunctionCompiler: Any = _parts["_FunctionCompiler"]
+    _lock: Any = compiler_lock.global_compiler_lock
+    _MISSING = ""
+except (AttributeError, ImportError, KeyError) as error:
+    _FunctionCompiler, _lock, _MISSING = object, threading.RLock(), str(error)
 
 JIT_OFF = bool(vars(numba.config)["DISABLE_JIT"])
 
+_OPTIONS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 
-def _announce() -> None:
-    words = "compiling kernels that have not run here before; each takes some seconds, once"
+
+def helper(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that kernels call; it is compiled with the first kernel that does."""
+    njit: Any = numba.njit
+    jitted: Callable[..., Any] = njit(**_OPTIONS)(function)
+    return jitted
+
+
+def verb(generator: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A Numba intrinsic of this name; with the JIT off, the plain function that it decorates."""
+
+    def choose(twin: Callable[..., Any]) -> Callable[..., Any]:
+        chosen: Callable[..., Any] = twin if JIT_OFF else intrinsic(generator)
+        return chosen
+
+    return choose
+
+
+def _announce(name: str) -> None:
+    words = "compiling kernels that have not run here before; each takes a second or more, once"
     console.notice(words, once=True)
 
 
-# Called just before a kernel is compiled, not when it comes from the cache; `warm_up` replaces it.
-before_compile: Callable[[], None] = _announce
+# Called with a function's name just before it is compiled, not when it comes from the cache.
+before_compile: Callable[[str], None] = _announce
 
-# Numba's "workqueue" threads abort the process when two Python threads start parallel kernels.
-_one_kernel_at_a_time = threading.Lock()
-
-_has_run = False  # whether this process, or one that it was forked from, has run kernels
-_threads_lost = False  # whether it was forked after that
+_kept: list[Any] = []  # what owns the machine code, which must outlive every thread that runs it
 
 
-if vars(numba.config)["THREADING_LAYER"] not in ("default", "safe", "forksafe", "threadsafe"):
-    # If the threading layer that was named is not there, Numba would raise inside the first kernel.
-    # Starting its threads now raises here, which leads to the reference rung, with a notice.
-    _launch_threads()
+def as_they_are(context, builder, words):
+    """The arguments of a function of three words."""
+    return list(words)
 
 
-def _after_fork() -> None:
-    global _threads_lost
-    _threads_lost = _has_run
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def jit(parallel: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Compiles a kernel on its first call with new types, or loads it from the cache.
-
-    A kernel may close over plain numbers only: they are part of the cache's key. (A closed-over
-    jitted helper would never be found again; helpers belong at module level.)
+def machine_code(
+    function: Callable[..., None],
+    argument_types: tuple[Any, ...],
+    unpack: Callable[..., list[Any]] = as_they_are,
+    compiles: bool = True,
+) -> int:
+    """The address of `void entry(word, word, word)`, which calls the function.
 
     Args:
-        parallel: run its `prange` loops on all threads. Numba then also parallelizes every np.zeros
-            and every `array[a:b] = ...` outside of them, at half a second of compilation each, so
-            kernels keep those inside, or in a helper.
+        function: what is compiled. It may close over plain numbers only, which are part of the
+            cache's key. Helpers belong at module level.
+        argument_types: Numba's types of its arguments.
+        unpack: (context, builder, the three words) -> the function's arguments.
+        compiles: False only looks into the cache, and returns 0 if it is not there.
     """
+    with _lock:
+        if _MISSING:
+            return _public_code(function, argument_types, unpack) if compiles else 0
+        cache = _Cache(function, argument_types)
+        context = registry.cpu_target.target_context
+        result = cache.load(context)
+        if result is None and not compiles:
+            return 0
+        if result is None:
+            before_compile(function.__name__)
+            options = {"error_model": "numpy", "nopython": True}
+            maker = _Compiler(function, registry.cpu_target, options, {}, compiler.Compiler)
+            result = maker.compile(argument_types, types.none)
+            _add_entry(result, argument_types, unpack)
+            cache.save(result)
+        _kept.append(result)
+        name = result.fndesc.llvm_cfunc_wrapper_name
+        address: int = result.library.get_pointer_to_function(name)
+        return address
 
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        if JIT_OFF:
-            return function
-        kernel: Any = numba.njit(parallel=parallel)(function)
-        kernel._cache = _Cache(function)
 
-        @functools.wraps(function)
-        def launch(*arguments: Any) -> None:
-            """Runs the kernel; raises in a forked child, which OpenMP would kill without a word."""
-            global _has_run
-            if _threads_lost:
-                raise RuntimeError(
-                    "this process was forked after compiled kernels had run, and their threads "
-                    "did not come along: start it with multiprocessing.get_context('spawn'), or "
-                    "compute in it with tinycnn.kernels.use('numpy')"
-                )
-            _has_run = True
-            with _one_kernel_at_a_time:
-                kernel(*arguments)
+class _Compiler(_FunctionCompiler):  # type: ignore[misc]
+    """Types and lowers a function, without wrappers, and leaves the optimizing for later."""
 
-        return launch
+    def _customize_flags(self, flags):
+        flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
+        return flags
 
-    return decorate
+
+def _add_entry(result, argument_types, unpack):
+    """Adds the entry to the function's library, and compiles both as one."""
+    context, library, fndesc = result.target_context, result.library, result.fndesc
+    module = context.create_module("entry")
+    kind = context.call_conv.get_function_type(types.none, argument_types)
+    callee = ir.Function(module, kind, fndesc.llvm_func_name)
+    entry_kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
+    entry = ir.Function(module, entry_kind, fndesc.llvm_cfunc_wrapper_name)
+    builder = ir.IRBuilder(entry.append_basic_block())
+    arguments = unpack(context, builder, entry.args)
+    context.call_conv.call_function(builder, callee, types.none, argument_types, arguments)
+    builder.ret_void()
+    library.add_ir_module(module)
+    library.finalize()
+
+
+def _public_code(function, argument_types, unpack):
+    """The same by Numba's public names alone: slower to compile, and without a cache."""
+    console.notice(
+        f"this version of Numba ({numba.__version__}) lacks what the kernels' cache needs "
+        f"({_MISSING}): they are compiled in every process",
+        once=True,
+    )
+    inner = helper(function)
+
+    def generator(typingctx, a, b, c):
+        def codegen(context, builder, sig, args):
+            return context.make_tuple(builder, sig.return_type, unpack(context, builder, args))
+
+        return types.Tuple(argument_types)(types.int64, types.int64, types.int64), codegen
+
+    arguments: Any = intrinsic(generator)
+
+    def entry(a, b, c):
+        inner(*arguments(a, b, c))
+
+    three_words = types.void(types.int64, types.int64, types.int64)
+    before_compile(function.__name__)
+    made = numba.cfunc(three_words, error_model="numpy")(entry)
+    _kept.append(made)
+    return made.address
 
 
 @functools.cache
 def _sources() -> bytes:
     """A hash of every file of this folder.
 
-    Numba puts the code of jitted helpers, and the value of every global, into the kernel that uses
+    Numba puts the code of helpers, and the value of every global, into the function that uses
     them. So a kernel depends on other files than its own. All that kernels use is in this folder,
     so this hash changes whenever a kernel might.
     """
@@ -113,39 +185,41 @@ def _sources() -> bytes:
 class _Cache(FunctionCache):
     """Numba's cache with a stricter key and one checksummed file for each key; it never raises.
 
-    Numba's own cache looks only at the kernel's source file, and lets a damaged file stop the
-    program. It also numbers the files of a kernel's variants in an index, where two processes that
-    compile different variants at once can end up with each other's code.
+    Numba's own cache looks only at the function's source file, and lets a damaged file stop the
+    program. It also numbers the files of a function's variants in an index, where two processes
+    that compile different variants at once can end up with each other's code.
     """
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., None], argument_types: tuple[Any, ...]) -> None:
+        self._types = argument_types
         try:
             super().__init__(function)
         except RuntimeError:  # no folder to write to: compile in every process
             self._cache_path = None
 
-    def _file(self, signature, codegen) -> Path:
-        key = repr((self._index_key(signature, codegen), LANES, numba.__version__))
+    def _file(self, codegen) -> Path:
+        key = repr((self._index_key(self._types, codegen), LANES, numba.__version__))
         name = f"{self._impl.filename_base}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.nbc"
         return Path(self._cache_path, name)
 
-    def load_overload(self, sig, target_context):
-        target_context.refresh()
+    def load(self, context):
+        """What was compiled before, or None."""
+        context.refresh()
         try:
-            content = self._file(sig, target_context.codegen()).read_bytes()
+            content = self._file(context.codegen()).read_bytes()
             if content[:32] == hashlib.sha256(_sources() + content[32:]).digest():
-                return self._impl.rebuild(target_context, pickle.loads(content[32:]))
+                return self._impl.rebuild(context, pickle.loads(content[32:]))
         except Exception:  # whatever is wrong with the file: compile
             pass
-        before_compile()
         return None
 
-    def save_overload(self, sig, data):
+    def save(self, result):
+        """Keeps it for later processes, if that is possible."""
         try:
-            if not self._impl.check_cachable(data):
+            if not self._impl.check_cachable(result):
                 return
-            file = self._file(sig, data.codegen)
-            content = dumps(self._impl.reduce(data))
+            file = self._file(result.codegen)
+            content = dumps(self._impl.reduce(result))
             unfinished = file.with_name(f"{file.name}.{uuid.uuid4().hex[:8]}")
             unfinished.write_bytes(hashlib.sha256(_sources() + content).digest() + content)
             unfinished.replace(file)

@@ -8,11 +8,10 @@ first-level cache. Each group has its own sums; these are added in the groups' o
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
 import numpy as np
-from numba import prange
 
-from tinycnn.kernels.compiled.blocks import PIECE
+from tinycnn.kernels.compiled.blocks import PIECE, clear
 from tinycnn.kernels.compiled.checks import ready, same_dtype, same_shape
-from tinycnn.kernels.compiled.jit import jit
+from tinycnn.kernels.compiled.launch import kernel
 from tinycnn.utils import Array
 
 __all__ = [
@@ -22,72 +21,68 @@ __all__ = [
 ]
 
 
-@jit(parallel=True)
-def _group_moments(x, means, squares, C, size):
+@kernel
+def _group_moments(g, x, means, squares, C, size):
     """For each group and channel: mean minus the group's first row; sum of squares around the mean.
 
     Summing differences from that row loses no digits where a channel is far from 0.
     """
     M = x.size // C
-    for g in prange(means.size // C):
-        mean, square = means[g * C : (g + 1) * C], squares[g * C : (g + 1) * C]
-        mean[:] = 0
-        square[:] = 0
-        start, end = g * size, min((g + 1) * size, M)
-        first = x[start * C : (start + 1) * C]
-        for r in range(start + 1, end):
-            row = x[r * C : (r + 1) * C]
-            for c in range(C):
-                mean[c] += row[c] - first[c]
-        share = 1 / x.dtype.type(end - start)
+    mean, square = means[g * C : (g + 1) * C], squares[g * C : (g + 1) * C]
+    clear(mean)
+    clear(square)
+    start, end = g * size, min((g + 1) * size, M)
+    first = x[start * C : (start + 1) * C]
+    for r in range(start + 1, end):
+        row = x[r * C : (r + 1) * C]
         for c in range(C):
-            mean[c] *= share
-        for r in range(start, end):
-            row = x[r * C : (r + 1) * C]
-            for c in range(C):
-                difference = (row[c] - first[c]) - mean[c]
-                square[c] += difference * difference
+            mean[c] += row[c] - first[c]
+    share = 1 / x.dtype.type(end - start)
+    for c in range(C):
+        mean[c] *= share
+    for r in range(start, end):
+        row = x[r * C : (r + 1) * C]
+        for c in range(C):
+            difference = (row[c] - first[c]) - mean[c]
+            square[c] += difference * difference
 
 
-@jit(parallel=True)
-def _normalize(x, y, mean, factor, beta, size):
+@kernel
+def _normalize(g, x, y, mean, factor, beta, size):
     C = mean.size
     M = x.size // C
-    for g in prange((M + size - 1) // size):
-        for r in range(g * size, min((g + 1) * size, M)):
-            row, out = x[r * C : (r + 1) * C], y[r * C : (r + 1) * C]
-            for c in range(C):
-                out[c] = (row[c] - mean[c]) * factor[c] + beta[c]
+    for r in range(g * size, min((g + 1) * size, M)):
+        row, out = x[r * C : (r + 1) * C], y[r * C : (r + 1) * C]
+        for c in range(C):
+            out[c] = (row[c] - mean[c]) * factor[c] + beta[c]
 
 
-@jit(parallel=True)
-def _group_gradients(dy, x, mean, s, dgammas, dbetas, size):
+@kernel
+def _group_gradients(g, dy, x, mean, s, dgammas, dbetas, size):
     """For each group and channel: the sums of dy * x_hat and of dy."""
     C = mean.size
     M = x.size // C
-    for g in prange(dbetas.size // C):
-        dgamma, dbeta = dgammas[g * C : (g + 1) * C], dbetas[g * C : (g + 1) * C]
-        dgamma[:] = 0
-        dbeta[:] = 0
-        for r in range(g * size, min((g + 1) * size, M)):
-            row, gradient = x[r * C : (r + 1) * C], dy[r * C : (r + 1) * C]
-            for c in range(C):
-                dgamma[c] += gradient[c] * ((row[c] - mean[c]) * s[c])
-                dbeta[c] += gradient[c]
+    dgamma, dbeta = dgammas[g * C : (g + 1) * C], dbetas[g * C : (g + 1) * C]
+    clear(dgamma)
+    clear(dbeta)
+    for r in range(g * size, min((g + 1) * size, M)):
+        row, gradient = x[r * C : (r + 1) * C], dy[r * C : (r + 1) * C]
+        for c in range(C):
+            dgamma[c] += gradient[c] * ((row[c] - mean[c]) * s[c])
+            dbeta[c] += gradient[c]
 
 
-@jit(parallel=True)
-def _normalize_backward(dy, x, dx, mean, s, factor, offset, slope, size):
+@kernel
+def _normalize_backward(g, dy, x, dx, mean, s, factor, offset, slope, size):
     """dx = factor * (dy - offset - x_hat * slope)."""
     C = mean.size
     M = x.size // C
-    for g in prange((M + size - 1) // size):
-        for r in range(g * size, min((g + 1) * size, M)):
-            row, gradient = x[r * C : (r + 1) * C], dy[r * C : (r + 1) * C]
-            out = dx[r * C : (r + 1) * C]
-            for c in range(C):
-                x_hat = (row[c] - mean[c]) * s[c]
-                out[c] = (gradient[c] - offset[c] - x_hat * slope[c]) * factor[c]
+    for r in range(g * size, min((g + 1) * size, M)):
+        row, gradient = x[r * C : (r + 1) * C], dy[r * C : (r + 1) * C]
+        out = dx[r * C : (r + 1) * C]
+        for c in range(C):
+            x_hat = (row[c] - mean[c]) * s[c]
+            out[c] = (gradient[c] - offset[c] - x_hat * slope[c]) * factor[c]
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -99,7 +94,7 @@ def moments(x: Array) -> tuple[Array, Array]:
     x = ready(x, x.ndim, "x")
     C, size, groups = _cut(x)
     means, squares = np.empty((groups, C), x.dtype), np.empty((groups, C), x.dtype)
-    _group_moments(x.reshape(-1), means.reshape(-1), squares.reshape(-1), C, size)
+    _group_moments(groups, (x, means, squares), (C, size))
     M = x.size // C
     rows = np.full((groups, 1), float(size))
     rows[-1] = M - (groups - 1) * size
@@ -119,7 +114,8 @@ def batch_norm_forward(
     gamma, beta, mean, variance = _channels(x, gamma=gamma, beta=beta, mean=mean, variance=variance)
     factor = gamma / np.sqrt(variance + variance.dtype.type(epsilon))
     y = np.empty_like(x)
-    _normalize(x.reshape(-1), y.reshape(-1), mean, factor, beta, _cut(x)[1])
+    _, size, groups = _cut(x)
+    _normalize(groups, (x, y, mean, factor, beta), (size,))
     return y
 
 
@@ -140,12 +136,12 @@ def batch_norm_backward(
     C, size, groups = _cut(x)
     s = 1 / np.sqrt(variance + variance.dtype.type(epsilon))
     sums = np.empty((2, groups, C), x.dtype)
-    flat = (dy.reshape(-1), x.reshape(-1))
-    _group_gradients(*flat, mean, s, sums[0].reshape(-1), sums[1].reshape(-1), size)
+    _group_gradients(groups, (dy, x, mean, s, *sums), (size,))
     dgamma, dbeta = sums.sum(axis=1, dtype=np.float64).astype(x.dtype)
     M = x.size // C if of_batch else np.inf
     dx = np.empty_like(x)
-    _normalize_backward(*flat, dx.reshape(-1), mean, s, gamma * s, dbeta / M, dgamma / M, size)
+    channels = (mean, s, gamma * s, dbeta / M, dgamma / M)
+    _normalize_backward(groups, (dy, x, dx, *channels), (size,))
     return dx, dgamma, dbeta
 
 

@@ -7,14 +7,14 @@ array that a kernel can't write in place goes to the reference's function.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
-from numba import prange
 
-from tinycnn.kernels.compiled.blocks import PIECE
+from tinycnn.kernels.compiled.blocks import PIECE, pieces_of
 from tinycnn.kernels.compiled.checks import ready, same_dtype, same_shape, writable_in_place
-from tinycnn.kernels.compiled.jit import jit
+from tinycnn.kernels.compiled.launch import array_from, kernel
 from tinycnn.kernels.reference import optimizers as reference
 from tinycnn.kernels.reference.optimizers import adam_step_size
 from tinycnn.utils import Array
@@ -29,27 +29,29 @@ __all__ = [
 
 # --- Adam -----------------------------------------------------------------------------------------
 
-_TOGETHER = 4  # arrays that one launch of `_adam` takes
+
+@kernel
+def _adam(piece, rates, first_pieces, values, gradients, ms, vs):
+    """Updates all arrays of four lists, cut into pieces numbered from one array to the next."""
+    step_size, rate_1, rate_2, epsilon = rates[0], rates[1], rates[2], rates[3]
+    a = 0
+    while first_pieces[a + 1] <= piece:
+        a += 1
+    start = (piece - first_pieces[a]) * PIECE
+    here = slice(start, start + PIECE)
+    w, g = array_from(values, a, rates)[here], array_from(gradients, a, rates)[here]
+    m, v = array_from(ms, a, rates)[here], array_from(vs, a, rates)[here]
+    for i in range(w.size):
+        first = m[i] + (g[i] - m[i]) * rate_1
+        second = v[i] + (g[i] * g[i] - v[i]) * rate_2
+        m[i], v[i] = first, second
+        w[i] -= (first * step_size) / (np.sqrt(second) + epsilon)
 
 
-@jit(parallel=True)
-def _adam(values, gradients, ms, vs, step_size, rate_1, rate_2, epsilon):
-    """Updates _TOGETHER arrays, cut into pieces that are numbered from one array to the next."""
-    first_pieces = np.zeros(len(values) + 1, np.int64)
-    for a in range(len(values)):
-        first_pieces[a + 1] = first_pieces[a] + (values[a].size + PIECE - 1) // PIECE
-    for piece in prange(first_pieces[-1]):
-        a = 0
-        while first_pieces[a + 1] <= piece:
-            a += 1
-        start = (piece - first_pieces[a]) * PIECE
-        here = slice(start, start + PIECE)
-        w, g, m, v = values[a][here], gradients[a][here], ms[a][here], vs[a][here]
-        for i in range(w.size):
-            first = m[i] + (g[i] - m[i]) * rate_1
-            second = v[i] + (g[i] * g[i] - v[i]) * rate_2
-            m[i], v[i] = first, second
-            w[i] -= (first * step_size) / (np.sqrt(second) + epsilon)
+@functools.lru_cache(64)
+def _first_pieces(sizes: tuple[int, ...]) -> Array:
+    """The number of each array's first piece, and that of all pieces."""
+    return np.cumsum([0, *map(pieces_of, sizes)], dtype=np.int64)
 
 
 def adam_update(
@@ -76,23 +78,23 @@ def adam_update_all(
     beta_2: float,
     epsilon: float,
 ) -> None:
-    """Same as `reference.adam_update_all`, several parameters per launch, as most are small."""
-    flat, others = [], []
+    """Same as `reference.adam_update_all`, all parameters in one launch, as most are small."""
+    flat: list[tuple[Array, Array, Array, Array]] = []
+    others: list[tuple[Array, Array, Array, Array]] = []
     for arrays in zip(values, gradients, ms, vs, strict=True):
         value, gradient, m, v = arrays
         same_dtype(value=value, gradient=gradient, m=m, v=v, first=values[0])
         same_shape(value.shape, gradient=gradient, m=m, v=v)
         if writable_in_place(value, m, v):
             gradient = ready(gradient, value.ndim, "gradient")
-            flat.append([array.reshape(-1) for array in (value, gradient, m, v)])
+            flat.append((value, gradient, m, v))
         else:
             others.append(arrays)
-    for start in range(0, len(flat), _TOGETHER):
-        group = flat[start : start + _TOGETHER]
-        scalar = group[0][0].dtype.type
-        group += [[np.empty(0, scalar)] * 4] * (_TOGETHER - len(group))
-        rates = (scalar(step_size), scalar(1 - beta_1), scalar(1 - beta_2), scalar(epsilon))
-        _adam(*zip(*group, strict=True), *rates)
+    if flat:
+        rates = np.array([step_size, 1 - beta_1, 1 - beta_2, epsilon], values[0].dtype)
+        first_pieces = _first_pieces(tuple([arrays[0].size for arrays in flat]))
+        lists = [list(arrays) for arrays in zip(*flat, strict=True)]
+        _adam(int(first_pieces[-1]), (rates, first_pieces, *lists))
     for arrays in others:
         reference.adam_update(*arrays, step_size, beta_1, beta_2, epsilon)
 
@@ -100,28 +102,26 @@ def adam_update_all(
 # --- RMSprop --------------------------------------------------------------------------------------
 
 
-@jit(parallel=True)
-def _rmsprop(
-    value, gradient, mean_square, mean_gradient, velocity, rate, rho, new, momentum, epsilon
-):
+@kernel
+def _rmsprop(piece, value, gradient, mean_square, mean_gradient, velocity, numbers):
     """`mean_gradient` and `velocity` are empty if there are none; `new` is 1 - rho."""
+    rate, rho, new, momentum, epsilon = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     zero = value.dtype.type(0)
-    for piece in prange((value.size + PIECE - 1) // PIECE):
-        here = slice(piece * PIECE, (piece + 1) * PIECE)
-        w, g, square = value[here], gradient[here], mean_square[here]
-        mean, v = mean_gradient[here], velocity[here]
-        for i in range(w.size):
-            square[i] = square[i] * rho + new * (g[i] * g[i])
-            variance = square[i]
-            if mean.size > 0:
-                mean[i] = mean[i] * rho + new * g[i]
-                variance -= mean[i] * mean[i]
-                variance = zero if variance < zero else variance
-            step = rate * g[i] / np.sqrt(variance + epsilon)
-            if v.size > 0:
-                v[i] = v[i] * momentum + step
-                step = v[i]
-            w[i] -= step
+    here = slice(piece * PIECE, (piece + 1) * PIECE)
+    w, g, square = value[here], gradient[here], mean_square[here]
+    mean, v = mean_gradient[here], velocity[here]
+    for i in range(w.size):
+        square[i] = square[i] * rho + new * (g[i] * g[i])
+        variance = square[i]
+        if mean.size > 0:
+            mean[i] = mean[i] * rho + new * g[i]
+            variance -= mean[i] * mean[i]
+            variance = zero if variance < zero else variance
+        step = rate * g[i] / np.sqrt(variance + epsilon)
+        if v.size > 0:
+            v[i] = v[i] * momentum + step
+            step = v[i]
+        w[i] -= step
 
 
 def rmsprop_update(
@@ -148,27 +148,27 @@ def rmsprop_update(
     if not writable_in_place(value, *means.values()):
         reference.rmsprop_update(*arrays, learning_rate, rho, momentum, epsilon)
         return
-    scalar = value.dtype.type
-    flat = (np.empty(0, scalar) if array is None else array.reshape(-1) for array in arrays)
-    numbers = (learning_rate, rho, 1 - rho, momentum, epsilon)
-    _rmsprop(*flat, *(scalar(number) for number in numbers))
+    empty = np.empty(0, value.dtype)
+    numbers = np.array([learning_rate, rho, 1 - rho, momentum, epsilon], value.dtype)
+    given = [empty if array is None else array for array in arrays]
+    _rmsprop(pieces_of(value.size), (*given, numbers))
 
 
 # --- gradient descent -----------------------------------------------------------------------------
 
 
-@jit(parallel=True)
-def _sgd(value, gradient, velocity, learning_rate, momentum, moving, nesterov):
-    for piece in prange((value.size + PIECE - 1) // PIECE):
-        here = slice(piece * PIECE, (piece + 1) * PIECE)
-        w, g, v = value[here], gradient[here], velocity[here]
-        for i in range(w.size):
-            step = g[i] * learning_rate
-            if moving:
-                v[i] = v[i] * momentum - step
-                w[i] += v[i] * momentum - step if nesterov else v[i]
-            else:
-                w[i] -= step
+@kernel
+def _sgd(piece, value, gradient, velocity, numbers, moving, nesterov):
+    learning_rate, momentum = numbers[0], numbers[1]
+    here = slice(piece * PIECE, (piece + 1) * PIECE)
+    w, g, v = value[here], gradient[here], velocity[here]
+    for i in range(w.size):
+        step = g[i] * learning_rate
+        if moving:
+            v[i] = v[i] * momentum - step
+            w[i] += v[i] * momentum - step if nesterov else v[i]
+        else:
+            w[i] -= step
 
 
 def sgd_update(
@@ -187,6 +187,6 @@ def sgd_update(
     if not writable_in_place(value, moved):
         reference.sgd_update(value, gradient, velocity, learning_rate, momentum, nesterov)
         return
-    flat = (array.reshape(-1) for array in (value, gradient, moved))
-    scalar = value.dtype.type
-    _sgd(*flat, scalar(learning_rate), scalar(momentum), velocity is not None, bool(nesterov))
+    numbers = np.array([learning_rate, momentum], value.dtype)
+    settings = (velocity is not None, bool(nesterov))
+    _sgd(pieces_of(value.size), (value, gradient, moved, numbers), settings)

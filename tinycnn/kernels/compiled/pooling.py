@@ -7,13 +7,12 @@ the rows and columns of padding above and left of x.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import numba
 import numpy as np
-from numba import prange
 
-from tinycnn.kernels.compiled.blocks import copy
+from tinycnn.kernels.compiled.blocks import PIECE, clear, copy
 from tinycnn.kernels.compiled.checks import pool_shape, ready, ready_winners, same_shape
-from tinycnn.kernels.compiled.jit import jit
+from tinycnn.kernels.compiled.jit import helper
+from tinycnn.kernels.compiled.launch import kernel
 from tinycnn.support.geometry import Pair
 from tinycnn.utils import Array
 
@@ -24,10 +23,18 @@ __all__ = [
     "max_pool_forward",
 ]
 
+
+def _rows_of(images: Array) -> tuple[int, int]:
+    """The pieces that images are cut into, and how many of their rows each has."""
+    N, H, W, C = images.shape
+    rows = max(1, PIECE // max(1, W * C))
+    return -(-N * H // rows), rows
+
+
 # --- max-pooling ----------------------------------------------------------------------------------
 
 
-@numba.njit
+@helper
 def _keep_larger(best, winner, pixel, place):
     """Where pixel > best, or is the first NaN, it is the new best and `place` the new winner."""
     for c in range(best.size):
@@ -37,10 +44,10 @@ def _keep_larger(best, winner, pixel, place):
         winner[c] = place if wins else winner[c]
 
 
-@jit(parallel=True)
-def _pool(x, y, winners, shape):
+@kernel
+def _pool(piece, x, y, winners, shape, rows):
     N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
-    for r in prange(N * OH):
+    for r in range(piece * rows, min(N * OH, (piece + 1) * rows)):
         n, i = r // OH, r % OH * SH - top
         for j_ in range(OW):
             j = j_ * SW - left
@@ -49,14 +56,16 @@ def _pool(x, y, winners, shape):
             u0, v0 = max(0, -i), max(0, -j)
             start = ((n * H + i + u0) * W + j + v0) * C
             copy(best, x, x, start, False)
-            winner[:] = np.int32(u0 * PW + v0)
+            first = np.int32(u0 * PW + v0)
+            for c in range(C):
+                winner[c] = first
             for u in range(u0, min(PH, H - i)):
                 for v in range(v0, min(PW, W - j)):
                     start = ((n * H + i + u) * W + j + v) * C
                     _keep_larger(best, winner, x[start : start + C], np.int32(u * PW + v))
 
 
-@numba.njit
+@helper
 def _add_where(total, values, winner, place):
     zero = total.dtype.type(0)
     for c in range(total.size):
@@ -64,13 +73,13 @@ def _add_where(total, values, winner, place):
         total[c] += value if winner[c] == place else zero
 
 
-@jit(parallel=True)
-def _unpool(dy, winners, dx, shape):
+@kernel
+def _unpool(piece, dy, winners, dx, shape, rows):
     """Goes by rows of dx; each looks up the windows it is in, so no two threads share a row."""
     N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
-    for r in prange(N * H):
+    for r in range(piece * rows, min(N * H, (piece + 1) * rows)):
         n, h = r // H, r % H + top
-        dx[r * W * C : (r + 1) * W * C] = 0
+        clear(dx[r * W * C : (r + 1) * W * C])
         # The windows i with i*SH <= h < i*SH + PH contain this row.
         for i in range(max(0, (h - PH + SH) // SH), min(OH, h // SH + 1)):
             u = h - i * SH
@@ -91,7 +100,8 @@ def max_pool_forward(
     shape = pool_shape(x.shape, pool_size, strides, padding)
     out = (shape[0], shape[8], shape[9], shape[3])
     y, winners = np.empty(out, x.dtype), np.empty(out, np.int32)
-    _pool(x.reshape(-1), y.reshape(-1), winners.reshape(-1), shape)
+    pieces, rows = _rows_of(y)
+    _pool(pieces, (x, y, winners), (shape, rows))
     return y, winners
 
 
@@ -109,31 +119,32 @@ def max_pool_backward(
     shape = pool_shape(x_shape, pool_size, strides, padding)
     same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy, winners=winners)
     dx = np.empty(x_shape, dy.dtype)
-    _unpool(dy.reshape(-1), winners.reshape(-1), dx.reshape(-1), shape)
+    pieces, rows = _rows_of(dx)
+    _unpool(pieces, (dy, winners, dx), (shape, rows))
     return dx
 
 
 # --- average-pooling ------------------------------------------------------------------------------
 
 
-@numba.njit
+@helper
 def _add_scaled(total, values, factor):
     for i in range(total.size):
         total[i] += values[i] * factor
 
 
-@jit(parallel=True)
-def _average(x, y, shape):
+@kernel
+def _average(piece, x, y, shape, rows):
     N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
     one = x.dtype.type(1)
-    for r in prange(N * OH):
+    for r in range(piece * rows, min(N * OH, (piece + 1) * rows)):
         n, i = r // OH, r % OH * SH - top
         u0, u1 = max(0, -i), min(PH, H - i)
         for j_ in range(OW):
             j = j_ * SW - left
             v0, v1 = max(0, -j), min(PW, W - j)
             mean = y[(r * OW + j_) * C : (r * OW + j_ + 1) * C]
-            mean[:] = 0
+            clear(mean)
             for u in range(u0, u1):
                 for v in range(v0, v1):
                     start = ((n * H + i + u) * W + j + v) * C
@@ -143,13 +154,13 @@ def _average(x, y, shape):
                 mean[c] /= count
 
 
-@jit(parallel=True)
-def _spread(dy, dx, shape):
+@kernel
+def _spread(piece, dy, dx, shape, rows):
     """Goes by rows of dx; each looks up the windows it is in, so no two threads share a row."""
     N, H, W, C, PH, PW, SH, SW, OH, OW, top, left = shape
-    for r in prange(N * H):
+    for r in range(piece * rows, min(N * H, (piece + 1) * rows)):
         n, h = r // H, r % H + top
-        dx[r * W * C : (r + 1) * W * C] = 0
+        clear(dx[r * W * C : (r + 1) * W * C])
         # The windows i with i*SH <= h < i*SH + PH contain this row.
         for i in range(max(0, (h - PH + SH) // SH), min(OH, h // SH + 1)):
             rows = min(PH, H + top - i * SH) - max(0, top - i * SH)
@@ -168,7 +179,8 @@ def average_pool_forward(x: Array, pool_size: Pair, strides: Pair, padding: str 
     x = ready(x, 4, "x")
     shape = pool_shape(x.shape, pool_size, strides, padding)
     y = np.empty((shape[0], shape[8], shape[9], shape[3]), x.dtype)
-    _average(x.reshape(-1), y.reshape(-1), shape)
+    pieces, rows = _rows_of(y)
+    _average(pieces, (x, y), (shape, rows))
     return y
 
 
@@ -184,5 +196,6 @@ def average_pool_backward(
     shape = pool_shape(x_shape, pool_size, strides, padding)
     same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy)
     dx = np.empty(x_shape, dy.dtype)
-    _spread(dy.reshape(-1), dx.reshape(-1), shape)
+    pieces, rows = _rows_of(dx)
+    _spread(pieces, (dy, dx), (shape, rows))
     return dx

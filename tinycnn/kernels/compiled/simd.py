@@ -49,6 +49,7 @@ class Vector(types.Type):
     def __init__(self, dtype) -> None:
         kinds = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
         element = kinds.get(dtype) or ir.IntType(8)
+        self.number = dtype
         self.suffix, self.align = f"f{dtype.bitwidth}", dtype.bitwidth // 8
         self.ir = ir.VectorType(element, LANES)
         super().__init__(name=f"{dtype}x{LANES}")

@@ -17,15 +17,11 @@ a verb means, and check every index, which LLVM's loads and stores do not.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (what Numba and llvmlite call back with, and what Numba compiles, has no types to declare)
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from tinycnn.kernels.compiled.jit import JIT_OFF
+from tinycnn.kernels.compiled.jit import verb
 from tinycnn.kernels.compiled.simd import LANES, Vector, address, neighbours, splat, unpacked
 
 # (P, V), the narrowest first. P*V sums, a row of V and (AVX2) one broadcast fit the registers: AVX2
@@ -47,16 +43,6 @@ def width(F: int) -> int:
 # --- the verbs: for each, the code that it stands for, and then what it means ---------------------
 
 
-def _verb(generator: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A Numba intrinsic of this name; with the JIT off, the plain function that it decorates."""
-
-    def choose(twin: Callable[..., Any]) -> Callable[..., Any]:
-        verb: Callable[..., Any] = twin if JIT_OFF else intrinsic(generator)
-        return verb
-
-    return choose
-
-
 def _inside(array, index, count):
     if not 0 <= index <= array.size - count:
         raise IndexError(f"{count} elements at {index} of {array.size}")
@@ -73,7 +59,7 @@ def _indices(typingctx, array, index, like):
     return types.UniTuple(types.intp, len(like))(array, types.intp, like), codegen
 
 
-@_verb(_indices)
+@verb(_indices)
 def indices(array, index, like):
     """As many neighbouring integers as `like` has items, as a tuple."""
     return tuple(array[_inside(array, index, len(like))])
@@ -91,7 +77,7 @@ def _load_row(typingctx, array, index, like):
     return types.UniTuple(vector, len(like))(array, types.intp, like), codegen
 
 
-@_verb(_load_row)
+@verb(_load_row)
 def load_row(array, index, like):
     """As many neighbouring vectors as `like` has items."""
     return tuple(array[_inside(array, index, len(like) * LANES)].reshape(-1, LANES).copy())
@@ -111,7 +97,7 @@ def _load_tile(typingctx, array, places, like):
     return types.UniTuple(vector, P * V)(array, places, like), codegen
 
 
-@_verb(_load_tile)
+@verb(_load_tile)
 def load_tile(array, places, like):
     """A row of vectors from each of `places`."""
     return tuple(vector for place in places for vector in load_row(array, place, like))
@@ -133,7 +119,7 @@ def _store_tile(typingctx, array, places, offset, tile):
     return types.void(array, places, types.intp, tile), codegen
 
 
-@_verb(_store_tile)
+@verb(_store_tile)
 def store_tile(array, places, offset, tile):
     """Writes each row of a tile to array[place + offset]."""
     V = len(tile) // len(places)
@@ -150,7 +136,7 @@ def _repeat(typingctx, row, like):
     return types.UniTuple(row.dtype, len(row) * len(like))(row, like), codegen
 
 
-@_verb(_repeat)
+@verb(_repeat)
 def repeat(row, like):
     """The tile whose every row is `row`, one for each item of `like`."""
     return row * len(like)
@@ -168,7 +154,7 @@ def _rectify(typingctx, tile):
     return tile(tile), codegen
 
 
-@_verb(_rectify)
+@verb(_rectify)
 def rectify(tile):
     """max(tile, 0); NaN stays NaN."""
     return tuple(np.where(value < 0, value.dtype.type(0), value) for value in tile)
@@ -186,7 +172,7 @@ def _where_positive(typingctx, row, values):
     return values(row, values), codegen
 
 
-@_verb(_where_positive)
+@verb(_where_positive)
 def where_positive(row, values):
     """The values where `row` is positive, else 0: the derivative of relu."""
     return tuple(np.where(y > 0, v, v.dtype.type(0)) for y, v in zip(row, values, strict=True))
@@ -208,7 +194,7 @@ def _where_equal(typingctx, codes, code, values):
     return values(codes, types.intp, values), codegen
 
 
-@_verb(_where_equal)
+@verb(_where_equal)
 def where_equal(codes, code, values):
     """The values where `codes` is `code`, else 0."""
     pairs = zip(codes, values, strict=True)
@@ -248,7 +234,7 @@ def _pool_fours(typingctx, tile, row):
     return types.Tuple((best_type, winner_type))(tile, row), codegen
 
 
-@_verb(_pool_fours)
+@verb(_pool_fours)
 def pool_fours(tile, row):
     """Relu and 2x2 max-pool over every four rows of a tile, each as long as `row`.
 
@@ -291,9 +277,56 @@ def _multiply_add(typingctx, tile, array, origins, offset, row):
     return tile(tile, array, origins, types.intp, row), codegen
 
 
-@_verb(_multiply_add)
+@verb(_multiply_add)
 def multiply_add(tile, array, origins, offset, row):
     """tile[p, v] + array[origins[p] + offset] * row[v]: one step of an outer product."""
     scalars = [array[_inside(array, origin + offset, 1)] for origin in origins]
     products = [scalar * vector for scalar in scalars for vector in row]
     return tuple(old + product for old, product in zip(tile, products, strict=True))
+
+
+# --- arithmetic, vector by vector -----------------------------------------------------------------
+
+
+def _each(operation):
+    """Generates code that applies one of LLVM's operations to the vectors of two tiles."""
+
+    def generator(typingctx, tile, other):
+        def codegen(context, builder, sig, args):
+            pairs = zip(*(unpacked(builder, arg, len(tile)) for arg in args), strict=True)
+            values = [getattr(builder, operation)(a, b) for a, b in pairs]
+            return context.make_tuple(builder, sig.return_type, values)
+
+        return tile(tile, other), codegen
+
+    return generator
+
+
+@verb(_each("fadd"))
+def plus(tile, other):
+    """tile + other."""
+    return tuple(a + b for a, b in zip(tile, other, strict=True))
+
+
+@verb(_each("fsub"))
+def minus(tile, other):
+    """tile - other."""
+    return tuple(a - b for a, b in zip(tile, other, strict=True))
+
+
+def _times(typingctx, tile, number):
+    vector = tile.dtype
+
+    def codegen(context, builder, sig, args):
+        scalar = context.cast(builder, args[1], sig.args[1], vector.number)
+        factor = splat(builder, scalar, vector)
+        values = [builder.fmul(value, factor) for value in unpacked(builder, args[0], len(tile))]
+        return context.make_tuple(builder, sig.return_type, values)
+
+    return tile(tile, number), codegen
+
+
+@verb(_times)
+def times(tile, number):
+    """tile * number."""
+    return tuple(value * value.dtype.type(number) for value in tile)

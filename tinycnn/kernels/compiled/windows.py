@@ -10,10 +10,10 @@ starts at x[n, i*SH, j*SW, 0]; as x is flat, that is one index.
 
 import functools
 
-import numba
 import numpy as np
 
 from tinycnn.kernels.compiled.checks import Shape
+from tinycnn.kernels.compiled.jit import helper
 from tinycnn.support.geometry import Pair, output_length, window_padding
 from tinycnn.utils import Array
 
@@ -47,7 +47,7 @@ def pointwise(shape: Shape) -> Shape:
     return shape
 
 
-@numba.njit
+@helper
 def find_windows(windows, m0, count, shape):
     """windows[t] = where the window of output m0 + t (at most the last) starts in flat x."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
@@ -62,7 +62,7 @@ def find_windows(windows, m0, count, shape):
                     n, i = n + 1, 0
 
 
-@numba.njit
+@helper
 def find_windows_by_pixel(windows, outputs, m0, count, shape):
     """The same for outputs in the order (row, column, image); also where they start in flat y."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
@@ -78,7 +78,7 @@ def find_windows_by_pixel(windows, outputs, m0, count, shape):
                     i, j = i + 1, 0
 
 
-@numba.njit
+@helper
 def find_pools(windows, outputs, pool0, count, shape):
     """The windows of the four outputs of each 2x2 pool, and where the pool's own output starts.
 
