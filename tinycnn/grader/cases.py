@@ -484,6 +484,15 @@ def _rows(N: int, K: int, kind: str, offset: float) -> str:
     return f"{text}, logits near {offset:.0f}" if offset else text
 
 
+WEIGHTED = [(1, 3), (2, 3), (4, 4)]
+HEAVY = ", targets that do not add up to 1"
+
+
+def _heavy_traits(N: int) -> frozenset[str]:
+    traits = {"targets do not add up to 1"} | ({"there are several samples"} if N > 1 else set())
+    return frozenset(traits)
+
+
 def _targets(rng: np.random.Generator, N: int, K: int, dtype: Any) -> Array:
     classes = (np.arange(N) + rng.integers(K)) % K
     one_hot: Array = np.eye(K, dtype=dtype)[classes]
@@ -497,9 +506,10 @@ def softmax_cross_entropy_forward_cases(rng: np.random.Generator) -> Iterator[Ca
         arguments = {"logits": logits, "targets": _targets(rng, N, K, logits.dtype)}
         traits = frozenset(_logit_traits(N, kind, offset))
         yield Case(_rows(N, K, kind, offset), arguments, traits, kind == "strict")
-    weighted = {"logits": _logits(rng, 2, 3, "real", 0.0), "targets": rng.random((2, 3)) + 0.5}
-    traits = frozenset({"targets do not add up to 1", "there are several samples"})
-    yield Case("2 samples of 3 classes, targets that do not add up to 1", weighted, traits)
+    for N, K in WEIGHTED:
+        logits = _logits(rng, N, K, "real", 0.0)
+        weighted = {"logits": logits, "targets": rng.random((N, K)) + 0.5}
+        yield Case(_rows(N, K, "", 0.0) + HEAVY, weighted, _heavy_traits(N))
 
 
 def softmax_cross_entropy_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -510,10 +520,10 @@ def softmax_cross_entropy_backward_cases(rng: np.random.Generator) -> Iterator[C
             arguments = {"probabilities": p, "targets": _targets(rng, N, K, p.dtype)}
             traits = frozenset(_logit_traits(N, kind, offset))
             yield Case(_rows(N, K, kind, offset), arguments, traits, kind == "strict")
-    p = reference.softmax_forward(real(rng, 2, 3))
-    weighted = {"probabilities": p, "targets": rng.random((2, 3)) + 0.5}
-    traits = frozenset({"targets do not add up to 1", "there are several samples"})
-    yield Case("2 samples of 3 classes, targets that do not add up to 1", weighted, traits)
+    for N, K in WEIGHTED:
+        p = reference.softmax_forward(real(rng, N, K))
+        weighted = {"probabilities": p, "targets": rng.random((N, K)) + 0.5}
+        yield Case(_rows(N, K, "", 0.0) + HEAVY, weighted, _heavy_traits(N))
 
 
 # --- optimizers -----------------------------------------------------------------------------------
@@ -652,6 +662,7 @@ def network_step_cases(rng: np.random.Generator) -> Iterator[Case]:
         (2, (3, 3), 1, 2, (2, 2), 3, "real"),
         (2, (5, 6), 2, 3, (2, 3), 3, "real"),
         (3, (6, 5), 2, 2, (3, 2), 4, "real"),
+        (4, (5, 5), 1, 3, (2, 2), 3, "real"),
         (3, (6, 5), 2, 2, (3, 2), 4, "float32"),
         (2, (5, 6), 2, 3, (2, 3), 3, "strict"),
     ]:
@@ -664,7 +675,10 @@ def network_step_cases(rng: np.random.Generator) -> Iterator[Case]:
         arguments: Arguments = {"x": x, "targets": _targets(rng, N, K, x.dtype)}
         for name, shape in zip(names, shapes, strict=True):
             arguments[name] = _kinds(rng, kind, *shape) * x.dtype.type(0.5)
-        arguments["conv_bias"] = np.abs(arguments["conv_bias"]) + x.dtype.type(0.5)
+        # The first filter's bias leaves about half of its pooled numbers to the relu.
+        where = x, arguments["conv_kernel"], None
+        pooled, _ = reference.max_pool_forward(reference.conv2d_forward(*where), (2, 2), (2, 2))
+        arguments["conv_bias"][0] = -np.median(pooled[..., 0]) if N > 1 else 1 - pooled.min()
         arguments["learning_rate"] = 0.5
         traits = _shape_traits((1, 1), kind) | g.traits()
         yield Case(
