@@ -142,6 +142,11 @@ ORDER = [
     "grader.report",
     "grader.wording",
     "grader.grading",
+    "grader.wire",
+    "grader.worker",
+    "grader.submissions",
+    "grader.settings",
+    "grader.exports",
     "grader",
     "grader.__main__",
     "",  # tinycnn/__init__.py

@@ -134,21 +134,24 @@ def describe(value: Any) -> str:
     return f"an object of type {type(value).__name__}"
 
 
-def failure_of(error: BaseException) -> Failure:
-    """What is kept of an exception."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1]
-    own = [frame for frame in frames if frame.filename != __file__] or [last]
-    # The deepest line of the student's: the first frames belong to the file of the function itself.
-    inside = [frame for frame in own if frame.filename == own[0].filename]
-    frame = inside[-1]
+def failure_of(error: BaseException, file: str | None = None) -> Failure:
+    """What is kept of an exception: the deepest line that belongs to the student's file.
+
+    Args:
+        error: the exception.
+        file: the student's; None takes that of the function that was called.
+    """
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
+    own = [f for f in frames if f.filename == (file or frames[0].filename)] if frames else []
+    where = own[-1] if own else None
     try:
         message = str(error)
     except Exception:  # a __str__ of the student's
         message = ""
-    return Failure(
-        type(error).__name__, message[:300], frame.name, frame.lineno or 0, (frame.line or "")[:200]
-    )
+    name, line, text = (where.name, where.lineno or 0, where.line or "") if where else ("", 0, "")
+    if isinstance(error, SyntaxError):
+        message, line, text = error.msg, error.lineno or 0, (error.text or "").strip()
+    return Failure(type(error).__name__, message[:300], name, line, text[:200])
 
 
 def calls_of(function: Callable[..., Any], names: Sequence[str]) -> list[str]:

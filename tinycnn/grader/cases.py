@@ -325,6 +325,10 @@ def _row_traits(N: int, D: int, U: int, kind: str) -> set[str]:
     return {name for name, true in holds.items() if true}
 
 
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}s" if number > 1 else f"one {word}"
+
+
 DENSE = [
     (1, 1, 1, "whole"),
     (1, 2, 1, "whole"),
@@ -347,7 +351,7 @@ def dense_forward_cases(rng: np.random.Generator) -> Iterator[Case]:
         arguments: Arguments = {"x": _kinds(rng, kind, N, D), "kernel": _kinds(rng, kind, D, U)}
         arguments["bias"] = _kinds(rng, kind, U) if with_bias else None
         traits = _row_traits(N, D, U, kind)
-        title = f"{N} samples of {D} inputs, {U} units"
+        title = f"{_count(N, 'sample')} of {_count(D, 'input')}, {_count(U, 'unit')}"
         if not with_bias:
             traits, title = {*traits, "there is no bias"}, title + ", no bias"
         if relu:
@@ -365,7 +369,7 @@ def dense_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
         arguments: Arguments = {"dy": _kinds(rng, kind, N, U), "x": _kinds(rng, kind, N, D)}
         arguments["kernel"] = _kinds(rng, kind, D, U)
         traits = _row_traits(N, D, U, kind)
-        title = f"{N} samples of {D} inputs, {U} units"
+        title = f"{_count(N, 'sample')} of {_count(D, 'input')}, {_count(U, 'unit')}"
         if relu:
             arguments["y"] = np.maximum(whole(rng, N, U), 0)
             traits, title = {*traits, "there is a relu"}, title + ", with the y of a relu"

@@ -69,7 +69,12 @@ def _of_form(answers: Answers, kind: str, outcome: Outcome) -> tuple[str, str, s
     if kind == "failed" and outcome.failure is not None:
         if "read-only" in outcome.failure.message:
             return "it writes into an array that it was given", "form", COPY
-        if outcome.failure.type in ("ModuleNotFoundError", "ImportError", "SystemExit"):
+        if outcome.failure.type in (
+            "ModuleNotFoundError",
+            "ImportError",
+            "SystemExit",
+            "MemoryError",
+        ):
             return _failure(outcome), "form", "NumPy is all that is there, and all that is needed."
         if not any(outcome.results for outcome in answers.outcomes):
             return _failure(outcome), "form", ""
@@ -98,9 +103,11 @@ def _failure(outcome: Outcome) -> str:
     failure = outcome.failure
     if failure is None:
         return "it fails"
-    message = f": {failure.message}" if failure.message else ""
-    at = f" in line {failure.line} ({failure.function})" if failure.line else ""
-    return f"it raises {failure.type}{at}{message}"
+    if not failure.type:
+        return failure.message
+    if failure.type in ("ModuleNotFoundError", "ImportError"):
+        return "it imports something that is not there"
+    return f"it raises {failure.type}"
 
 
 def _other_order(answers: Answers) -> tuple[str, str, str] | None:

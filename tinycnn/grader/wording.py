@@ -24,7 +24,9 @@ def found(answers: Answers, place: int, fault: Fault) -> str:
     name, case, outcome = answers.exercise.name, answers.cases[place], answers.outcomes[place]
     wrong, asked = len(answers.wrong_cases), len(answers.cases)
     head = f"{name} is wrong in {wrong} of {asked} cases. The smallest of them: {case.title}."
-    return f"{fill(head, WIDTH)}\n{fill(_fault(outcome, fault), WIDTH)}"
+    line = outcome.failure.text if outcome.failure is not None else ""
+    below = f"\n    {line}" if line else ""
+    return f"{fill(head, WIDTH)}\n{fill(_fault(outcome, fault), WIDTH)}{below}"
 
 
 def _fault(outcome: Outcome, fault: Fault) -> str:
@@ -48,9 +50,11 @@ def _fault(outcome: Outcome, fault: Fault) -> str:
     failure = outcome.failure
     if failure is None:
         return "It fails."
+    if not failure.type:  # of the process
+        return f"There is no answer: {failure.message}."
     at = f" in line {failure.line}, in {failure.function}" if failure.line else ""
     text = f"It raises {failure.type}{at}: {failure.message or 'without a message'}"
-    return f"{text}\n    {failure.text}" if failure.text else text
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def number(value: object) -> str:

@@ -122,9 +122,19 @@ CROPPED = (
     "dx has the shape of x: what belongs to the rows and columns of zeros is cut off on its side."
 )
 
+# From the last offset to the first: what is assigned last comes from the last window.
+BACKWARDS = (
+    Edit("col2im", "range(KH)", "reversed(range(KH))"),
+    Edit("col2im", "range(KW)", "reversed(range(KW))"),
+)
 ADDING = [
     (
         "windows that overlap overwrite each other",
+        "A pixel in several windows gets the sum of their gradients: they are added, not assigned.",
+        (Edit("col2im", "+= windows", "= windows"), *BACKWARDS),
+    ),
+    (
+        "windows that overlap overwrite each other, offset by offset",
         "A pixel in several windows gets the sum of their gradients: they are added, not assigned.",
         (Edit("col2im", "+= windows", "= windows"),),
     ),
@@ -476,6 +486,19 @@ BACKWARD = [
         "only the last filter's part of dx is kept",
         "A pixel reaches the loss through every filter, and dx is the sum over the filters.",
         (Edit("conv2d_backward", DCOLS, "dy[:, -1:] @ kernel.reshape(KH * KW * C, F)[:, -1:].T"),),
+    ),
+    (
+        "windows and filters overwrite each other in dx",
+        "dx is a sum over the filters and over all windows of a pixel: added, and not assigned.",
+        (
+            Edit(
+                "conv2d_backward",
+                DCOLS,
+                "dy[:, -1:] @ kernel.reshape(KH * KW * C, F)[:, -1:].T",
+            ),
+            Edit("col2im", "+= windows", "= windows"),
+            *BACKWARDS,
+        ),
     ),
     (
         "only the first filter's part of dx is kept",

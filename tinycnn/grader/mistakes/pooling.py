@@ -182,6 +182,19 @@ BACKWARD = [
                 "+= np.where(won, dy, 0)",
                 f"= np.where(won, dy, dx[:, {SCATTER}])",
             ),
+            Edit("max_pool_backward", "range(PH)", "reversed(range(PH))"),
+            Edit("max_pool_backward", "range(PW)", "reversed(range(PW))"),
+        ),
+    ),
+    (
+        "windows that overlap overwrite each other, offset by offset",
+        "An input that won in several windows gets the sum of their gradients.",
+        (
+            Edit(
+                "max_pool_backward",
+                "+= np.where(won, dy, 0)",
+                f"= np.where(won, dy, dx[:, {SCATTER}])",
+            ),
         ),
     ),
     (
@@ -372,6 +385,15 @@ AVERAGE_BACKWARD = [
     ),
     (
         "windows that overlap overwrite each other",
+        "An input that lies in several windows gets the sum of its shares.",
+        (
+            Edit("average_pool_backward", "+= share", "= share"),
+            Edit("average_pool_backward", "range(PH)", "reversed(range(PH))"),
+            Edit("average_pool_backward", "range(PW)", "reversed(range(PW))"),
+        ),
+    ),
+    (
+        "windows that overlap overwrite each other, offset by offset",
         "An input that lies in several windows gets the sum of its shares.",
         (Edit("average_pool_backward", "+= share", "= share"),),
     ),
