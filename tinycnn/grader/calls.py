@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
     Attributes:
         results: one array for each expected result, None where None came; empty if the call failed
             or returned something else than so many results.
-        returned: what came back, in words: "None", "a list", "(4, 2) float32".
+        returned: what came back instead of the results, in words.
         failure: the exception, if any.
         changed: names of the arguments that were changed and should not have been.
         unsteady: whether a second call with the same arguments gave something else.
@@ -99,17 +99,14 @@ def _once(
             value = function(*given.values())
     except (Exception, SystemExit) as error:
         return Outcome(failure=failure_of(error)), given
-    values = (value,) if count == 1 else value
-    returned = describe(value)
-    if count == 0:
-        values = ()
-    elif not isinstance(values, (tuple, list)) or len(values) != count:
-        return Outcome(returned=returned), given
+    values = () if count == 0 else (value,) if count == 1 else value
+    if not isinstance(values, (tuple, list)) or len(values) != count:
+        return Outcome(returned=describe(value)), given
     results = [plain(one) for one in values]
     if any(array is None and one is not None for array, one in zip(results, values, strict=True)):
-        return Outcome(returned=returned), given
+        return Outcome(returned=describe(value)), given
     results += [plain(given[name]) for name in in_place if given[name] is not None]
-    return Outcome(tuple(results), returned), given
+    return Outcome(tuple(results)), given
 
 
 def plain(value: Any) -> Array | None:

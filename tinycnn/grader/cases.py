@@ -157,13 +157,23 @@ def _case(g: Geometry, window: str, arguments: Arguments, *traits: str, note: st
     return Case(g.title(window) + note, arguments, special, g.kind == "strict")
 
 
+def _steps(g: Geometry, needed: bool = False) -> Arguments:
+    """Strides and padding, unless they are what they are without being named."""
+    if g.padding == "valid" and g.strides == (1, 1) and not needed:
+        return {}
+    return {"strides": g.strides, **_padding(g, needed)}
+
+
+def _padding(g: Geometry, needed: bool = False) -> Arguments:
+    return {"padding": g.padding} if needed or g.padding != "valid" else {}
+
+
 def im2col_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Cases of `im2col`."""
     for g in GEOMETRIES:
         if g.F == 1 or g.kind != "whole":
             x = g.numbers(rng, g.N, *g.image, g.C)
-            arguments = {"x": x, "size": g.size, "strides": g.strides, "padding": g.padding}
-            yield _case(g, "window", arguments)
+            yield _case(g, "window", {"x": x, "size": g.size, **_steps(g)})
 
 
 def col2im_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -173,8 +183,8 @@ def col2im_cases(rng: np.random.Generator) -> Iterator[Case]:
             OH, OW = g.outputs
             dcols = g.numbers(rng, g.N * OH * OW, g.size[0] * g.size[1] * g.C)
             x_shape = (g.N, *g.image, g.C)
-            where = {"size": g.size, "strides": g.strides, "padding": g.padding}
-            yield _case(g, "window", {"dcols": dcols, "x_shape": x_shape, **where})
+            where = {"x_shape": x_shape, "size": g.size, **_steps(g)}
+            yield _case(g, "window", {"dcols": dcols, **where})
 
 
 def conv2d_forward_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -183,6 +193,7 @@ def conv2d_forward_cases(rng: np.random.Generator) -> Iterator[Case]:
         (Geometry((3, 3), (2, 2)), False, False),
         (Geometry((3, 3), (2, 2), F=2), True, True),
         (Geometry((4, 3), (2, 2), C=2, F=3, N=2), True, True),
+        (Geometry((5, 4), (2, 2), C=2, F=3, N=2, kind="real"), True, True),
     ]
     ladder = [(g, True, False) for g in GEOMETRIES]
     whole_ones = [entry for entry in ladder if entry[0].kind == "whole"]
@@ -192,8 +203,7 @@ def conv2d_forward_cases(rng: np.random.Generator) -> Iterator[Case]:
         bias = g.numbers(rng, g.F) if with_bias else None
         traits = [] if with_bias else ["there is no bias"]
         note = "" if with_bias else ", no bias"
-        arguments: Arguments = {"x": x, "kernel": kernel, "bias": bias, "strides": g.strides}
-        arguments |= {"padding": g.padding}
+        arguments: Arguments = {"x": x, "kernel": kernel, "bias": bias, **_steps(g, needed=relu)}
         if relu:
             traits, note = [*traits, "relu is asked for"], ", relu=True"
             arguments["relu"] = True
@@ -205,6 +215,7 @@ def conv2d_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     special = [
         (Geometry((3, 3), (2, 2), F=2), True, True),
         (Geometry((4, 3), (2, 2), C=2, F=3, N=2), True, True),
+        (Geometry((5, 4), (2, 2), C=2, F=3, N=2, kind="real"), True, True),
         (Geometry((3, 3), (2, 2)), False, False),
     ]
     ladder = [(g, False, True) for g in GEOMETRIES]
@@ -213,11 +224,11 @@ def conv2d_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
         x = g.numbers(rng, g.N, *g.image, g.C)
         kernel = g.numbers(rng, *g.size, g.C, g.F)
         dy = g.numbers(rng, g.N, *g.outputs, g.F)
-        arguments = {"dy": dy, "x": x, "kernel": kernel, "strides": g.strides}
-        arguments |= {"padding": g.padding}
+        named = relu or not needs_dx
+        arguments: Arguments = {"dy": dy, "x": x, "kernel": kernel, **_steps(g, needed=named)}
         traits, note = [], ""
         if relu:
-            y = np.maximum(whole(rng, *dy.shape), 0)
+            y = np.maximum(g.numbers(rng, *dy.shape), 0)
             arguments["y"] = y
             traits, note = ["there is a relu"], ", with the y of a relu"
         if not needs_dx:
@@ -272,7 +283,7 @@ def max_pool_forward_cases(rng: np.random.Generator) -> Iterator[Case]:
             x, note = -np.abs(x), ", all numbers negative"
         elif traits:
             x, note = rng.integers(1, 3, x.shape).astype(float), ", with equal numbers"
-        arguments = {"x": x, "pool_size": g.size, "strides": g.strides, "padding": g.padding}
+        arguments = {"x": x, "pool_size": g.size, "strides": g.strides, **_padding(g)}
         yield _case(g, "window", arguments, *traits, note=note)
 
 
@@ -282,7 +293,7 @@ def max_pool_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
         x = g.numbers(rng, g.N, *g.image, g.C)
         y, winners = reference.max_pool_forward(x, g.size, g.strides, g.padding)
         arguments = {"dy": g.numbers(rng, *y.shape), "winners": winners, "x_shape": x.shape}
-        arguments |= {"pool_size": g.size, "strides": g.strides, "padding": g.padding}
+        arguments |= {"pool_size": g.size, "strides": g.strides, **_padding(g)}
         yield _case(g, "window", arguments)
 
 
@@ -290,7 +301,7 @@ def average_pool_forward_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Cases of `average_pool_forward`."""
     for g in POOLS:
         x = g.numbers(rng, g.N, *g.image, g.C)
-        arguments = {"x": x, "pool_size": g.size, "strides": g.strides, "padding": g.padding}
+        arguments = {"x": x, "pool_size": g.size, "strides": g.strides, **_padding(g)}
         yield _case(g, "window", arguments)
 
 
@@ -299,7 +310,7 @@ def average_pool_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     for g in POOLS:
         arguments: Arguments = {"dy": g.numbers(rng, g.N, *g.outputs, g.C)}
         arguments |= {"x_shape": (g.N, *g.image, g.C), "pool_size": g.size}
-        arguments |= {"strides": g.strides, "padding": g.padding}
+        arguments |= {"strides": g.strides, **_padding(g)}
         yield _case(g, "window", arguments)
 
 
@@ -344,7 +355,11 @@ DENSE_LAST = [(4, 3, 5, "real"), (3, 4, 2, "float32"), (2, 3, 4, "strict")]
 
 def dense_forward_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Cases of `dense_forward`."""
-    special = [((2, 2, 3, "whole"), False, False), ((3, 2, 4, "whole"), True, True)]
+    special = [
+        ((2, 2, 3, "whole"), False, False),
+        ((2, 3, 2, "whole"), True, True),
+        ((4, 2, 5, "real"), True, True),
+    ]
     first = [(sizes, True, False) for sizes in DENSE]
     last = [(sizes, True, False) for sizes in DENSE_LAST]
     for (N, D, U, kind), with_bias, relu in [*first, *special, *last]:
@@ -362,7 +377,11 @@ def dense_forward_cases(rng: np.random.Generator) -> Iterator[Case]:
 
 def dense_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Cases of `dense_backward`."""
-    special = [((3, 2, 4, "whole"), True, True), ((2, 3, 2, "whole"), False, False)]
+    special = [
+        ((2, 3, 2, "whole"), True, True),
+        ((4, 2, 5, "real"), True, True),
+        ((2, 3, 2, "whole"), False, False),
+    ]
     first = [(sizes, False, True) for sizes in DENSE]
     last = [(sizes, False, True) for sizes in DENSE_LAST]
     for (N, D, U, kind), relu, needs_dx in [*first, *special, *last]:
@@ -371,7 +390,7 @@ def dense_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
         traits = _row_traits(N, D, U, kind)
         title = f"{_count(N, 'sample')} of {_count(D, 'input')}, {_count(U, 'unit')}"
         if relu:
-            arguments["y"] = np.maximum(whole(rng, N, U), 0)
+            arguments["y"] = np.maximum(_kinds(rng, kind, N, U), 0)
             traits, title = {*traits, "there is a relu"}, title + ", with the y of a relu"
         if not needs_dx:
             arguments |= {"y": None, "needs_dx": False}
@@ -434,7 +453,9 @@ ROWS = [
     (2, 3, "real", 10000.0),
     (2, 3, "real", -10000.0),
     (2, 3, "apart", 10000.0),
+    (3, 4, "apart", 10000.0),
     (2, 3, "spread", 10000.0),
+    (3, 4, "spread", 10000.0),
     (3, 4, "float32", 0.0),
     (3, 4, "strict", 0.0),
 ]
@@ -651,7 +672,9 @@ def dropout_cases(rng: np.random.Generator) -> Iterator[Case]:
         ((3, 4), "strict", 0.6),
     ]:
         x = _kinds(rng, kind, *shape)
-        kept = rng.permutation(x.size).reshape(shape) >= round(rate * x.size)
+        # With the rate 1 something is kept all the same: the result is 0 there, too.
+        dropped = round(min(rate, 0.5 if rate == 1 else rate) * x.size)
+        kept = rng.permutation(x.size).reshape(shape) >= dropped
         traits = _shape_traits(shape, kind) | ({"the rate is 1"} if rate == 1 else set())
         arguments = {"x": x, "kept": kept, "rate": rate}
         yield Case(

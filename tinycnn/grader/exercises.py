@@ -80,7 +80,7 @@ def _any_of_the_largest(name: str, got: Array, expected: Array, case: Case) -> t
         return expected, ""
     x, (PH, PW), (SH, SW) = (case.arguments[key] for key in ("x", "pool_size", "strides"))
     H, W = x.shape[1:3]
-    padding = window_padding(H, W, (PH, PW), (SH, SW), case.arguments["padding"])
+    padding = window_padding(H, W, (PH, PW), (SH, SW), case.arguments.get("padding", "valid"))
     padded = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=-np.inf)
     whole = (got == np.floor(got)) & (got >= 0) & (got < PH * PW)
     place = np.where(whole, got, 0).astype(int)

@@ -79,7 +79,7 @@ def grade(
         kind="follows" if called else diagnosis.kind,
         why=wording.why(answers, place, fault, diagnosis, called),
         advice=wording.advice(seed, fault, small),
-        rule="" if called else wording.rule(diagnosis),
+        rule="" if called else wording.rule(diagnosis, seed),
     )
 
 

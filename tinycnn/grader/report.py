@@ -65,8 +65,7 @@ class Report:
                 parts.append("hint=True, or --hint on the command line, tells the likely cause.")
             else:
                 parts.append(self.why)
-                last = f"What holds: {self.rule}" if self.rule else self.advice
-                parts.append(self.advice if self.level == "hint" else last)
+                parts.append((self.level == "explain" and self.rule) or self.advice)
         return "\n".join(part for part in parts if part)
 
     def at(self, level: Level) -> "Report":

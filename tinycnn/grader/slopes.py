@@ -92,7 +92,7 @@ def _max_pool(a: Arguments) -> Loss:
     N, OH, OW, C = a["winners"].shape
 
     def loss(v: dict[str, Array]) -> Any:
-        cols = reference.im2col(v["dx"], PAIR, where["strides"], where["padding"])
+        cols = reference.im2col(v["dx"], PAIR, where["strides"], where.get("padding", "valid"))
         windows = cols.reshape(N, OH, OW, PH * PW, C).transpose(0, 1, 2, 4, 3)
         return ((windows * one_hot).sum(axis=-1) * a["dy"]).sum()
 

@@ -158,8 +158,8 @@ def _slope(name: str, case: Case, fault: Fault) -> list[str]:
     if value is None:
         return []
     return [
-        f"A difference quotient, made with the forward alone, gives {value:.5g} at this place: "
-        "that agrees with the number that is expected, and not with yours."
+        f"A difference quotient of the forward alone gives {value:.5g} at this place, which agrees "
+        "with the expected number."
     ]
 
 
@@ -188,6 +188,13 @@ def advice(seed: int, fault: Fault, small: bool) -> str:
     return fill(text, WIDTH)
 
 
-def rule(diagnosis: Diagnosis) -> str:
-    """What holds instead of the mistake."""
-    return fill(diagnosis.rule, WIDTH) if diagnosis.rule else ""
+def rule(diagnosis: Diagnosis, seed: int) -> str:
+    """What holds instead of the mistake, or nothing if no rule is known."""
+    if not diagnosis.rule:
+        return ""
+    text = (
+        f"What holds: {diagnosis.rule} Compare each line of your function with this, and write the "
+        f"shapes of its arrays beside it, until you find the line that does something else. "
+        f"seed={seed} brings the same numbers back."
+    )
+    return fill(text, WIDTH)

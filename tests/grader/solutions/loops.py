@@ -141,8 +141,10 @@ def max_pool_forward(x, pool_size, strides, padding="valid"):
                         for v in range(PW):
                             r = i * SH + u - top
                             s = j * SW + v - left
-                            if 0 <= r < H and 0 <= s < W and x[n, r, s, c] > best:
-                                best = x[n, r, s, c]
+                            inside = 0 <= r < H and 0 <= s < W
+                            value = x[n, r, s, c] if inside else -math.inf
+                            if value > best:
+                                best = value
                                 winner = u * PW + v
                     y[n, i, j, c] = best
                     winners[n, i, j, c] = winner

@@ -151,18 +151,18 @@ NORM_BACKWARD = [
 SCALE = "x.dtype.type(1 / (1 - rate) if rate < 1 else 0)"
 KEEP = "What is kept is divided by the share that is kept, so that the mean stays as it was."
 DROPOUT = [
-    ("what is kept is not scaled", KEEP, (Edit("dropout", SCALE, "1"),)),
+    ("what is kept is not scaled", KEEP, (Edit("dropout", SCALE, "(rate < 1)"),)),
     (
         "what is kept is divided by the rate",
         KEEP + " The rate is the share that is dropped.",
-        (Edit("dropout", SCALE, "(1 / rate if rate else 0)"),),
+        (Edit("dropout", SCALE, "(1 / rate if 0 < rate < 1 else 0)"),),
     ),
     (
         "what is kept is multiplied by the share that is kept",
         KEEP,
         (Edit("dropout", SCALE, "(1 - rate)"),),
     ),
-    ("what is kept is multiplied by the rate", KEEP, (Edit("dropout", SCALE, "rate"),)),
+    ("what is kept is multiplied by the rate", KEEP, (Edit("dropout", SCALE, "(rate % 1)"),)),
     (
         "what should be kept is dropped, and the other way round",
         "`kept` is True where the number stays.",

@@ -19,6 +19,14 @@ SGD = [
     (
         "the new value is not written into the array",
         STEPS + " In place: the array that came in holds the new numbers.",
+        (
+            Edit("sgd_update", PLAIN, "value = value - step\n        return"),
+            Edit("sgd_update", LAST, "pass"),
+        ),
+    ),
+    (
+        "without momentum, the new value is not written into the array",
+        STEPS + " In place: the array that came in holds the new numbers.",
         (Edit("sgd_update", PLAIN, "value = value - step\n        return"),),
     ),
     (
@@ -35,7 +43,7 @@ SGD = [
         (Edit("sgd_update", KEEP, f"velocity = velocity.copy()\n    {KEEP}"),),
     ),
     (
-        "the value is not changed where there is momentum",
+        "with momentum, the new value is not written into the array",
         VELOCITY,
         (Edit("sgd_update", LAST, "pass"),),
     ),
