@@ -26,7 +26,7 @@ FEWEST = (
 )
 
 
-def same(a: Array | None, b: Array | None, float32: bool = False) -> bool:
+def same(a: Array | None, b: Array | None, float32: bool = False, tolerance: float = SAME) -> bool:
     """Whether two results are equal but for rounding; infinities and NaN at the same places."""
     if a is None or b is None or a.shape != b.shape:
         return a is None and b is None
@@ -37,7 +37,7 @@ def same(a: Array | None, b: Array | None, float32: bool = False) -> bool:
     if not finite.any():
         return True
     scale = np.abs(b[finite]).max() or 1.0
-    return bool(np.all(np.abs(a[finite] - b[finite]) <= (SAME_32 if float32 else SAME) * scale))
+    return bool(np.all(np.abs(a[finite] - b[finite]) <= max(SAME_32 * float32, tolerance) * scale))
 
 
 @dataclass(frozen=True)
