@@ -6,6 +6,7 @@ Each is a `TinyCNNError` and also the built-in error that a caller would expect,
 
 __all__ = [
     "DownloadError",
+    "GraderError",
     "IdxFormatError",
     "ModelFileError",
     "NumericalError",
@@ -32,6 +33,10 @@ class PictureError(TinyCNNError, ValueError):
 
 class DownloadError(TinyCNNError, OSError):
     """A download failed; the message gives each source's reason and says what to do."""
+
+
+class GraderError(TinyCNNError, ValueError):
+    """The grader's file of settings says something that means nothing."""
 
 
 class NumericalError(TinyCNNError, ArithmeticError):
