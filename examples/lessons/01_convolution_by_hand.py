@@ -18,8 +18,9 @@ from tinycnn.support.geometry import window_padding
 # %% [markdown]
 # ## One number of the output
 #
-# A convolution lays a small **kernel** on a window of the image, multiplies what lies on top of each
-# other, and adds up the products. That sum is one number of the output. Then the window moves on.
+# A convolution lays a small **kernel** on a window of the image, multiplies what lies on top of
+# each other, and adds up the products. That sum is one number of the output. Then the window moves
+# on.
 
 # %%
 image = np.array(
@@ -53,6 +54,7 @@ assert (window * kernel).sum() == -3
 # Everything around it is there. Padding "same" puts zeros around the image, so that with a stride
 # of one the output is as large as the image. Write the value of `y[n, i, j, f]`, without the bias.
 
+
 # %%
 def conv2d_forward(x, kernel, bias, strides=(1, 1), padding="valid", relu=False):
     """The convolution of x (N, H, W, C) with kernel (KH, KW, C, F)."""
@@ -70,13 +72,14 @@ def conv2d_forward(x, kernel, bias, strides=(1, 1), padding="valid", relu=False)
 
 
 # %%
-check(conv2d_forward)  # check(conv2d_forward, hint=True) says more
+report = check(conv2d_forward)  # check(conv2d_forward, hint=True) says more
 
 # %% [markdown]
 # ## What it does to a digit
 #
-# The kernel above answers where it is bright above and dark below: at the lower edge of a stroke.
-# Where it is the other way round, it is negative. Turned by a quarter, it finds upright edges.
+# The kernel above gives large numbers where there is ink above and none below: at the lower edge
+# of a stroke. At the upper edge its numbers are negative. With rows and columns exchanged, it
+# finds upright edges.
 
 # %%
 seven = draw_digits([7], np.random.default_rng(2)) / 255.0  # (1, 28, 28), from 0 to 1
@@ -88,8 +91,8 @@ y = reference.conv2d_forward(x, both, None)
 show_arrays({"digit": x[0, ..., 0], "filter 0": y[0, ..., 0], "filter 1": y[0, ..., 1]})
 
 # %% [markdown]
-# The window has fewer places than the image has pixels, so the map is smaller: 26 x 26 from 28 x 28.
-# A stride of 2 leaves out every second place: 13 x 13.
+# The window has fewer places than the image has pixels, so the map is smaller: 26 x 26 from 28 x
+# 28. A stride of 2 leaves out every second place: 13 x 13.
 
 # %%
 assert y.shape == (1, 26, 26, 2)
@@ -107,6 +110,7 @@ print("valid", y.shape, " stride two", strided.shape, " same", same.shape)
 #
 # 1. Change `kernel_that_tells` until the two results differ.
 # 2. Then repair the code.
+
 
 # %%
 def conv2d_of_a_project(x, kernel):

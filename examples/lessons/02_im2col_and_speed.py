@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 2. The same as a product of matrices
 #
-# **Question.** Six nested loops are right, and nobody trains a network with them. What takes their
-# place?
+# **Question.** A convolution in nested loops is right, and nobody trains a network with it. What
+# takes the place of the loops?
 
 # %%
 import importlib.util
@@ -19,9 +19,9 @@ from tinycnn.support.geometry import output_length, window_padding
 # %% [markdown]
 # ## Windows as rows
 #
-# Computers multiply matrices faster than anything else. So the windows of the image are written out,
-# each as one row of a matrix: **im2col**. The kernel becomes a column in the same order. Then one
-# product of matrices makes every sum at once.
+# Computers multiply matrices faster than anything else. So the windows of the image are written
+# out, each as one row of a matrix: **im2col**. The kernel becomes a column in the same order. Then
+# one product of matrices makes every sum at once.
 
 # %%
 image = np.arange(1, 13).reshape(3, 4)
@@ -39,13 +39,15 @@ print("the image has", x.size, "numbers, and the matrix", cols.size)
 assert (x.size, cols.size) == (12, 24)
 
 # %% [markdown]
-# A pixel in the middle stands in several rows. That is the price: memory. With windows of 3 x 3 and
-# a stride of one, the matrix has almost nine times as many numbers as the image.
+# A pixel in the middle stands in several rows. That is the price: memory. With windows of 3 x 3
+# and a stride of one, the matrix has up to nine times as many numbers as the image.
 #
 # ## Exercise: im2col
 #
-# Row (n, i, j) holds the window of output (i, j) of image n. Inside a row the order is (row, column,
-# channel), as in a kernel `(KH, KW, C, F)` that is reshaped to `(KH*KW*C, F)`. Write one row.
+# Row (n, i, j) holds the window of output (i, j) of image n. Inside a row the order is (row,
+# column, channel), as in a kernel `(KH, KW, C, F)` that is reshaped to `(KH*KW*C, F)`. Write one
+# row.
+
 
 # %%
 def im2col(x, size, strides=(1, 1), padding="valid"):
@@ -62,14 +64,15 @@ def im2col(x, size, strides=(1, 1), padding="valid"):
 
 
 # %%
-check(im2col)
+report = check(im2col)
 
 # %% [markdown]
 # ## A real mistake: channels and filters exchanged
 #
-# With im2col a convolution is short. The one below has a mistake that apache/systemds had, too: the
-# tests had one channel and one filter. For them it is right. Which line is it? Let the grader show
-# you where the result is wrong, then repair it.
+# With im2col a convolution is short. The one below has a mistake that apache/systemds had, too:
+# the tests had one channel and one filter. For them it is right. Which line is it? Let the grader
+# show you where the result is wrong, then repair it.
+
 
 # %%
 def conv2d_forward(x, kernel, bias, strides=(1, 1), padding="valid", relu=False):
@@ -90,17 +93,18 @@ one = kernel.reshape(2, 2, 1, 1).astype(float)  # one channel, one filter: both 
 assert np.array_equal(conv2d_forward(x, one, None), reference.conv2d_forward(x, one, None))
 
 # %%
-check(conv2d_forward)
+report = check(conv2d_forward)
 
 # %% [markdown]
 # ## The ladder
 #
-# The same convolution three ways: loops in Python, a product of matrices in NumPy, and, where Numba
-# is installed, tinycnn's compiled kernel. The times are those of your machine, now.
+# The same convolution three ways: loops in Python, a product of matrices in NumPy, and, where
+# Numba is installed, tinycnn's compiled kernel. The times are those of your machine, now.
+
 
 # %%
 def by_loops(x, kernel):
-    """Six loops: four here, and `sum` takes the other two."""
+    """Seven loops: four here, and `sum` takes the other three."""
     KH, KW, C, F = kernel.shape
     N, H, W, _ = x.shape
     y = np.zeros((N, H - KH + 1, W - KW + 1, F), x.dtype)

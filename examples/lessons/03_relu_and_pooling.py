@@ -16,9 +16,9 @@ from tinycnn.support.geometry import window_padding
 # %% [markdown]
 # ## Relu
 #
-# `y = max(x, 0)`. A small step of a positive x moves y by as much; a small step of a negative x does
-# not move y at all. So backward lets a gradient through where y is positive, and stops it elsewhere.
-# (At exactly 0 there is a corner, and no slope. The rule there is: none gets through.)
+# `y = max(x, 0)`. A small step of a positive x moves y by as much; a small step of a negative x
+# does not move y at all. So backward lets a gradient through where y is positive, and stops it
+# elsewhere. (At exactly 0 there is a corner, and no slope. The rule there is: none gets through.)
 
 # %%
 x = np.array([[2.0, -1.0, 0.5], [-3.0, 1.0, 0.0]])
@@ -31,11 +31,12 @@ assert dx.sum() == 90  # 10 + 30 + 50
 # %% [markdown]
 # ## Max-pooling
 #
-# A window moves over each channel, and its largest number is kept. Backward has to know who won, so
-# forward writes down the winner's place in its window: row times the window's width, plus column.
+# A window moves over each channel, and its largest number is kept. Backward has to know who won,
+# so forward writes down the winner's place in its window: row times the window's width, plus
+# column.
 
 # %%
-x = np.array([[1.0, 3, 2, 0], [4, 2, 5, 5], [0, 1, 7, 6], [2, 2, 8, 1]])[np.newaxis, ..., np.newaxis]
+x = np.array([[1.0, 3, 2, 0], [4, 2, 5, 5], [0, 1, 7, 6], [2, 2, 8, 1]]).reshape(1, 4, 4, 1)
 y, winners = reference.max_pool_forward(x, (2, 2), (2, 2))
 show_arrays({"x": x, "y": y, "winners": winners})
 assert winners[0, 0, 1, 0] == 2  # of two fives, the first
@@ -59,6 +60,7 @@ assert pooled.size * 4 == maps.size
 # The padding is minus infinity, which never wins. Write the two values for one window. Of equal
 # values the first wins, row by row.
 
+
 # %%
 def max_pool_forward(x, pool_size, strides, padding="valid"):
     """The largest value of each window of x (N, H, W, C), and its place in the window."""
@@ -76,7 +78,7 @@ def max_pool_forward(x, pool_size, strides, padding="valid"):
 
 
 # %%
-check(max_pool_forward)
+report = check(max_pool_forward)
 
 # %% [markdown]
 # ## A real mistake: one line of backward
@@ -84,6 +86,7 @@ check(max_pool_forward)
 # Each output's gradient goes to the input that won. Nothing gets lost, so the gradients add up to
 # the same before and after. This backward is a solution to a well-known course (0809zheng,
 # CS231n-assignment2019). It passed all of the course's tests, whose windows never overlap.
+
 
 # %%
 def max_pool_backward(dy, winners, x_shape, pool_size, strides, padding="valid"):
@@ -107,7 +110,7 @@ for strides in ((2, 2), (1, 1)):
     print("dy adds up to", y.size, "and dx to", int(dx.sum()))
 
 # %%
-check(max_pool_backward)
+report = check(max_pool_backward)
 
 # %% [markdown]
 # ## What to keep

@@ -64,22 +64,23 @@ assert [gradient.shape for gradient in right] == [(2, 3), (3, 2), (2,)]
 # If the layer has a relu at its end, `y` is given, and dy has to pass the relu first: that line is
 # there. Nothing is divided by N; only the loss does that.
 
+
 # %%
 def dense_backward(dy, x, kernel, y=None, needs_dx=True):
     """dx (N, D), dkernel (D, U) and dbias (U,) of y = x @ kernel + bias."""
     if y is not None:
         dy = np.where(y > 0, dy, np.zeros_like(dy))
-    raise NotImplementedError("dx = ..., dkernel = ..., dbias = ...")
-    return dx, dkernel, dbias
+    raise NotImplementedError("return dx, dkernel, dbias")
 
 
 # %%
-check(dense_backward)
+report = check(dense_backward)
 
 # %% [markdown]
 # ## A real mistake: a link of the chain is missing
 #
 # This relu was in haifengl/smile. Its author's test had a dy of ones, and then it is right.
+
 
 # %%
 def relu_backward(dy, y):
@@ -91,13 +92,13 @@ y = np.array([0.0, 2.0, 0.0, 3.0])
 assert np.array_equal(relu_backward(np.ones(4), y), reference.relu_backward(np.ones(4), y))
 
 # %%
-check(relu_backward)
+report = check(relu_backward)
 
 # %% [markdown]
 # ## Why backwards?
 #
-# One pass from the loss down gives the slope along *every* weight. Nudging needs a forward pass for
-# each weight. For a layer from 784 pixels to 10 units that is
+# One pass from the loss down gives the slope along *every* weight. Nudging needs a forward pass
+# for each weight. For a layer from 784 pixels to 10 units that is
 
 # %%
 D, U = 28 * 28, 10

@@ -14,16 +14,17 @@ from tinycnn.plotting import show_arrays
 # %% [markdown]
 # ## From scores to a loss
 #
-# **Softmax** makes probabilities of the scores, which are called logits: `exp` makes them positive,
-# and a division makes them add up to one. The **cross-entropy** is minus the logarithm of the
-# probability of the right class. It is 0 if the network is certain and right, and it grows without
-# end the surer the network is of something wrong.
+# **Softmax** makes probabilities of the scores, which are called logits: `exp` makes them
+# positive, and a division makes them add up to one. The **cross-entropy** is minus the logarithm
+# of the probability of the right class. It is 0 if the network is certain and right, and it grows
+# without end the surer the network is of something wrong.
 
 # %%
 logits = np.array([[2.0, 1.0, -1.0], [0.0, 0.0, 0.0]])  # N = 2 samples, K = 3 classes
 targets = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])  # one-hot: the second class, the first
 losses, probabilities = reference.softmax_cross_entropy_forward(logits, targets)
-show_arrays({"logits": logits, "probabilities": probabilities, "targets": targets, "losses": losses})
+show_arrays({"logits": logits, "probabilities": probabilities, "targets": targets})
+print("losses:", losses)
 assert np.allclose(losses, [-np.log(probabilities[0, 1]), np.log(3)])
 print(f"guessing among three costs log(3) = {np.log(3):.4f}, among ten {np.log(10):.4f}")
 
@@ -51,8 +52,9 @@ assert np.allclose(slopes.sum(axis=1), 0)
 # ## Exercise: the gradient of each loss
 #
 # Write what you see. It holds for targets that add up to one. For any other targets, each
-# probability first has to be multiplied by the sum of the sample's targets; the check asks for that,
-# too. Nothing is divided by N here.
+# probability first has to be multiplied by the sum of the sample's targets; the check asks for
+# that, too. Nothing is divided by N here.
+
 
 # %%
 def softmax_cross_entropy_backward(probabilities, targets):
@@ -61,15 +63,15 @@ def softmax_cross_entropy_backward(probabilities, targets):
 
 
 # %%
-check(softmax_cross_entropy_backward)
+report = check(softmax_cross_entropy_backward)
 
 # %% [markdown]
 # ## Who divides by N?
 #
-# The loss of a batch is the **mean** over its samples, so that it does not depend on the size of the
-# batch. So its gradient has a factor 1/N. It belongs in one place: here, in the loss. Whoever forgets
-# it takes steps that are N times too long; whoever has it in the layers as well takes steps that are
-# N times too short. Both still learn something, which is why nobody notices.
+# The loss of a batch is the **mean** over its samples, so that it does not depend on the size of
+# the batch. So its gradient has a factor 1/N. It belongs in one place: here, in the loss. Whoever
+# forgets it takes steps that are N times too long; whoever has it in the layers as well takes
+# steps that are N times too short. Both still learn something, which is why nobody notices.
 
 # %%
 for N in (1, 8, 64):
@@ -85,9 +87,10 @@ for N in (1, 8, 64):
 # %% [markdown]
 # ## A real mistake: a score of a thousand
 #
-# This softmax follows the formula to the letter, as did the one of numenta/nupic-legacy. For scores
-# like those above it is right to the last digit. The grader tells where it is not. Repair it: what
-# may be subtracted from all scores of a sample, without changing any probability?
+# This softmax follows the formula to the letter, as did the one of numenta/nupic-legacy. For
+# scores like those above it is right to the last digit. The grader tells where it is not. Repair
+# it: what may be subtracted from all scores of a sample, without changing any probability?
+
 
 # %%
 def softmax_forward(x):
@@ -100,7 +103,7 @@ def softmax_forward(x):
 assert np.allclose(softmax_forward(logits), probabilities, rtol=1e-15)
 
 # %%
-check(softmax_forward)
+report = check(softmax_forward)
 
 # %% [markdown]
 # ## What to keep
