@@ -120,9 +120,14 @@ ORDER = [
     "plotting.machinery",
     "plotting.predictions",
     "plotting",
+    "explorer.describe",
+    "explorer.samples",
+    "explorer.page",
+    "explorer",
     "",  # tinycnn/__init__.py
     "commands",
     "__main__",
+    "explorer.__main__",
 ]
 
 FILES = sorted(PACKAGE.rglob("*.py"))
