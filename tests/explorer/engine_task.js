@@ -1,7 +1,7 @@
 /* For each page of a model and each target: all tensors, saliency, Grad-CAM, a step of SGD. */
 "use strict";
 output = input.map(({ page, targets, learning_rate }) => {
-  const { model, samples, intact } = read_model(page);
+  const { model, samples, is_intact } = read_model(page);
   const { x } = samples[0];
   const run = forward(model, x);
   const results = targets.map((target) => {
@@ -25,7 +25,7 @@ output = input.map(({ page, targets, learning_rate }) => {
   const last = targets[targets.length - 1];
   const learned = last.kind === "loss" ? learn(model, run, last.index, learning_rate) : null;
   return {
-    intact,
+    intact: is_intact(),
     outputs: run.map(({ y }) => y),
     results,
     checked: learned ? null : compare_with_python(model, page.check),

@@ -11,9 +11,10 @@ const vm = require("vm");
 const [folder, task] = process.argv.slice(2);
 globalThis.input = JSON.parse(fs.readFileSync(0, "utf-8"));
 globalThis.output = null;
-for (const name of ["engine.js", "model.js", "explain.js", "draw.js"]) {
-  const file = path.join(folder, name);
-  if (fs.existsSync(file)) vm.runInThisContext(fs.readFileSync(file, "utf-8"), file);
+const scripts = ["engine", "model", "words", "explain_forward", "explain_backward", "explain", "draw"];
+for (const name of scripts) {
+  const file = path.join(folder, `${name}.js`);
+  vm.runInThisContext(fs.readFileSync(file, "utf-8"), file);
 }
 vm.runInThisContext(fs.readFileSync(task, "utf-8"), task);
 process.stdout.write(

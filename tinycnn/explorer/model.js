@@ -1,7 +1,7 @@
 /* Reads the model out of the page, and checks what this page computes against Python.
 
-The page holds one JSON object (export.py tells its parts). Its `numbers` are all parameters, then
-all samples, as little-endian floats in base64. */
+The page holds one JSON object, whose parts page.py tells. Its `numbers` are little-endian floats in
+base64. */
 "use strict";
 
 /** CRC-32 of bytes, as in zlib: a single damaged bit changes it. */
@@ -35,7 +35,17 @@ function floats_of(bytes, dtype) {
 
 const size_of = (shape) => shape.reduce((product, length) => product * length, 1);
 
-/** The page's model and samples: parameters get their `value`, samples their `x`. */
+/** Sample n from bytes, rounded as the model's numbers are. */
+function pixels_of_levels(levels, n, size, { peak, dtype }) {
+  const round = dtype === "float64" ? Number : Math.fround;
+  return Float64Array.from(levels.subarray(n * size, (n + 1) * size), (level) =>
+    round(level / (255 / peak)),
+  );
+}
+
+/** The page's model and samples: parameters get their `value`, samples their `x`.
+
+is_intact() tells whether the numbers are those that Python wrote. */
 function read_model(page) {
   const bytes = decode_base64(page.numbers);
   const all = floats_of(bytes, page.dtype);
@@ -46,9 +56,14 @@ function read_model(page) {
       parameter.value = take(parameter.shape);
     }
   }
-  for (const sample of page.samples) sample.x = take(page.model.input_shape);
-  page.check.x = take(page.model.input_shape);
-  return { model: page.model, samples: page.samples, intact: crc32(bytes) === page.check.crc32 };
+  const shape = page.model.input_shape;
+  page.check.x = take(shape);
+  const levels = page.levels && decode_base64(page.levels);
+  page.samples.forEach((sample, n) => {
+    sample.x = levels ? pixels_of_levels(levels, n, size_of(shape), page) : take(shape);
+  });
+  const is_intact = () => crc32(bytes) === page.check.crc32;
+  return { model: page.model, samples: page.samples, is_intact };
 }
 
 /** One number that no element can change unnoticed, and the scale to judge a difference by. */

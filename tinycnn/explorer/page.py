@@ -28,7 +28,11 @@ from tinycnn.support.serialization import plain
 from tinycnn.utils import Array
 
 MOST_BYTES = 20_000_000  # of the parameters of a model; base64 makes a third more of them
-SCRIPTS = ("engine.js", "model.js", "explain.js", "draw.js", "widgets.js", "view.js")
+SCRIPTS = (  # in the order in which they build on each other
+    *("engine.js", "model.js", "words.js", "explain_forward.js", "explain_backward.js"),
+    *("explain.js", "draw.js", "maps.js", "widgets.js", "pad.js", "story.js", "change.js"),
+    *("choice.js", "overview.js", "inside.js", "view.js"),
+)
 
 
 def export(
@@ -77,9 +81,9 @@ def page_data(
         class_names: likewise.
 
     Returns:
-        {"dtype", "class_names", "peak", "samples", "model", "numbers", "check"}. "numbers" are all
-        parameters, then the samples and a picture of noise, in base64; "check" is what Python
-        computes from that noise.
+        {"dtype", "class_names", "peak", "samples", "model", "numbers", "levels", "check"}.
+        "numbers" are all parameters, a picture of noise and the samples, in base64; the samples may
+        be in "levels" instead, as bytes. "check" is what Python computes from the noise.
 
     Raises:
         ValueError: as for `export`.
@@ -132,15 +136,30 @@ def _numbers_and_check(model: Sequential, described: Description, samples: Sampl
     peak = float(np.abs(samples.x).max()) or 1.0
     shape = model.input_shape or ()
     noise = (np.random.default_rng(1).random(shape) * peak).astype(model.dtype)
-    arrays = [parameter.value for parameter in model.parameters]
-    arrays += [np.asarray(samples.x, model.dtype), noise]
+    x = np.asarray(samples.x, model.dtype)
+    levels = _gray_levels(x, samples.peak)
+    arrays = [*(parameter.value for parameter in model.parameters), noise]
+    if levels is None:
+        arrays.append(x)
     data = b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays)
     target = {"kind": "loss" if described["loss"] else "score", "index": 0}
     sums = [_fingerprint(tensor) for tensor in _tensors(model, described, noise, target)]
+    if not np.isfinite(sums).all():
+        raise ValueError("the model answers with NaN or infinity: train it again")
     return {
         "numbers": base64.b64encode(data).decode(),
+        "levels": None if levels is None else base64.b64encode(levels).decode(),
         "check": {"crc32": zlib.crc32(data), "target": target, "sums": sums},
     }
+
+
+def _gray_levels(x: Array, peak: int | None) -> bytes | None:
+    """The samples as bytes, a quarter of the size, if they are bytes times peak / 255, or None."""
+    if peak is None:
+        return None
+    levels = np.rint(x * (255 / peak)).clip(0, 255)
+    same = np.array_equal((levels / (255 / peak)).astype(x.dtype), x)
+    return levels.astype(np.uint8).tobytes() if same else None
 
 
 def _fingerprint(tensor: Array) -> float:
@@ -214,16 +233,16 @@ def assembled(name: str, data: Description) -> str:
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    places = {
-        "{{title}}": html.escape(name),
+    places = {  # in the order in which they stand in page.html
         "{{policy}}": policy,
+        "{{title}}": html.escape(name),
         "{{style}}": style,
-        "{{script}}": script,
         "{{data}}": text,
+        "{{script}}": script,
     }
     page = _part("page.html")
     pieces = []
-    for place, content in places.items():  # in the order in which they stand in page.html
+    for place, content in places.items():
         before, found, page = page.partition(place)
         if not found:
             raise ValueError(f"page.html has no {place}")

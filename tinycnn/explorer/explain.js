@@ -1,0 +1,158 @@
+/* Takes one number of the network apart: the terms that it is the sum of, in words and numbers.
+
+An explanation is {title, value, blocks}; a block is one of
+    {text}                                   a sentence or two
+    {sum: {name, terms, total}}              terms that add up to the total
+    {table: {head, rows, mark}}              rows of texts; row number `mark` stands out
+    {window: {layer, channel, rows, columns}}  the part of a layer's input that is looked at
+    {link: {text, layer, view, index}}       where to look next
+and a term is {label, factors, value, terms}: `factors` are the numbers whose product it is, and
+`terms`, if there is such a function, returns the terms that it is itself the sum of.
+
+Nothing here touches the document. The legend is that of engine.js. */
+"use strict";
+
+/** Everything that an explanation may need: the model, one run of it, its gradients, the target. */
+function context_of(model, run, target) {
+  return { model, run, target, gradients: backward(model, run, target), steps: [] };
+}
+
+/** A parameter itself: what it is for, its gradient, and what the last step of learning did to it. */
+function parameter_blocks(context, l, name, n) {
+  const layer = context.model.layers[l];
+  const { has_gradient } = layer.parameters[name];
+  const uses = {
+    conv2d: `It is used in each of the ${layer.output_shape.slice(0, 2).join(" × ")} windows.`,
+    dense: "It is used once for each picture.",
+    batch_norm: "It is used for every number of its channel.",
+  }[layer.kind];
+  const blocks = [{ text: uses }];
+  const step = context.steps.find((one) => one.layer === l && one.name === name);
+  if (step) {
+    const change = -step.learning_rate * step.gradient[n];
+    const factors = [-step.learning_rate, step.gradient[n]];
+    blocks.push(
+      {
+        text:
+          "The last step of learning took the learning rate times the gradient off it" +
+          (layer.parameters[name].l2 ? " (with the gradient of the L2 penalty)" : "") +
+          ":",
+      },
+      {
+        sum: {
+          name: "new value",
+          terms: [
+            { label: "value before", value: step.old[n] },
+            { label: `${MINUS}learning rate × gradient`, factors, value: change },
+          ],
+          total: step.old[n] + change,
+        },
+      },
+    );
+  } else if (has_gradient && context.gradients[l]) {
+    const gradient = context.gradients[l][`d${name}`][n];
+    const more = gradient > 0 ? "larger" : "smaller";
+    blocks.push({
+      text:
+        `The target's gradient for it is ${short(gradient)}: ` +
+        (gradient === 0
+          ? "a small change of it would not change the target."
+          : `if it grows a little, the target gets ${more}, by ${short(Math.abs(gradient))} per unit.`),
+    });
+  }
+  if (has_gradient && context.gradients[l]) {
+    blocks.push({
+      link: { text: "how its gradient adds up", layer: l, view: `d${name}`, index: n },
+    });
+  }
+  return blocks;
+}
+
+// --- one number of any view ---------------------------------------------------------------------------
+
+/** The numbers of a view of layer l, and their shape; null if there are none for this target. */
+function tensor_of({ model, run, gradients }, l, view) {
+  if (l < 0) {
+    const shape = model.input_shape;
+    if (view === "y") return { values: run[0].x, shape };
+    return view === "dx" && gradients[0] ? { values: gradients[0].dx, shape } : null;
+  }
+  const layer = model.layers[l];
+  if (view === "y") return { values: run[l].y, shape: layer.output_shape };
+  const parameter = layer.parameters[view];
+  if (parameter) return { values: parameter.value, shape: parameter.shape };
+  if (!gradients[l]) return null;
+  if (view === "dz") return { values: gradients[l].dz, shape: layer.output_shape };
+  if (view === "dx") return { values: gradients[l].dx, shape: layer.input_shape };
+  if (view === "cam") {
+    if (layer.output_shape.length !== 3 || !gradients[l + 1]) return null;
+    const [H, W] = layer.output_shape;
+    return { values: grad_cam(model, run, gradients, l).cam, shape: [H, W, 1] };
+  }
+  const of = layer.parameters[view.slice(1)];
+  return of && of.has_gradient ? { values: gradients[l][view], shape: of.shape } : null;
+}
+
+function cam_blocks({ model, run, gradients }, l, n) {
+  const C = last_axis(model.layers[l].output_shape);
+  const { alpha, cam } = grad_cam(model, run, gradients, l);
+  const terms = Array.from({ length: C }, (_, c) => {
+    const factors = [alpha[c], run[l].y[n * C + c]];
+    return { label: `map ${c}`, factors, value: factors[0] * factors[1] };
+  });
+  const total = terms.reduce((sum, { value }) => sum + value, 0);
+  return [
+    {
+      text:
+        "Grad-CAM asks how much each map speaks for the target: alpha, the mean of the map's gradient. " +
+        "At each place it adds up alpha × the map's value.",
+    },
+    { sum: { name: "sum", terms, total } },
+    {
+      text: total > 0 ? `So it is ${short(cam[n])}.` : "The sum is not above 0, so it counts as 0.",
+    },
+  ];
+}
+
+/** Explains number n of a view of layer l; the picture is layer -1. */
+function explain(context, l, view, n) {
+  const { model } = context;
+  const { values, shape } = tensor_of(context, l, view);
+  const name = l < 0 ? "the picture" : model.layers[l].name;
+  const value = values[n];
+  const place = place_of(n, shape);
+  if (view === "y" && l < 0) {
+    return {
+      title: `The picture at ${place}`,
+      value,
+      blocks: [{ text: "This is what the network is given." }],
+    };
+  }
+  if (view === "y") {
+    const blocks = OUTPUTS[model.layers[l].kind](context, l, n);
+    return { title: `Output of ${name}: ${place}`, value, blocks };
+  }
+  if (view === "dz") {
+    return {
+      title: `Gradient of ${name}'s sum z: ${place}`,
+      value,
+      blocks: gate_blocks(context, l, n),
+    };
+  }
+  if (view === "dx") {
+    const layer = model.layers[Math.max(l, 0)];
+    const title = `Gradient at ${l <= 0 ? "the picture" : `the input of ${name}`}: ${place}`;
+    return { title, value, blocks: INPUT_GRADIENTS[layer.kind](context, Math.max(l, 0), n) };
+  }
+  if (view === "cam") {
+    return { title: `Grad-CAM of ${name}: ${place}`, value, blocks: cam_blocks(context, l, n) };
+  }
+  const layer = model.layers[l];
+  if (layer.parameters[view]) {
+    const title = `${view} of ${name}: ${weight_place(layer, view, n)}`;
+    return { title, value, blocks: parameter_blocks(context, l, view, n) };
+  }
+  const parameter = view.slice(1);
+  const title = `Gradient of ${name}'s ${parameter}: ${weight_place(layer, parameter, n)}`;
+  return { title, value, blocks: parameter_gradient_blocks(context, l, parameter, n) };
+}
