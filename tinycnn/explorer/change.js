@@ -75,7 +75,6 @@ function changed(text) {
   settle();
   render(true);
   by_id("changed").textContent = text;
-  by_id("undo").disabled = by_id("reset").disabled = !changes.undone.length;
 }
 
 function render_edit() {
@@ -236,7 +235,6 @@ function show_steps(steps) {
   const rows = steps.map(({ layer, name, gradient, learning_rate }) => {
     const index = index_of_largest(gradient.map(Math.abs));
     const count = gradient.filter((value) => value !== 0).length;
-    const go = () => show({ layer, view: name, index }, true);
     return element(
       "tr",
       {},
@@ -245,11 +243,7 @@ function show_steps(steps) {
       element(
         "td",
         {},
-        element(
-          "button",
-          { type: "button", class: "link", onclick: go },
-          short(-learning_rate * gradient[index]),
-        ),
+        link_to({ layer, view: name, index }, short(-learning_rate * gradient[index])),
       ),
     );
   });

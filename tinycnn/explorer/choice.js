@@ -18,15 +18,32 @@ const is_parameter = () => state.layer >= 0 && !["y", "dx", "dz", "cam"].include
 function show(choice, jump) {
   const before = { ...state };
   Object.assign(state, choice);
-  const same = before.sample === state.sample && before.target === state.target;
-  if (!same) compute();
+  const { kind, index } = before.target;
+  const same_run =
+    choice.sample !== "drawn" && // it may have been drawn on
+    before.sample === state.sample &&
+    kind === state.target.kind &&
+    index === state.target.index;
+  if (!same_run) compute();
   settle();
-  render(!same || before.layer !== state.layer || before.view !== state.view);
+  render(!same_run || before.layer !== state.layer || before.view !== state.view);
   write_address();
   if (jump) {
     by_id("explanation").focus();
     by_id("explanation").scrollIntoView({ block: "nearest" });
   }
+}
+
+/** Chooses a sample, and its answer as the target of a score, or its class as that of the loss. */
+function choose_sample(sample) {
+  const { x, label } = sample === "drawn" ? drawn : samples[sample];
+  if (!x) return show({ sample });
+  const run = forward(model, x);
+  const { kind } = state.target;
+  const answer = index_of_largest(run[run.length - 1].y);
+  const index = kind === "loss" && label !== null ? label : answer;
+  show({ sample, target: { kind, index } });
+  if (by_id("right")) by_id("right").value = label === null ? answer : label;
 }
 
 /** Runs the network on the chosen sample, forward and backward. */
@@ -48,11 +65,32 @@ function settle() {
   if (!(state.index < values.length)) state.index = 0;
 }
 
-/** The choice as the address has it: "#sample=0&layer=1&view=y&index=7&target=score-3". */
+let address_timer = 0;
+
+/** A choice as an address has it: "#sample=0&layer=1&view=y&index=7&target=score-3". */
+function address_of({ sample, layer, view, index, target }) {
+  const aim = `${target.kind}-${target.index}`;
+  return `#sample=${sample}&layer=${layer}&view=${view}&index=${index}&target=${aim}`;
+}
+
+/** A link to another choice; the focus goes to the explained number. */
+function link_to(choice, text) {
+  const follow = (event) => {
+    event.preventDefault();
+    show(choice, true);
+  };
+  return element("a", { href: address_of({ ...state, ...choice }), onclick: follow }, text);
+}
+
+/** Writes the choice into the address.
+
+It waits until nothing else has been chosen for a moment: browsers refuse to do it at every key. */
 function write_address() {
-  const { sample, layer, view, index, target } = state;
-  const text = `#sample=${sample}&layer=${layer}&view=${view}&index=${index}&target=${target.kind}-${target.index}`;
-  if (location.hash !== text) history.replaceState(null, "", text);
+  clearTimeout(address_timer);
+  address_timer = setTimeout(() => {
+    const text = address_of(state);
+    if (location.hash !== text) history.replaceState(null, "", text);
+  }, 150);
 }
 
 /** Reads the choice from the address; what makes no sense is left as it was. */

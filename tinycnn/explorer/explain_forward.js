@@ -132,7 +132,9 @@ function conv2d_terms({ x }, layer, i, j, f) {
 
 /** A link to where the term with the largest size comes from, if there is one; `at` are indices. */
 function link_to_largest(terms, text, layer, view) {
-  const all = terms.flatMap((term) => (term.terms ? term.terms() : [term]));
+  const inner = ({ label, terms: own }) =>
+    own().map((term) => ({ ...term, label: `${label}, ${term.label}` }));
+  const all = terms.flatMap((term) => (term.terms ? inner(term) : [term]));
   const known = all.filter((term) => term.value !== 0 && typeof term.at === "number");
   if (!known.length) return [];
   const largest = known.reduce((a, b) => (Math.abs(b.value) > Math.abs(a.value) ? b : a));
@@ -211,12 +213,16 @@ const OUTPUTS = {
       },
       {
         table: {
-          head: ["row", "column", "value", ""],
+          head: ["row", "column", "value", "goes on?"],
           rows: pixels.map((pixel, p) => [
             String(pixel.h),
             String(pixel.w),
             factor(input(pixel)),
-            p === won ? "winner" : input(pixel) === run[l].y[n] ? "equal, but later" : "",
+            p === won
+              ? "yes, the winner"
+              : input(pixel) === run[l].y[n]
+                ? "no, equal but later"
+                : "no",
           ]),
           mark: won,
         },

@@ -160,9 +160,10 @@ function maps_text(values, layout) {
   const several = `${layout.maps} ${layout.name}s.`;
   const strongest_text = strong.length ? ` The largest numbers are in ${strong.join(", ")}.` : "";
   const names = dead.map(({ map }) => map);
+  const is = dead.length === 1 ? "is" : "are";
   const list = names.length > 12 ? `${names.slice(0, 12).join(", ")}, ...` : names.join(", ");
   return (
-    several + strongest_text + (dead.length ? ` ${dead.length} are 0 everywhere: ${list}.` : "")
+    several + strongest_text + (dead.length ? ` ${dead.length} ${is} 0 everywhere: ${list}.` : "")
   );
 }
 
@@ -195,7 +196,7 @@ function render_grid() {
   }
   const had_focus = old && old.contains(document.activeElement);
   place.dataset.key = key;
-  const title = layout.maps > 1 ? `${layout.name} ${where.map}` : shape.join(" × ");
+  const title = layout.maps > 1 ? `${layout.name} ${where.map}` : `${shape.join(" × ")} numbers`;
   const grid = number_grid({
     values,
     layout,
@@ -228,17 +229,7 @@ function render_explanation() {
       if (block.table) return text_table(block.table);
       if (block.window) return window_picture(context, block.window, filter, scheme_now());
       const { text, layer, view, index } = block.link;
-      return element(
-        "p",
-        {},
-        "Look at ",
-        element(
-          "button",
-          { type: "button", class: "link", onclick: () => show({ layer, view, index }, true) },
-          text,
-        ),
-        ".",
-      );
+      return element("p", {}, "Look at ", link_to({ layer, view, index }, text), ".");
     }),
   );
 }

@@ -8,8 +8,12 @@ const COLOURS = {
   light: { zero: [255, 255, 255], above: [5, 80, 174], below: [188, 76, 0] },
   dark: { zero: [22, 27, 34], above: [121, 192, 255], below: [255, 166, 87] },
 };
-const VECTOR_WIDTH = 16; // numbers in a row, of a vector
-const KERNEL_WIDTH = 24; // likewise of the weights of a unit
+const SHORT = 64; // a vector of up to so many numbers has rows of 8, so that they can be printed
+
+/** How many of n numbers are in a row of a map. */
+function vector_width(n) {
+  return Math.min(n, n <= SHORT ? 8 : 24);
+}
 
 /** How a tensor is laid out in maps of H x W: `index(map, row, column)` is null where nothing is. */
 function layout_of(shape, is_parameter, channel) {
@@ -21,7 +25,7 @@ function layout_of(shape, is_parameter, channel) {
   }
   if (is_parameter && shape.length === 2) {
     const [D, U] = shape;
-    const W = Math.min(D, KERNEL_WIDTH);
+    const W = vector_width(D);
     const index = (u, row, column) => (row * W + column < D ? (row * W + column) * U + u : null);
     return { H: Math.ceil(D / W), W, maps: U, name: "unit", index };
   }
@@ -29,7 +33,7 @@ function layout_of(shape, is_parameter, channel) {
     const [H, W, C] = shape;
     return { H, W, maps: C, name: "map", index: (c, h, w) => (h * W + w) * C + c };
   }
-  const W = shape.length === 1 ? Math.min(size, VECTOR_WIDTH) : last_axis(shape);
+  const W = shape.length === 1 ? vector_width(size) : last_axis(shape);
   const index = (map, row, column) => (row * W + column < size ? row * W + column : null);
   return { H: Math.ceil(size / W), W, maps: 1, name: "", index };
 }
@@ -42,13 +46,13 @@ function locate(n, shape, is_parameter) {
     return { map, row, column, channel };
   }
   if (is_parameter && shape.length === 2) {
-    const W = Math.min(shape[0], KERNEL_WIDTH);
+    const W = vector_width(shape[0]);
     const [row, column] = [Math.floor(indices[0] / W), indices[0] % W];
     return { map: indices[1], row, column, channel: 0 };
   }
   if (shape.length === 3)
     return { map: indices[2], row: indices[0], column: indices[1], channel: 0 };
-  const W = shape.length === 1 ? Math.min(shape[0], VECTOR_WIDTH) : last_axis(shape);
+  const W = shape.length === 1 ? vector_width(shape[0]) : last_axis(shape);
   return { map: 0, row: Math.floor(n / W), column: n % W, channel: 0 };
 }
 

@@ -2,7 +2,7 @@
 "use strict";
 
 function render_story() {
-  by_id("story").replaceChildren(...story_of(context, chosen_sample(), page.class_names, show));
+  by_id("story").replaceChildren(...story_of(context, chosen_sample(), page.class_names));
   const tasks = tasks_of(context, page.class_names).map(({ text, to, seen, focus }) =>
     element(
       "li",
@@ -30,6 +30,12 @@ function render_story() {
   by_id("tasks").replaceChildren(...tasks);
 }
 
+/** A sample's name, with its class if the name does not tell it. */
+function name_of_sample({ name, label }) {
+  const known = label === null || name.endsWith(` ${class_name(label)}`);
+  return known ? name : `${name}, a ${class_name(label)}`;
+}
+
 /** The buttons of the samples are made once; later only the chosen one changes. */
 function render_samples() {
   const place = by_id("samples");
@@ -39,13 +45,9 @@ function render_samples() {
       place.append(
         element(
           "button",
-          { type: "button", "data-sample": n, onclick: () => show({ sample: n }) },
+          { type: "button", "data-sample": n, onclick: () => choose_sample(n) },
           canvas,
-          element(
-            "span",
-            {},
-            sample.name + (sample.label === null ? "" : `, a ${class_name(sample.label)}`),
-          ),
+          element("span", {}, name_of_sample(sample)),
         ),
       );
     });
@@ -131,7 +133,7 @@ function loss_text(run) {
   const p = model.loss === "cross-entropy" ? softmax_forward(scores, scores.length)[index] : 0;
   const how =
     model.loss === "cross-entropy"
-      ? `${MINUS}log(${short(p)}) = ${short(value)}. It is 0 for a probability of 1, and large for a small one`
+      ? `${MINUS}log(${Number(p.toPrecision(10))}) = ${short(value)}. It is 0 for a probability of 1, and large for a small one`
       : `the mean of the squared differences from 1 for the right answer and 0 for all others, ${short(value)}`;
   return element("p", { id: "loss" }, `If “${class_name(index)}” is right, the loss is ${how}.`);
 }

@@ -55,8 +55,8 @@ def _checked(model: Sequential, given: tuple[Any, Any]) -> Samples:
             f"Received: {type(given).__name__}"
         )
     x, y = checked_inputs(given[0], model.input_shape, "samples"), given[1]
-    if not 1 <= len(x) <= MOST:
-        raise ValueError(f"`samples` must be 1 to {MOST} of them. Received: {len(x)}")
+    if len(x) > MOST:
+        raise ValueError(f"a page takes up to {MOST} samples. Received: {len(x)}")
     labels: list[int | None] = [None] * len(x)
     if y is not None:
         numbers = np.asarray(y)

@@ -1,7 +1,12 @@
 /* The sentences about this model that the page opens with, and the tasks to try. */
 "use strict";
 
-const percent = (share) => `${(share * 100).toFixed(share > 0.9995 || share < 0.0005 ? 3 : 1)} %`;
+/** A probability in words. */
+function percent(share) {
+  if (share > 0.99999 && share < 1) return "over 99.999 %";
+  if (share < 0.00001 && share > 0) return "under 0.001 %";
+  return `${(share * 100).toFixed(share > 0.999 || share < 0.001 ? 3 : 1)} %`;
+}
 
 /** What a layer does, in a sentence or two. */
 function sentence_of(layer) {
@@ -46,7 +51,7 @@ function probabilities_of(model, run) {
 }
 
 /** Elements: what this network makes of this sample, forward and backward. */
-function story_of(context, sample, class_names, show) {
+function story_of(context, sample, class_names) {
   const { model, run, target, gradients } = context;
   const numbers = model.layers.reduce(
     (sum, { parameters }) =>
@@ -58,8 +63,6 @@ function story_of(context, sample, class_names, show) {
   const p = probabilities_of(model, run);
   const paragraphs = [];
   const say = (...parts) => paragraphs.push(element("p", {}, ...parts));
-  const link = (text, to) =>
-    element("button", { type: "button", class: "link", onclick: () => show(to, true) }, text);
   const answer =
     model.output_shape.length !== 1
       ? `It answers with ${output.length} numbers.`
@@ -80,13 +83,14 @@ function story_of(context, sample, class_names, show) {
     const bias = layer.parameters.bias ? 1 : 0;
     say(
       "Forward: every number in it is a sum that you can check. ",
-      link(`The largest output of ${layer.name}`, { layer: l, view: "y", index }),
+      link_to({ layer: l, view: "y", index }, `The largest output of ${layer.name}`),
       ` is ${short(run[l].y[index])}. It is made of ${count_of(products.length - bias, "product")} of an input ` +
         `and a weight${bias ? ", and a bias" : ""}.`,
     );
   }
   if (gradients[0] && gradients[0].dx.some((value) => value !== 0)) {
     const { dx } = gradients[0];
+    const shape = model.input_shape;
     const sizes = dx.map(Math.abs);
     const index = index_of_largest(sizes);
     const zeros = dx.filter((value) => value === 0).length;
@@ -96,11 +100,7 @@ function story_of(context, sample, class_names, show) {
         : `the loss for the right answer “${class_names[target.index]}”`;
     say(
       `Backward: the gradient tells how ${what} would change with each number. It depends most on `,
-      link(`the picture at ${place_of(index, model.input_shape)}`, {
-        layer: -1,
-        view: "dx",
-        index,
-      }),
+      link_to({ layer: -1, view: "dx", index }, `the picture at ${place_of(index, shape)}`),
       `: per unit there it would change by ${short(dx[index])}.` +
         (zeros
           ? ` Of ${dx.length.toLocaleString("en")} numbers of the picture, ` +

@@ -37,9 +37,13 @@ function render_badge() {
   const good = intact && is_small(largest);
   badge.className = good ? "good" : "bad";
   badge.dataset.largest = largest;
+  const why = intact
+    ? `The largest difference is ${short(largest)}, in the ${where}`
+    : "Its numbers are damaged";
   badge.textContent = good
-    ? `✓ Checked against Python: all ${tensors} outputs and gradients, ${numbers.toLocaleString("en")} numbers; largest difference ${short(largest)}, by rounding.`
-    : `✗ This page does not compute what Python did. ${intact ? `The largest difference is ${short(largest)}, in the ${where}` : "Its numbers are damaged"}. Do not trust it; export it again.`;
+    ? `✓ Checked against Python: all ${tensors} outputs and gradients, ` +
+      `${numbers.toLocaleString("en")} numbers; largest difference ${short(largest)}, by rounding.`
+    : `✗ This page does not compute what Python did. ${why}. Do not trust it; export it again.`;
 }
 
 /** What is chosen at first: the answer's score, and the largest output of the first sums. */
@@ -60,31 +64,29 @@ function begin() {
   by_id("model-name").textContent = model.name;
   by_id("summary").textContent =
     `One neural network, ${count_of(model.layers.length, "layer")}, ` +
-    `${numbers.reduce((a, b) => a + b, 0).toLocaleString("en")} weights: every number of it, and how it comes about.`;
+    `${numbers.reduce((a, b) => a + b, 0).toLocaleString("en")} weights: ` +
+    "every number of it, and how it comes about.";
   make_learn();
   if (page.peak && String(model.input_shape) === String([SIDE, SIDE, 1])) {
     make_pad(by_id("pad"), (picture) => {
       drawn.x = picture && picture.map((byte) => byte * (page.peak / 255));
-      state.sample = "drawn";
-      compute();
-      settle();
-      render(true);
-      write_address();
+      choose_sample("drawn");
     });
   }
   choose_beginning();
-  if (model.loss) by_id("right").value = chosen_sample().label ?? state.target.index;
+  if (by_id("right")) by_id("right").value = chosen_sample().label ?? state.target.index;
   document.querySelector("main").hidden = false;
   render(true);
-  by_id("undo").disabled = by_id("reset").disabled = true;
+  const none = "There is nothing to undo: the model is as it was exported.";
   by_id("undo").addEventListener("click", () => {
+    const any = changes.undone.length > 0;
     changes.undo();
-    changed("The last change is undone.");
-    by_id("undo").focus();
+    changed(any ? "The last change is undone." : none);
   });
   by_id("reset").addEventListener("click", () => {
+    const any = changes.undone.length > 0;
     while (changes.undone.length) changes.undo();
-    changed("All changes are undone: the model is as it was exported.");
+    changed(any ? "All changes are undone: the model is as it was exported." : none);
   });
   by_id("skip").addEventListener("click", (event) => {
     event.preventDefault();

@@ -44,7 +44,7 @@ function sum_table(sum) {
         "tr",
         {},
         element("th", { scope: "col" }, "what"),
-        element("th", { scope: "col" }, "product"),
+        element("th", { scope: "col", class: "product" }, "product"),
         element("th", { scope: "col" }, "number"),
       ),
     ),
@@ -54,13 +54,17 @@ function sum_table(sum) {
   table.append(foot);
   const fill = (all) => {
     const { rows, total } = print_sum(sum, all);
+    table.classList.toggle(
+      "without-products",
+      rows.every(({ product }) => !product),
+    );
     body.replaceChildren(...rows.map((row) => sum_row(row, () => fill(true))));
     foot.replaceChildren(
       element(
         "tr",
         {},
         element("th", { scope: "row" }, `${sum.name} =`),
-        element("td"),
+        element("td", { class: "product" }),
         element("td", { class: "total" }, total),
       ),
     );
@@ -209,6 +213,7 @@ function ink_on(colour) {
 
 const MOST_CELLS = 1600; // of a grid; of larger maps it shows the part around the chosen cell
 const PART = 32; // side of that part
+const WIDE = 8; // a grid of up to so many columns has its numbers printed in it
 
 /** The part of H x W cells that is shown around (row, column): {top, left, height, width}. */
 function part_of(H, W, row, column) {
@@ -221,9 +226,10 @@ function part_of(H, W, row, column) {
 /** A grid of one map's numbers, to be walked with the arrow keys; choose(n) is called with a cell. */
 function number_grid({ values, layout, map, row, column, scale, scheme, label, choose }) {
   const part = part_of(layout.H, layout.W, row, column);
+  const with_numbers = part.width <= WIDE;
   const grid = styled(element("div", { role: "grid", class: "grid", "aria-label": label }), {
     gridTemplateColumns: `repeat(${part.width}, 1fr)`,
-    maxWidth: `${Math.max(part.width * 1.5, 6)}rem`,
+    maxWidth: `${part.width * (with_numbers ? 3.5 : 1.5)}rem`,
   });
   for (let r = part.top; r < part.top + part.height; r++) {
     const line = element("div", { role: "row" });
@@ -231,17 +237,18 @@ function number_grid({ values, layout, map, row, column, scale, scheme, label, c
       const n = layout.index(map, r, c);
       if (n === null) continue;
       const chosen = r === row && c === column;
-      const cell = element("div", {
+      const attributes = {
         role: "gridcell",
         tabindex: chosen ? "0" : "-1",
         "aria-selected": String(chosen),
         "aria-label": `row ${r}, column ${c}: ${short(values[n])}`,
         title: short(values[n]),
-        class: values[n] < 0 ? "negative" : null,
+        class: values[n] < 0 && !with_numbers ? "negative" : null,
         "data-row": r,
         "data-column": c,
         "data-index": n,
-      });
+      };
+      const cell = element("div", attributes, with_numbers ? rough(values[n]) : null);
       const colour = colour_of(values[n], scale, scheme);
       line.append(styled(cell, { backgroundColor: css(colour), color: ink_on(colour) }));
     }

@@ -22,13 +22,13 @@ function factor(value) {
   return String(Number(value.toPrecision(7))).replaceAll("-", MINUS);
 }
 
-/** How many decimals the terms need so that, as printed, they add up to the printed total. */
-function decimals_for(terms, total) {
-  const largest = Math.max(...terms.map(({ value }) => Math.abs(value)), 0);
+/** How many decimals the printed terms need, so that they add up to the printed total. */
+function decimals_for(printed, total) {
+  const largest = Math.max(...printed.map(Math.abs), 0);
   const scale = Math.abs(total) > 1e-12 * largest ? Math.abs(total) : largest;
   if (!scale) return 1;
-  // Each term is off by at most half of its last decimal; together they may be by 1e-7 of the total.
-  const needed = Math.ceil(Math.log10((terms.length + 1) / (2e-7 * scale)));
+  // Each number is off by up to half of its last decimal: together by less than 1e-6 of the total.
+  const needed = Math.ceil(Math.log10((printed.length + 1) / (1e-6 * scale)));
   return Math.min(Math.max(needed, 4), 60);
 }
 
@@ -99,13 +99,17 @@ const MOST_TERMS = 12; // of a sum that are printed at first
 
 /** A sum as it is printed: {rows: [{label, product, value, term}], total}, all of them texts.
 
-Of many terms the largest are printed, and the others in one row: {label, value, others}. With `all`
-every term has a row. A value of few digits would not add up, so all have as many decimals as needed. */
+Of many terms the largest are printed, and the others in one row, {label, value, others}. With
+`all` every term has a row. */
 function print_sum({ terms, total }, all) {
   const many = terms.length > MOST_TERMS + 1 && !all;
   const by_size = (a, b) => Math.abs(b.value) - Math.abs(a.value);
   const shown = many ? [...terms].sort(by_size).slice(0, MOST_TERMS) : terms;
-  const decimals = decimals_for(terms, total);
+  const set = new Set(shown);
+  const others = terms.filter((term) => !set.has(term));
+  const rest = others.reduce((sum, term) => sum + term.value, 0);
+  const printed = [...shown.map(({ value }) => value), rest];
+  const decimals = decimals_for(printed, total);
   const rows = shown.map((term) => ({
     label: term.label,
     product: term.factors ? term.factors.map(factor).join(" × ") : "",
@@ -113,14 +117,11 @@ function print_sum({ terms, total }, all) {
     term,
   }));
   if (many) {
-    const set = new Set(shown);
-    const others = terms.filter((term) => !set.has(term));
     const zeros = others.filter(({ value }) => value === 0).length;
-    const value = others.reduce((sum, term) => sum + term.value, 0);
     const label =
       `${others.length.toLocaleString("en")} more, together` +
       (zeros ? ` (${zeros.toLocaleString("en")} of them are 0)` : "");
-    rows.push({ label, product: "", value: fixed(value, decimals), others: others.length });
+    rows.push({ label, product: "", value: fixed(rest, decimals), others: others.length });
   }
   return { rows, total: fixed(total, decimals) };
 }
