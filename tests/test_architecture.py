@@ -122,6 +122,7 @@ ORDER = [
     "plotting",
     "explorer.describe",
     "explorer.samples",
+    "explorer.check",
     "explorer.page",
     "explorer",
     "",  # tinycnn/__init__.py

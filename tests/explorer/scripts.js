@@ -11,7 +11,15 @@ const vm = require("vm");
 const [folder, task] = process.argv.slice(2);
 globalThis.input = JSON.parse(fs.readFileSync(0, "utf-8"));
 globalThis.output = null;
-const scripts = ["engine", "model", "words", "explain_forward", "explain_backward", "explain", "draw"];
+const scripts = [
+  "engine",
+  "model",
+  "words",
+  "explain_forward",
+  "explain_backward",
+  "explain",
+  "draw",
+];
 for (const name of scripts) {
   const file = path.join(folder, `${name}.js`);
   vm.runInThisContext(fs.readFileSync(file, "utf-8"), file);

@@ -150,7 +150,7 @@ def test_a_damaged_number_turns_the_check_red(page, file, tmp_path):
 
 def test_it_teaches_before_the_first_click(reference):
     exact = model("float64")
-    x = np.asarray(reference.run("return Array.from(samples[0].x)")).reshape(1, 28, 28, 1)
+    x = np.asarray(reference.run("return Array.from(chosen_sample().x)")).reshape(1, 28, 28, 1)
     p = exact.predict(x, verbose=0)[0]
     story = text(reference, "#story")
     assert "8 layers and 93,322 numbers" in story
@@ -248,7 +248,7 @@ def test_a_term_that_is_a_sum_can_be_opened_and_all_terms_shown(reference):
 
 
 def test_every_map_of_a_layer_is_there_and_a_chosen_value_is_python_s(reference, tensors):
-    x = np.asarray(reference.run("return Array.from(samples[0].x)")).reshape(1, 28, 28, 1)
+    x = np.asarray(reference.run("return Array.from(chosen_sample().x)")).reshape(1, 28, 28, 1)
     outputs, _, _ = tensors(x, 0)
     for layer, y in enumerate(outputs):
         go(reference, sample=0, layer=layer, view="y", index=0)
@@ -283,7 +283,7 @@ def set_number(page, value):
 
 
 def test_an_edit_is_python_s_edit_and_undo_brings_every_bit_back(reference):
-    x = np.asarray(reference.run("return Array.from(samples[0].x)")).reshape(1, 28, 28, 1)
+    x = np.asarray(reference.run("return Array.from(chosen_sample().x)")).reshape(1, 28, 28, 1)
     exact = model("float64")
     before = output_of(reference)
     index = 1234  # of the kernel (3, 3, 32, 64)
@@ -309,7 +309,7 @@ def test_an_edit_is_python_s_edit_and_undo_brings_every_bit_back(reference):
 
 def test_a_filter_is_set_to_zero_and_all_changes_are_undone(reference):
     exact = model("float64")
-    x = np.asarray(reference.run("return Array.from(samples[0].x)")).reshape(1, 28, 28, 1)
+    x = np.asarray(reference.run("return Array.from(chosen_sample().x)")).reshape(1, 28, 28, 1)
     before = output_of(reference)
     go(reference, sample=0, layer=0, view="kernel", index=7)
     reference.run("document.getElementById('zero').click()")
@@ -552,14 +552,17 @@ def test_nothing_moves_by_itself(page, file):
     assert page.run("return document.getAnimations().length") == 0
 
 
-def test_a_negative_number_shows_its_sign_without_colour(reference):
-    go(reference, layer=0, view="kernel", index=0)
+@pytest.mark.parametrize("view", ["layer=0&view=kernel&index=0", "layer=-1&view=dx&index=0"])
+def test_a_negative_number_shows_its_sign_without_colour(reference, view):
+    go(reference, fragment=f"&{view}")
     cells = reference.run(
-        """return [...document.querySelectorAll("#grid [role=gridcell]")].map((cell) =>
-             [cell.getAttribute("aria-label"), getComputedStyle(cell).backgroundImage])"""
+        """return [...document.querySelectorAll("#grid [role=gridcell]")].map((cell) => [
+             tensor_of(context, state.layer, state.view).values[cell.dataset.index] < 0,
+             cell.getAttribute("aria-label").startsWith("\u2212"),
+             cell.textContent.startsWith("\u2212") ||
+               getComputedStyle(cell).backgroundImage !== "none"])"""
     )
-    signs = {("\u2212" in label, image != "none") for label, image in cells}
-    assert signs == {(True, True), (False, False)}
+    assert {tuple(cell) for cell in cells} == {(True, True, True), (False, False, False)}
 
 
 def test_it_prints_what_is_explained_and_no_controls(reference):

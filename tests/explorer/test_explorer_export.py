@@ -113,7 +113,7 @@ def test_what_the_page_begins_with():
     assert data["peak"] == 1 and data["model"]["loss"] == "cross-entropy"
     noise = page_data(Sequential([Dense(3, input_shape=(4,))]))
     assert [sample["name"] for sample in noise["samples"]] == ["noise 0", "noise 1", "noise 2"]
-    assert noise["levels"] is None and noise["model"]["loss"] == "mean squared error"
+    assert noise["levels"] == "" and noise["model"]["loss"] == "mean squared error"
 
 
 def test_samples_of_one_s_own_are_kept_to_the_bit():
@@ -124,7 +124,7 @@ def test_samples_of_one_s_own_are_kept_to_the_bit():
     assert base64.b64decode(data["levels"]) == images.tobytes()
     odd = np.float32(0.123) * (images / np.float32(255))
     data = page_data(reader(), (odd, None))
-    assert data["peak"] is None and data["levels"] is None  # nothing can be drawn in this scale
+    assert data["peak"] is None and data["levels"] == ""  # nothing can be drawn in this scale
     stored = np.frombuffer(base64.b64decode(data["numbers"]), "<f4")
     assert np.array_equal(stored[-odd.size :], odd.reshape(-1))
 

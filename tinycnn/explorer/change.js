@@ -7,7 +7,13 @@ class Changes {
     this.model = model;
     this.undone = []; // what each change has replaced: [{layer, name, old}, ...]
     this.exported = new Map(); // the same of the model as it was exported, by layer and name
-    this.steps = []; // of the last change, if it was a step of learning: see `learn`
+    this.forget_step();
+  }
+
+  /** What the last change was, if it was a step of learning: see `context_of`. */
+  forget_step() {
+    this.steps = [];
+    this.before_step = null;
   }
 
   value_of({ layer, name }) {
@@ -22,7 +28,7 @@ class Changes {
       if (!this.exported.has(key)) this.exported.set(key, one);
     }
     this.undone.push(olds);
-    this.steps = [];
+    this.forget_step();
   }
 
   /** Sets elements of a parameter to a number. */
@@ -39,6 +45,7 @@ class Changes {
         .map((name) => ({ layer, name })),
     );
     this.keep(places);
+    this.before_step = context_of(this.model, run, { kind: "loss", index });
     const learned = learn(this.model, run, index, learning_rate);
     this.steps = learned.steps;
     return learned;
@@ -47,7 +54,7 @@ class Changes {
   /** Takes the last change back. */
   undo() {
     for (const one of this.undone.pop() || []) this.value_of(one).set(one.old);
-    this.steps = [];
+    this.forget_step();
   }
 
   /** The output for x of the model as it was exported. */

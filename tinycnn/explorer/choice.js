@@ -7,7 +7,13 @@ const changes = new Changes(model);
 const drawn = { name: "your drawing", label: null, x: null };
 
 // The picture is layer -1; a sample is a number or "drawn".
-const state = { sample: 0, layer: -1, view: "y", index: 0, target: { kind: "score", index: 0 } };
+const state = {
+  sample: page.first,
+  layer: -1,
+  view: "y",
+  index: 0,
+  target: { kind: "score", index: 0 },
+};
 let context = null; // the run and the gradients of the chosen sample; null for a blank pad
 
 const chosen_sample = () => (state.sample === "drawn" ? drawn : samples[state.sample]);
@@ -53,7 +59,8 @@ function compute() {
   if (!sample || !sample.x) return;
   context = context_of(model, forward(model, sample.x), state.target);
   context.label = sample.label;
-  context.steps = changes.steps;
+  const { steps, before_step } = changes;
+  Object.assign(context, { steps, before_step });
 }
 
 /** Brings what is chosen back to what there is. */

@@ -12,12 +12,39 @@ and a term is {label, factors, value, terms}: `factors` are the numbers whose pr
 Nothing here touches the document. The legend is that of engine.js. */
 "use strict";
 
-/** Everything that an explanation may need: the model, one run of it, its gradients, the target. */
+/** Everything that an explanation may need: the model, one run of it, its gradients, the target.
+
+After a step of learning, `steps` are its changes, and `before_step` is the context it was made in. */
 function context_of(model, run, target) {
-  return { model, run, target, gradients: backward(model, run, target), steps: [] };
+  const gradients = backward(model, run, target);
+  return { model, run, target, gradients, steps: [], before_step: null };
 }
 
-/** A parameter itself: what it is for, its gradient, and what the last step of learning did to it. */
+/** What the last step of learning did to number n of a parameter, and why. */
+function step_blocks({ model, before_step }, { layer, name, old, gradient, learning_rate }, n) {
+  const { l2 } = model.layers[layer].parameters[name];
+  const change = -learning_rate * gradient[n];
+  const factors = [-learning_rate, gradient[n]];
+  const sum = {
+    name: "new value",
+    terms: [
+      { label: "value before", value: old[n] },
+      { label: `${MINUS}learning rate × gradient`, factors, value: change },
+    ],
+    total: old[n] + change,
+  };
+  const penalty = l2
+    ? ` Its L2 penalty added 2 × ${short(l2)} × ${short(old[n])} = ${short(2 * l2 * old[n])} to it.`
+    : "";
+  return [
+    { text: "The last step of learning took the learning rate times the loss's gradient off it:" },
+    { sum },
+    { text: `Before the step this gradient added up like this.${penalty}` },
+    ...parameter_gradient_blocks(before_step, layer, name, n),
+  ];
+}
+
+/** A parameter itself: what it is for, its gradient, or what the last step of learning did to it. */
 function parameter_blocks(context, l, name, n) {
   const layer = context.model.layers[l];
   const { has_gradient } = layer.parameters[name];
@@ -28,41 +55,26 @@ function parameter_blocks(context, l, name, n) {
   }[layer.kind];
   const blocks = [{ text: uses }];
   const step = context.steps.find((one) => one.layer === l && one.name === name);
-  if (step) {
-    const change = -step.learning_rate * step.gradient[n];
-    const factors = [-step.learning_rate, step.gradient[n]];
-    blocks.push(
-      {
-        text:
-          "The last step of learning took the learning rate times the gradient off it" +
-          (layer.parameters[name].l2 ? " (with the gradient of the L2 penalty)" : "") +
-          ":",
-      },
-      {
-        sum: {
-          name: "new value",
-          terms: [
-            { label: "value before", value: step.old[n] },
-            { label: `${MINUS}learning rate × gradient`, factors, value: change },
-          ],
-          total: step.old[n] + change,
-        },
-      },
-    );
-  } else if (has_gradient && context.gradients[l]) {
+  if (step) blocks.push(...step_blocks(context, step, n));
+  else if (has_gradient && context.gradients[l]) {
     const gradient = context.gradients[l][`d${name}`][n];
-    const more = gradient > 0 ? "larger" : "smaller";
+    const more = `gets ${gradient > 0 ? "larger" : "smaller"}, by ${short(Math.abs(gradient))}`;
     blocks.push({
       text:
         `The target's gradient for it is ${short(gradient)}: ` +
         (gradient === 0
           ? "a small change of it would not change the target."
-          : `if it grows a little, the target gets ${more}, by ${short(Math.abs(gradient))} per unit.`),
+          : `if it grows a little, the target ${more} per unit.`),
     });
   }
   if (has_gradient && context.gradients[l]) {
     blocks.push({
-      link: { text: "how its gradient adds up", layer: l, view: `d${name}`, index: n },
+      link: {
+        text: "how the target's gradient for it adds up",
+        layer: l,
+        view: `d${name}`,
+        index: n,
+      },
     });
   }
   return blocks;

@@ -47,7 +47,9 @@ const INPUT_GRADIENTS = {
           `this input, each with ${count_of(F, "filter")}. A product dz × weight says how much the ` +
           "target changes by way of one window and one filter: dz is the gradient of the window's " +
           "sum, and the weight is what this input is multiplied by there. " +
-          `${arriving} of these ${all.length} dz are not 0.`,
+          (arriving
+            ? `${arriving} of these ${all.length} dz are not 0.`
+            : `All of these ${all.length} dz are 0.`),
       },
       { sum: { name: "dx", terms, total: gradients[l].dx[n] } },
       ...zero_blocks(
@@ -88,7 +90,11 @@ const INPUT_GRADIENTS = {
     const terms = windows_that_see(geometry, h, w).map(({ i, j, u, v }) => {
       const out = (i * geometry.OW + j) * geometry.C + c;
       const won = winners[out] === u * geometry.KW + v;
-      const label = `window of output row ${i}, column ${j}: ${won ? "won" : "did not win"}`;
+      const [top, left] = [i * geometry.SH - geometry.top, j * geometry.SW - geometry.left];
+      const row = top + Math.floor(winners[out] / geometry.KW);
+      const column = left + (winners[out] % geometry.KW);
+      const who = won ? "this input won" : `row ${row}, column ${column} won`;
+      const label = `window of output row ${i}, column ${j}: ${who}`;
       return { label, value: won ? gradients[l].dz[out] : 0, won, at: out };
     });
     const won = terms.filter((term) => term.won).length;
@@ -99,8 +105,8 @@ const INPUT_GRADIENTS = {
     return [
       {
         text:
-          "A max-pool passes each window's gradient on to the one input that won. This input won in " +
-          `${won} of the ${count_of(terms.length, "window")} that see it.`,
+          "A max-pool passes each window's gradient on to the one input that won. This input lies in " +
+          `${count_of(terms.length, "window")}, and won in ${won || "none"}.`,
       },
       { sum: { name: "dx", terms, total: gradients[l].dx[n] } },
       ...zero_blocks(terms, why),

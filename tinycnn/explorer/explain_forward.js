@@ -130,15 +130,16 @@ function conv2d_terms({ x }, layer, i, j, f) {
   return terms;
 }
 
-/** A link to where the term with the largest size comes from, if there is one; `at` are indices. */
+/** A link to where the term with the largest size comes from, if that is known: `at` is its index. */
 function link_to_largest(terms, text, layer, view) {
   const inner = ({ label, terms: own }) =>
     own().map((term) => ({ ...term, label: `${label}, ${term.label}` }));
   const all = terms.flatMap((term) => (term.terms ? inner(term) : [term]));
-  const known = all.filter((term) => term.value !== 0 && typeof term.at === "number");
+  const known = all.filter((term) => typeof term.at === "number");
   if (!known.length) return [];
   const largest = known.reduce((a, b) => (Math.abs(b.value) > Math.abs(a.value) ? b : a));
-  return [{ link: { text: `${text} (${largest.label})`, layer, view, index: largest.at } }];
+  const what = largest.value === 0 ? "one of the terms that are 0" : text;
+  return [{ link: { text: `${what} (${largest.label})`, layer, view, index: largest.at } }];
 }
 
 /** How each kind of layer makes its output n: blocks. */

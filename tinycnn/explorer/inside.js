@@ -167,6 +167,55 @@ function maps_text(values, layout) {
   );
 }
 
+/** A button that compares this layer's maps for this picture with those for the other pictures. */
+function render_compare() {
+  const { layout } = chosen_view();
+  const place = by_id("compare");
+  place.replaceChildren();
+  const others = samples.filter((sample) => sample !== chosen_sample());
+  if (state.view !== "y" || state.layer < 0 || layout.maps === 1 || !others.length) return;
+  const compare = () => place.replaceChildren(compare_table(layout, others));
+  place.append(
+    element(
+      "button",
+      { type: "button", id: "compare-maps", onclick: compare },
+      "Compare with the other pictures",
+    ),
+  );
+}
+
+/** The maps whose mean is larger for this picture than for the others, by how much it is. */
+function compare_table(layout, others) {
+  const { layer } = state;
+  const here = means_of(context.run[layer].y, layout.maps);
+  const there = others.map(({ x }) => means_of(forward(model, x)[layer].y, layout.maps));
+  const rows = here.map((mean, map) => {
+    const means = there.map((all) => all[map]);
+    const most = index_of_largest(means);
+    const usual = means.reduce((a, b) => a + b) / means.length;
+    return { map, mean, usual, most: `${short(means[most])}, ${others[most].name}` };
+  });
+  rows.sort((a, b) => b.mean - b.usual - (a.mean - a.usual));
+  const head = ["map", "mean here", "mean of the others", "most of them"];
+  const texts = rows
+    .slice(0, 8)
+    .map(({ map, mean, usual, most }) => [String(map), short(mean), short(usual), most]);
+  const name = chosen_sample().name;
+  return element(
+    "div",
+    {},
+    element("p", {}, `These maps answer to “${name}” more than to the other pictures:`),
+    text_table({ head, rows: texts, mark: null }),
+  );
+}
+
+/** The mean of each of C maps. */
+function means_of(values, C) {
+  const sums = new Array(C).fill(0);
+  values.forEach((value, n) => (sums[n % C] += value / (values.length / C)));
+  return sums;
+}
+
 /** Chooses another map at the same row and column. */
 function choose_map(map) {
   const { where, layout } = chosen_view();

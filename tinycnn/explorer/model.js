@@ -4,12 +4,14 @@ The page holds one JSON object, whose parts page.py tells. Its `numbers` are lit
 base64. */
 "use strict";
 
-/** CRC-32 of bytes, as in zlib: a single damaged bit changes it. */
-function crc32(bytes) {
+/** CRC-32 of arrays of bytes, one after the other, as in zlib: a single damaged bit changes it. */
+function crc32(...parts) {
   let crc = -1;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  for (const bytes of parts) {
+    for (const byte of bytes) {
+      crc ^= byte;
+      for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+    }
   }
   return ~crc >>> 0;
 }
@@ -58,11 +60,11 @@ function read_model(page) {
   }
   const shape = page.model.input_shape;
   page.check.x = take(shape);
-  const levels = page.levels && decode_base64(page.levels);
+  const levels = decode_base64(page.levels);
   page.samples.forEach((sample, n) => {
-    sample.x = levels ? pixels_of_levels(levels, n, size_of(shape), page) : take(shape);
+    sample.x = levels.length ? pixels_of_levels(levels, n, size_of(shape), page) : take(shape);
   });
-  const is_intact = () => crc32(bytes) === page.check.crc32;
+  const is_intact = () => crc32(bytes, levels) === page.check.crc32;
   return { model: page.model, samples: page.samples, is_intact };
 }
 

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
+from tinycnn.explorer.check import in_float64, sums_of
 from tinycnn.explorer.describe import Description, describe_model
 from tinycnn.explorer.samples import Samples, samples_of
-from tinycnn.layers import fused
-from tinycnn.losses import CategoricalCrossentropy, Loss, MeanSquaredError
 from tinycnn.models import Sequential
 from tinycnn.support.files import atomic_write
 from tinycnn.support.serialization import plain
@@ -81,7 +80,7 @@ def page_data(
         class_names: likewise.
 
     Returns:
-        {"dtype", "class_names", "peak", "samples", "model", "numbers", "levels", "check"}.
+        {"dtype", "class_names", "peak", "first", "samples", "model", "numbers", "levels", "check"}.
         "numbers" are all parameters, a picture of noise and the samples, in base64; the samples may
         be in "levels" instead, as bytes. "check" is what Python computes from the noise.
 
@@ -99,16 +98,18 @@ def page_data(
         raise ValueError("the model's weights hold NaN or infinity: train it again")
     described = describe_model(model)
     taken = samples_of(model, samples)
+    exact = in_float64(model)
     return {
         "dtype": model.dtype,
         "class_names": _class_names(class_names, model.output_shape),
         "peak": taken.peak,
+        "first": _hardest(exact, taken),
         "samples": [
             {"name": name, "label": label}
             for name, label in zip(taken.names, taken.labels, strict=True)
         ],
         "model": described,
-        **_numbers_and_check(model, described, taken),
+        **_numbers_and_check(model, exact, described, taken),
     }
 
 
@@ -125,89 +126,51 @@ def _class_names(names: Sequence[str] | None, output_shape: tuple[int, ...]) -> 
     return list(names)
 
 
-# --- what the page is checked by ------------------------------------------------------------------
+# --- its numbers ---------------------------------------------------------------------------------
 
 
-def _numbers_and_check(model: Sequential, described: Description, samples: Samples) -> Description:
-    """All numbers of the page as base64, and what Python computes of a picture of noise.
+def _hardest(model: Sequential, samples: Samples) -> int:
+    """The sample that the page opens with: the one whose right answer has the lowest output."""
+    labelled = [(n, label) for n, label in enumerate(samples.labels) if label is not None]
+    if not labelled or len(model.output_shape) != 1:
+        return 0
+    with kernels.use("numpy"):
+        outputs = model.predict(samples.x, verbose=0)
+    return min(labelled, key=lambda pair: float(outputs[pair]))[0]
 
-    Noise has no two equal windows, so that no tie in a pool depends on the last bit of a sum.
-    """
+
+def _numbers_and_check(
+    model: Sequential, exact: Sequential, described: Description, samples: Samples
+) -> Description:
+    """All numbers of the page as base64, and what Python computes of a picture of noise."""
     peak = float(np.abs(samples.x).max()) or 1.0
     shape = model.input_shape or ()
     noise = (np.random.default_rng(1).random(shape) * peak).astype(model.dtype)
     x = np.asarray(samples.x, model.dtype)
     levels = _gray_levels(x, samples.peak)
     arrays = [*(parameter.value for parameter in model.parameters), noise]
-    if levels is None:
+    if not levels:
         arrays.append(x)
     data = b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays)
     target = {"kind": "loss" if described["loss"] else "score", "index": 0}
-    sums = [_fingerprint(tensor) for tensor in _tensors(model, described, noise, target)]
-    if not np.isfinite(sums).all():
-        raise ValueError("the model answers with NaN or infinity: train it again")
     return {
         "numbers": base64.b64encode(data).decode(),
-        "levels": None if levels is None else base64.b64encode(levels).decode(),
-        "check": {"crc32": zlib.crc32(data), "target": target, "sums": sums},
+        "levels": base64.b64encode(levels).decode(),
+        "check": {
+            "crc32": zlib.crc32(data + levels),
+            "target": target,
+            "sums": sums_of(exact, described, noise, target),
+        },
     }
 
 
-def _gray_levels(x: Array, peak: int | None) -> bytes | None:
-    """The samples as bytes, a quarter of the size, if they are bytes times peak / 255, or None."""
+def _gray_levels(x: Array, peak: int | None) -> bytes:
+    """The samples as bytes, a quarter of the size, if they are bytes times peak / 255; else b""."""
     if peak is None:
-        return None
+        return b""
     levels = np.rint(x * (255 / peak)).clip(0, 255)
     same = np.array_equal((levels / (255 / peak)).astype(x.dtype), x)
-    return levels.astype(np.uint8).tobytes() if same else None
-
-
-def _fingerprint(tensor: Array) -> float:
-    """A sum that no element can change unnoticed: `fingerprint` in model.js."""
-    flat = np.asarray(tensor, np.float64).reshape(-1)
-    weights = 1 + (np.arange(flat.size) * 37 % 101) / 101
-    return float(np.sum(weights * flat))
-
-
-def _tensors(
-    model: Sequential, described: Description, sample: Array, target: Description
-) -> list[Array]:
-    """All outputs and gradients for one sample, in float64, in the order of model.js."""
-    copy = Sequential(
-        [type(layer)(**layer.get_config()) for layer in model.layers],
-        seed=model.seed,
-        dtype="float64",
-    )
-    copy.build(model.input_shape)
-    copy.set_weights(model.get_weights())
-    x = sample[np.newaxis]
-    with kernels.use("numpy"), fused.off():
-        outputs = []
-        for layer in copy.layers:
-            x = layer.forward(x)
-            outputs.append(x)
-        copy.forward(sample[np.newaxis])
-        softmax = copy.last_softmax()
-        loss: Loss = MeanSquaredError()
-        if described["loss"] == "cross-entropy":
-            loss = CategoricalCrossentropy(from_logits=True)
-        on_logits = softmax is not None and (
-            target["kind"] == "score" or described["loss"] == "cross-entropy"
-        )
-        scores = softmax.z if on_logits and softmax is not None else x
-        one_hot = np.zeros_like(scores)
-        one_hot.reshape(-1)[target["index"]] = 1
-        dy = one_hot
-        if target["kind"] == "loss":
-            loss.forward(one_hot, scores)
-            dy = loss.backward()
-        gradients: dict[int, list[Array]] = {}
-        for layer, dx in copy.backward_steps(dy, on_logits):
-            index = copy.layers.index(layer)
-            if dx is not None and not (on_logits and index > described["softmax"]):
-                learned = [p.grad for p in layer.parameters if p.trainable and p.grad is not None]
-                gradients[index] = [dx, *learned]
-    return outputs + [tensor for index in sorted(gradients) for tensor in gradients[index]]
+    return levels.astype(np.uint8).tobytes() if same else b""
 
 
 # --- putting it together --------------------------------------------------------------------------

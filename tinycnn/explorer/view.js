@@ -23,6 +23,7 @@ function render(anew) {
     render_story();
     render_views();
     render_maps();
+    render_compare();
   }
   render_grid();
   render_explanation();
@@ -48,7 +49,7 @@ function render_badge() {
 
 /** What is chosen at first: the answer's score, and the largest output of the first sums. */
 function choose_beginning() {
-  const run = forward(model, samples[0].x);
+  const run = forward(model, chosen_sample().x);
   state.target = { kind: "score", index: index_of_largest(run[run.length - 1].y) };
   const first = model.layers.findIndex(({ kind }) => kind === "conv2d" || kind === "dense");
   if (first >= 0) Object.assign(state, { layer: first, index: index_of_largest(run[first].y) });

@@ -197,7 +197,7 @@ function number_table(caption, values, W, scale, scheme) {
 function rough(value) {
   const size = Math.abs(value);
   const text = size >= 100 ? size.toFixed(0) : size >= 10 ? size.toFixed(1) : size.toFixed(2);
-  return (value < 0 && Number(text) !== 0 ? MINUS : "") + text;
+  return (value < 0 ? MINUS : "") + text;
 }
 
 /** Black or white, whichever stands out more from a colour: WCAG's relative luminance. */
@@ -241,7 +241,7 @@ function number_grid({ values, layout, map, row, column, scale, scheme, label, c
         role: "gridcell",
         tabindex: chosen ? "0" : "-1",
         "aria-selected": String(chosen),
-        "aria-label": `row ${r}, column ${c}: ${short(values[n])}`,
+        "aria-label": `${with_numbers ? rough(values[n]) : short(values[n])}, row ${r}, column ${c}`,
         title: short(values[n]),
         class: values[n] < 0 && !with_numbers ? "negative" : null,
         "data-row": r,
