@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from architectures import random_model
 from nodejs import needs_node
+from without_numba import needs_numba
 
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, inspection, kernels
 from tinycnn.explorer.page import page_data
@@ -196,13 +197,15 @@ def test_a_damaged_engine_turns_it_red():
     assert result["where"] == "gradient of conv2d's kernel"
 
 
-def test_the_float32_kernels_agree_to_their_precision():
-    """Also the compiled ones, where they are: the page computes in float64 from float32 weights."""
+@pytest.mark.parametrize("rung", [pytest.param("numba", marks=needs_numba), "numpy"])
+def test_the_float32_kernels_agree_to_their_precision(rung):
+    """The page computes in float64, from the same float32 weights."""
     model = small_model()
     x = np.random.default_rng(0).random((1, 8, 8, 1), np.float32)
     task = {"page": page_data(model, (x, None)), "targets": [{"kind": "score", "index": 1}]}
     (result,) = nodejs.run("engine_task.js", [task])
-    with kernels.use("numpy"):
-        reference = model.predict(x, verbose=0)
-    assert close(result["outputs"][-1], reference) < 1e-5
-    assert close(result["outputs"][-1], model.predict(x, verbose=0)) < 1e-5
+    with kernels.use(rung):
+        expected = model.predict(x, verbose=0)
+        saliency = inspection.saliency(model, x, [1])
+    assert close(result["outputs"][-1], expected) < 1e-5
+    assert close(result["results"][0]["gradients"][0]["dx"], saliency) < 1e-5

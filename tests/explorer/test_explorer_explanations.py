@@ -19,7 +19,7 @@ def explained():
     """(page, explanations) of random networks, each with a score and a loss as the target."""
     given = []
     with use("numpy"):
-        for seed in range(60):
+        for seed in range(45):
             model, x = random_model(seed + 1000)
             page = page_data(model, (x, None))
             size = int(np.prod(model.output_shape))

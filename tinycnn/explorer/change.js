@@ -97,7 +97,8 @@ function render_edit() {
       element(
         "p",
         {},
-        "Choose the kernel, the bias or another parameter of a layer, and a number of it, to change it here.",
+        "Choose the kernel, the bias or another parameter of a layer, and a number of it. Then " +
+          "it can be changed here.",
       ),
       to < 0
         ? ""
@@ -231,7 +232,8 @@ function make_learn() {
     element(
       "p",
       {},
-      "Every weight that learns is moved by the learning rate times the loss's gradient, against the gradient (plain SGD, whatever the model was trained with).",
+      "Every weight that learns moves against its gradient, by the learning rate times the " +
+        "gradient of the loss: plain SGD, whatever the model was trained with.",
     ),
     element("div", { id: "steps" }),
   );

@@ -1,7 +1,7 @@
 /* What is drawn on the page, and how it becomes a picture like those of MNIST.
 
 Strokes leave ink on a grid of GRID x GRID cells, which is reduced by area to SIDE x SIDE pixels.
-`normalize_digit` then does what tinycnn/datasets/normalization.py does with a picture of that size. */
+Then `normalize_digit` does what tinycnn/datasets/normalization.py does with such a picture. */
 "use strict";
 
 const SIDE = 28; // of MNIST's pictures

@@ -14,7 +14,7 @@ Nothing here touches the document. The legend is that of engine.js. */
 
 /** Everything that an explanation may need: the model, one run of it, its gradients, the target.
 
-After a step of learning, `steps` are its changes, and `before_step` is the context it was made in. */
+After a step of learning, `steps` are its changes, and `before_step` is the context before it. */
 function context_of(model, run, target) {
   const gradients = backward(model, run, target);
   return { model, run, target, gradients, steps: [], before_step: null };
@@ -44,13 +44,13 @@ function step_blocks({ model, before_step }, { layer, name, old, gradient, learn
   ];
 }
 
-/** A parameter itself: what it is for, its gradient, or what the last step of learning did to it. */
+/** A parameter itself: its use, its gradient, or what the last step of learning did to it. */
 function parameter_blocks(context, l, name, n) {
   const layer = context.model.layers[l];
   const { has_gradient } = layer.parameters[name];
   const uses = {
     conv2d: `It is used in each of the ${layer.output_shape.slice(0, 2).join(" × ")} windows.`,
-    dense: "It is used once for each picture.",
+    dense: `It is used ${count_of(size_of(layer.output_shape.slice(0, -1)), "time")} for each picture.`,
     batch_norm: "It is used for every number of its channel.",
   }[layer.kind];
   const blocks = [{ text: uses }];
@@ -80,7 +80,10 @@ function parameter_blocks(context, l, name, n) {
   return blocks;
 }
 
-// --- one number of any view ---------------------------------------------------------------------------
+// --- one number of any view ----------------------------------------------------------------------
+
+/** A member of an object that is its own: a view's name may come from the address. */
+const own = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);
 
 /** The numbers of a view of layer l, and their shape; null if there are none for this target. */
 function tensor_of({ model, run, gradients }, l, view) {
@@ -91,7 +94,7 @@ function tensor_of({ model, run, gradients }, l, view) {
   }
   const layer = model.layers[l];
   if (view === "y") return { values: run[l].y, shape: layer.output_shape };
-  const parameter = layer.parameters[view];
+  const parameter = own(layer.parameters, view);
   if (parameter) return { values: parameter.value, shape: parameter.shape };
   if (!gradients[l]) return null;
   if (view === "dz") return { values: gradients[l].dz, shape: layer.output_shape };
@@ -101,7 +104,7 @@ function tensor_of({ model, run, gradients }, l, view) {
     const [H, W] = layer.output_shape;
     return { values: grad_cam(model, run, gradients, l).cam, shape: [H, W, 1] };
   }
-  const of = layer.parameters[view.slice(1)];
+  const of = own(layer.parameters, view.slice(1));
   return of && of.has_gradient ? { values: gradients[l][view], shape: of.shape } : null;
 }
 
@@ -116,8 +119,8 @@ function cam_blocks({ model, run, gradients }, l, n) {
   return [
     {
       text:
-        "Grad-CAM asks how much each map speaks for the target: alpha, the mean of the map's gradient. " +
-        "At each place it adds up alpha × the map's value.",
+        "Grad-CAM asks how much each map speaks for the target: alpha is the mean of the map's " +
+        "gradient. At each place it adds up alpha × the map's value.",
     },
     { sum: { name: "sum", terms, total } },
     {

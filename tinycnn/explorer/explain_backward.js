@@ -4,9 +4,9 @@ dy is the gradient at a layer's output, dz behind its activation, dx at its inpu
 of a parameter: how much the target changes per unit of the number. */
 "use strict";
 
-// --- the gradient at an input ----------------------------------------------------------------------
+// --- the gradient at an input --------------------------------------------------------------------
 
-/** What is added to an explanation whose terms are all 0, or partly. */
+/** What is added to an explanation whose terms are all 0. */
 function zero_blocks(terms, what) {
   const zeros = terms.filter(({ value }) => value === 0).length;
   if (zeros < terms.length || !terms.length) return [];
@@ -43,10 +43,10 @@ const INPUT_GRADIENTS = {
     return [
       {
         text:
-          `${count_of(windows.length, "window")} of the layer ${windows.length === 1 ? "sees" : "see"} ` +
-          `this input, each with ${count_of(F, "filter")}. A product dz × weight says how much the ` +
-          "target changes by way of one window and one filter: dz is the gradient of the window's " +
-          "sum, and the weight is what this input is multiplied by there. " +
+          `This input lies in ${count_of(windows.length, "window")} of the layer, each with ` +
+          `${count_of(F, "filter")}. A product dz × weight says how much the target changes by ` +
+          "way of one window and one filter: dz is the gradient of the window's sum, and the " +
+          "weight is what this input is multiplied by there. " +
           (arriving
             ? `${arriving} of these ${all.length} dz are not 0.`
             : `All of these ${all.length} dz are 0.`),
@@ -54,7 +54,9 @@ const INPUT_GRADIENTS = {
       { sum: { name: "dx", terms, total: gradients[l].dx[n] } },
       ...zero_blocks(
         terms,
-        arriving ? "the products cancel." : "no gradient comes back through any of these windows.",
+        arriving
+          ? "the weights are 0, or the products cancel."
+          : "no gradient comes back through any of these windows.",
       ),
       ...link_to_largest(terms, "where the largest share comes from", l, "dz"),
     ];
@@ -74,8 +76,8 @@ const INPUT_GRADIENTS = {
     return [
       {
         text:
-          `This input is multiplied by a weight for each of the ${count_of(U, "unit")}. Each product ` +
-          "dz × weight says how much the target changes by way of one unit.",
+          `This input is multiplied by a weight for each of the ${count_of(U, "unit")}. Each ` +
+          "product dz × weight says how much the target changes by way of one unit.",
       },
       { sum: { name: "dx", terms, total: gradients[l].dx[n] } },
       ...zero_blocks(terms, "no gradient comes back through any unit."),
@@ -105,8 +107,8 @@ const INPUT_GRADIENTS = {
     return [
       {
         text:
-          "A max-pool passes each window's gradient on to the one input that won. This input lies in " +
-          `${count_of(terms.length, "window")}, and won in ${won || "none"}.`,
+          "A max-pool passes each window's gradient on to the one input that won. This input " +
+          `lies in ${count_of(terms.length, "window")}, and won in ${won || "none"}.`,
       },
       { sum: { name: "dx", terms, total: gradients[l].dx[n] } },
       ...zero_blocks(terms, why),
@@ -200,8 +202,8 @@ function target_blocks({ model, run, target }, n) {
   return [
     {
       text:
-        "The backward begins here, at the loss, the mean of the squared differences. The gradient is " +
-        `the output's difference from ${right}, times 2 / ${scores.length}:`,
+        "The backward begins here, at the loss, the mean of the squared differences. The " +
+        `gradient is the output's difference from ${right}, times 2 / ${scores.length}:`,
     },
     {
       sum: {
@@ -231,8 +233,8 @@ function gate_blocks(context, l, n) {
       ...begins,
       {
         text:
-          "Behind a softmax all outputs add up to 1, so the gradient counts only as far as it differs " +
-          `from the mean of all gradients, weighted by the outputs: ${short(mean)}.`,
+          "Behind a softmax all outputs add up to 1, so the gradient counts only as far as it " +
+          `differs from the mean of all gradients, weighted by the outputs: ${short(mean)}.`,
       },
       {
         sum: {
@@ -251,13 +253,13 @@ function gate_blocks(context, l, n) {
   if (activation.name === "relu") {
     text = slope
       ? "The output is above 0, so relu's gate is open: the gradient passes as it is."
-      : "The output is 0, so relu's gate is closed: nothing passes, as a small change of z would not show.";
+      : "The output is 0, so relu's gate is closed: 0 goes on. A small change of z would not show.";
   }
   if (activation.name === "linear") return begins;
   return [...begins, { text }, { sum: { name: "dz", terms, total: dz[n] } }];
 }
 
-// --- the gradients of parameters -------------------------------------------------------------------
+// --- the gradients of parameters -----------------------------------------------------------------
 
 /** The terms of the gradient of element n of a layer's parameter. */
 const PARAMETER_GRADIENTS = {
@@ -278,7 +280,9 @@ const PARAMETER_GRADIENTS = {
           terms.push({ label, value: gradient });
           continue;
         }
-        const { h, w, inside } = pixels_of(geometry, i, j)[u * geometry.KW + v];
+        const h = i * geometry.SH + u - geometry.top;
+        const w = j * geometry.SW + v - geometry.left;
+        const inside = h >= 0 && h < geometry.H && w >= 0 && w < W;
         const input = inside ? run[l].x[(h * W + w) * C + c] : 0;
         terms.push({ label, factors: [input, gradient], value: input * gradient });
       }
@@ -315,6 +319,7 @@ const PARAMETER_GRADIENTS = {
   },
 };
 
+/** How the gradient of element n of a layer's parameter adds up: blocks. */
 function parameter_gradient_blocks(context, l, name, n) {
   const layer = context.model.layers[l];
   const terms = PARAMETER_GRADIENTS[layer.kind](context, l, name, n);
@@ -323,8 +328,8 @@ function parameter_gradient_blocks(context, l, name, n) {
   return [
     {
       text:
-        `This number is used ${count_of(terms.length, "time")}, and each use counts: ${product}, where dz ` +
-        "is the gradient of the sum it went into." +
+        `This number is used ${count_of(terms.length, "time")}, and each use counts: ${product}, ` +
+        "where dz is the gradient of the sum it went into." +
         (zeros ? ` ${zeros.toLocaleString("en")} of the products are 0.` : ""),
     },
     { sum: { name: `d${name}`, terms, total: context.gradients[l][`d${name}`][n] } },

@@ -84,9 +84,9 @@ function activation_blocks({ model, run }, l, n) {
   return [
     {
       text:
-        `${formula_of(activation)}. First the largest z, ${short(largest)}, is taken off all of them, ` +
-        `which changes no result. The powers add up to ${short(sum)}, so this number becomes ` +
-        `${short(powers[n % K])} / ${short(sum)} = ${short(y)}.`,
+        `${formula_of(activation)}. First the largest z, ${short(largest)}, is taken off all of ` +
+        `them, which changes no result. The powers add up to ${short(sum)}, so this number ` +
+        `becomes ${short(powers[n % K])} / ${short(sum)} = ${short(y)}.`,
     },
     {
       table: {
@@ -130,7 +130,7 @@ function conv2d_terms({ x }, layer, i, j, f) {
   return terms;
 }
 
-/** A link to where the term with the largest size comes from, if that is known: `at` is its index. */
+/** A link to where the largest term comes from, if that is known: `at` is its index. */
 function link_to_largest(terms, text, layer, view) {
   const inner = ({ label, terms: own }) =>
     own().map((term) => ({ ...term, label: `${label}, ${term.label}` }));
@@ -186,8 +186,8 @@ const OUTPUTS = {
     return [
       {
         text:
-          `Each of the ${count_of(D, "input")} is multiplied by a weight of its own for unit ${u}. ` +
-          `The products${bias ? " and the bias" : ""} are added up:`,
+          `Each of the ${count_of(D, "input")} is multiplied by a weight of its own for unit ` +
+          `${u}. The products${bias ? " and the bias" : ""} are added up:`,
       },
       { sum: { name: "z", terms, total: z[n] } },
       ...activation_blocks(context, l, n),
@@ -208,8 +208,8 @@ const OUTPUTS = {
       ...window_blocks(l, geometry, i, j, c, false),
       {
         text:
-          `The largest of the ${count_of(pixels.length, "value")} goes on: ${short(run[l].y[n])}, from ` +
-          `row ${pixels[won].h}, column ${pixels[won].w}` +
+          `The largest of the ${count_of(pixels.length, "value")} goes on: ` +
+          `${short(run[l].y[n])}, from row ${pixels[won].h}, column ${pixels[won].w}` +
           (equal > 1 ? `, the first of ${equal} equal ones.` : "."),
       },
       {
@@ -245,7 +245,9 @@ const OUTPUTS = {
     return [
       ...window_blocks(l, geometry, i, j, n % C, false),
       {
-        text: `The output is the mean: each of the ${pixels.length} values counts 1 / ${pixels.length}.`,
+        text:
+          `The output is the mean: each of the ${count_of(pixels.length, "value")} counts ` +
+          `1 / ${pixels.length}.`,
       },
       { sum: { name: "mean", terms, total: run[l].z[n] } },
     ];
@@ -267,8 +269,8 @@ const OUTPUTS = {
     return [
       {
         text:
-          `The input is ${short(run[l].x[n])}. In training the layer has noted that channel ${c} has the ` +
-          `mean ${short(parameters.moving_mean.value[c])} and the variance ` +
+          `The input is ${short(run[l].x[n])}. In training the layer has noted that channel ${c} ` +
+          `has the mean ${short(parameters.moving_mean.value[c])} and the variance ` +
           `${short(parameters.moving_variance.value[c])}. The scale is gamma / √(variance + ` +
           `${short(epsilon)}), with gamma ${short(gamma)}: ${short(scale)}.`,
       },
@@ -288,7 +290,9 @@ const OUTPUTS = {
 
     const same = `The input is ${short(context.run[l].x[n])}. `;
     const what = {
-      Flatten: `Flatten computes nothing: it lays the maps out in one row. This is ${place_of(n, layer.input_shape)}.`,
+      Flatten:
+        "Flatten computes nothing: it lays the maps out in one row. " +
+        `This is ${place_of(n, layer.input_shape)}.`,
       Dropout: "Dropout drops numbers in training only. Here it passes everything on.",
       RandomTranslation: "The layer moves pictures in training only. Here it passes them on.",
       RandomRotation: "The layer turns pictures in training only. Here it passes them on.",

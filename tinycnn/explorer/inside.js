@@ -1,4 +1,4 @@
-/* The inside of the chosen layer: its views, its maps, the grid of numbers, one number explained. */
+/* The inside of the chosen layer: views, maps, the grid of numbers, one number explained. */
 "use strict";
 
 /** The views of a layer that there are: [[title, [[view, name], ...]], ...]. */
@@ -184,36 +184,45 @@ function render_compare() {
   );
 }
 
-/** The maps whose mean is larger for this picture than for the others, by how much it is. */
+/** The maps that have a larger share of the layer's output for this picture than for the others. */
 function compare_table(layout, others) {
   const { layer } = state;
-  const here = means_of(context.run[layer].y, layout.maps);
-  const there = others.map(({ x }) => means_of(forward(model, x)[layer].y, layout.maps));
-  const rows = here.map((mean, map) => {
-    const means = there.map((all) => all[map]);
-    const most = index_of_largest(means);
-    const usual = means.reduce((a, b) => a + b) / means.length;
-    return { map, mean, usual, most: `${short(means[most])}, ${others[most].name}` };
+  const here = shares_of(context.run[layer].y, layout.maps);
+  const there = others.map(({ x }) => shares_of(forward(model, x)[layer].y, layout.maps));
+  const rows = here.map((share, map) => {
+    const shares = there.map((all) => all[map]);
+    const usual = shares.reduce((a, b) => a + b) / shares.length;
+    const most = index_of_largest(shares);
+    return { map, share, usual, most: `${percent(shares[most])}, ${others[most].name}` };
   });
-  rows.sort((a, b) => b.mean - b.usual - (a.mean - a.usual));
-  const head = ["map", "mean here", "mean of the others", "most of them"];
+  rows.sort((a, b) => b.share - b.usual - (a.share - a.usual));
+  const head = ["map", "share here", "in the others, on average", "in the others, at most"];
   const texts = rows
     .slice(0, 8)
-    .map(({ map, mean, usual, most }) => [String(map), short(mean), short(usual), most]);
-  const name = chosen_sample().name;
+    .map(({ map, share, usual, most }) => [String(map), percent(share), percent(usual), most]);
+  const { name } = chosen_sample();
   return element(
     "div",
     {},
-    element("p", {}, `These maps answer to “${name}” more than to the other pictures:`),
+    element(
+      "p",
+      {},
+      `These maps answer to “${name}” more than to the other pictures. A share is a map's part ` +
+        "of all outputs of the layer, without their signs.",
+    ),
     text_table({ head, rows: texts, mark: null }),
   );
 }
 
-/** The mean of each of C maps. */
-function means_of(values, C) {
+/** The share of each of C maps in the sum of all sizes. */
+function shares_of(values, C) {
   const sums = new Array(C).fill(0);
-  values.forEach((value, n) => (sums[n % C] += value / (values.length / C)));
-  return sums;
+  let total = 0;
+  values.forEach((value, n) => {
+    sums[n % C] += Math.abs(value);
+    total += Math.abs(value);
+  });
+  return sums.map((sum) => sum / (total || 1));
 }
 
 /** Chooses another map at the same row and column. */
@@ -260,7 +269,9 @@ function render_grid() {
   grid.values = values;
   place.replaceChildren(element("h3", {}, title), grid);
   if (part.height < layout.H || part.width < layout.W) {
-    const text = `Rows ${part.top} to ${part.top + part.height - 1} and columns ${part.left} to ${part.left + part.width - 1} are shown; the arrow keys move on.`;
+    const text =
+      `Rows ${part.top} to ${part.top + part.height - 1} and columns ${part.left} to ` +
+      `${part.left + part.width - 1} are shown; the arrow keys move on.`;
     place.append(element("p", {}, text));
   }
   if (had_focus) grid.querySelector("[aria-selected=true]").focus();

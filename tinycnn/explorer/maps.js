@@ -15,7 +15,7 @@ function vector_width(n) {
   return Math.min(n, n <= SHORT ? 8 : 24);
 }
 
-/** How a tensor is laid out in maps of H x W: `index(map, row, column)` is null where nothing is. */
+/** How a tensor is laid out in maps of H x W: index(map, row, column), null where nothing is. */
 function layout_of(shape, is_parameter, channel) {
   const size = size_of(shape);
   if (is_parameter && shape.length === 4) {

@@ -133,8 +133,10 @@ function loss_text(run) {
   const p = model.loss === "cross-entropy" ? softmax_forward(scores, scores.length)[index] : 0;
   const how =
     model.loss === "cross-entropy"
-      ? `${MINUS}log(${Number(p.toPrecision(10))}) = ${short(value)}. It is 0 for a probability of 1, and large for a small one`
-      : `the mean of the squared differences from 1 for the right answer and 0 for all others, ${short(value)}`;
+      ? `${MINUS}log(${Number(p.toPrecision(10))}) = ${short(value)}. It is 0 for a probability ` +
+        "of 1, and large for a small one"
+      : "the mean of the squared differences from 1 for the right answer and 0 for all others, " +
+        short(value);
   return element("p", { id: "loss" }, `If “${class_name(index)}” is right, the loss is ${how}.`);
 }
 
@@ -236,8 +238,8 @@ function render_target() {
         model.loss
           ? model.softmax === null
             ? "A score is an output of the network."
-            : "A score is the sum z of a class in the last layer, before softmax makes a probability of it."
-          : "This page has no loss for this model: it knows cross-entropy on a softmax, and squared errors.",
+            : "A score is a class's sum z in the last layer, before softmax makes a probability of it."
+          : "The page has no loss for this model. It knows cross-entropy, and squared errors.",
       ),
     );
   }

@@ -76,7 +76,8 @@ function make_pad(place, changed) {
     if (keys.down) draw_line(grid, before.x, before.y, keys.x, keys.y);
     paint();
     const [row, column] = [Math.floor(keys.y / CELLS), Math.floor(keys.x / CELLS)];
-    status.textContent = `The pen is ${keys.down ? "down" : "up"}, at row ${row}, column ${column}.`;
+    const how = keys.down ? "down" : "up";
+    status.textContent = `The pen is ${how}, at row ${row}, column ${column}.`;
     if (keys.down) tell();
   });
   const clear = element(
@@ -99,8 +100,8 @@ function make_pad(place, changed) {
     element(
       "p",
       { id: "pad-help" },
-      "Draw with the mouse or a finger. With the keyboard, arrow keys move the pen, and the space bar " +
-        "puts it down and lifts it. The page centres and scales the drawing as MNIST's digits were.",
+      "Draw with the mouse or a finger. With the keyboard, arrow keys move the pen, and the " +
+        "space bar puts it down and lifts it. The page centres and scales the drawing as MNIST's digits were.",
     ),
     canvas,
     element("p", {}, clear),

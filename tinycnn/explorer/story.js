@@ -22,10 +22,18 @@ function sentence_of(layer) {
   const strides = layer.strides ? layer.strides.join(" × ") : "";
   const steps = strides && strides !== "1 × 1" ? `, in steps of ${strides}` : "";
   const text = {
-    conv2d: `${count_of(F, "filter")} of ${window} slide over the layer's input${steps}. Each makes a map of its own: ${shape} numbers.`,
-    dense: `${count_of(F, "unit")} each add up all ${last_axis(layer.input_shape)} inputs, multiplied by weights of their own.`,
-    max_pool: `Of every window of ${window}${steps} the largest value goes on, map by map. That leaves ${shape} numbers.`,
-    average_pool: `Of every window of ${window}${steps} the mean goes on, map by map. That leaves ${shape} numbers.`,
+    conv2d:
+      `${count_of(F, "filter")} of ${window} slide over the layer's input${steps}. ` +
+      `Each makes a map of its own: ${shape} numbers.`,
+    dense:
+      `${count_of(F, "unit")} each add up all ${last_axis(layer.input_shape)} inputs, ` +
+      "multiplied by weights of their own.",
+    max_pool:
+      `Of every window of ${window}${steps} the largest value goes on, map by map. ` +
+      `That leaves ${shape} numbers.`,
+    average_pool:
+      `Of every window of ${window}${steps} the mean goes on, map by map. ` +
+      `That leaves ${shape} numbers.`,
     batch_norm: "Each channel is shifted and scaled by numbers that the layer has learned.",
     rescale:
       `Every number is multiplied by ${short(layer.scale || 0)}` +
@@ -84,8 +92,8 @@ function story_of(context, sample, class_names) {
     say(
       "Forward: every number in it is a sum that you can check. ",
       link_to({ layer: l, view: "y", index }, `The largest output of ${layer.name}`),
-      ` is ${short(run[l].y[index])}. It is made of ${count_of(products.length - bias, "product")} of an input ` +
-        `and a weight${bias ? ", and a bias" : ""}.`,
+      ` is ${short(run[l].y[index])}. It is made of ` +
+        `${count_of(products.length - bias, "product")} of an input and a weight${bias ? ", and a bias" : ""}.`,
     );
   }
   if (gradients[0] && gradients[0].dx.some((value) => value !== 0)) {
@@ -123,11 +131,16 @@ function tasks_of(context, class_names) {
     const index = index_of_largest(run[first].y);
     const C = last_axis(layer.output_shape);
     tasks.push({
-      text: `Find out which ${conv >= 0 ? "filter" : "unit"} of ${layer.name} answers most to this picture, and why.`,
+      text:
+        `Find out which ${conv >= 0 ? "filter" : "unit"} of ${layer.name} answers most to this ` +
+        "picture, and why.",
       to: { layer: first, view: "y", index },
       seen:
         `It is number ${index % C}: its largest output here is ${short(run[first].y[index])}. ` +
-        "The explanation shows the products; the largest ones have a bright input on a large weight.",
+        "The explanation shows the products: the largest have a bright input on a large weight." +
+        (C > 1 && samples.length > 1 && conv >= 0
+          ? " “Compare with the other pictures” tells which maps answer to this picture above all."
+          : ""),
     });
   }
   const gated = model.layers.findIndex(
@@ -142,7 +155,8 @@ function tasks_of(context, class_names) {
         text: `Find a number of ${model.layers[gated].name} at which the gradient is stopped.`,
         to: { layer: gated, view: "dz", index: lost },
         seen:
-          `A gradient of ${short(dy[lost])} arrives, but the output is 0: relu's gate is closed, and 0 goes on. ` +
+          `A gradient of ${short(dy[lost])} arrives, but the output is 0: relu's gate is closed, ` +
+          "and 0 goes on. " +
           `${open.toLocaleString("en")} of ${dz.length.toLocaleString("en")} gradients pass.`,
       });
     }
@@ -153,12 +167,15 @@ function tasks_of(context, class_names) {
     const last = model.layers.findLastIndex(({ parameters }) => parameters.kernel);
     const all = backward(model, run, { kind: "loss", index })[last];
     tasks.push({
-      text: `Let the network learn that this is “${class_names[index]}”, with one step (part 3 of this page).`,
+      text:
+        `Let the network learn that this is “${class_names[index]}”, with one step, in part 3 of ` +
+        "this page.",
       to: { layer: last, view: "dkernel", index: index_of_largest(all.dkernel.map(Math.abs)) },
       focus: "step",
       seen:
-        `The loss is ${short(before)} before the step, and smaller after it, unless the learning rate is too ` +
-        "large. Every weight changes by the learning rate times its gradient; this one changes most.",
+        `The loss is ${short(before)} before the step, and smaller after it, unless the learning ` +
+        "rate is too large. Every weight changes by the learning rate times its gradient, and " +
+        "this weight of its layer changes most.",
     });
   }
   return tasks;

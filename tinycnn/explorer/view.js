@@ -1,7 +1,7 @@
 /* The page: it begins here, and is drawn anew whenever something else is chosen. */
 "use strict";
 
-/** Draws all that depends on what is chosen; `anew` if it is more than another number of the same view. */
+/** Draws what is chosen; `anew` if it is more than another number of the same view. */
 function render(anew) {
   render_answer();
   render_samples();

@@ -28,7 +28,7 @@ function styled(made, styles) {
 
 const css = (colour) => `rgb(${colour.join(" ")})`;
 
-// --- sums ------------------------------------------------------------------------------------------
+// --- sums ----------------------------------------------------------------------------------------
 
 /** A sum as a table: a row for each term, and the total below. */
 function sum_table(sum) {
@@ -73,7 +73,7 @@ function sum_table(sum) {
   return table;
 }
 
-/** One row of a sum; a term that is a sum itself can be opened, and so can the row of the others. */
+/** One row of a sum; a term that is a sum itself can be opened, and so can that of the others. */
 function sum_row({ label, product, value, term, others }, show_all) {
   const name = element("th", { scope: "row" }, label);
   const row = element(
@@ -126,7 +126,7 @@ function text_table({ head, rows, mark }) {
   );
 }
 
-// --- windows -----------------------------------------------------------------------------------------
+// --- windows -------------------------------------------------------------------------------------
 
 /** The input of a layer with the window in a frame, and the window's numbers beside it. */
 function window_picture({ model, run }, { layer, channel, rows, columns }, filter, scheme) {
@@ -209,7 +209,7 @@ function ink_on(colour) {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff";
 }
 
-// --- the grid of numbers -------------------------------------------------------------------------------
+// --- the grid of numbers -------------------------------------------------------------------------
 
 const MOST_CELLS = 1600; // of a grid; of larger maps it shows the part around the chosen cell
 const PART = 32; // side of that part
@@ -223,7 +223,7 @@ function part_of(H, W, row, column) {
   return { top: start(H, row), left: start(W, column), height, width };
 }
 
-/** A grid of one map's numbers, to be walked with the arrow keys; choose(n) is called with a cell. */
+/** A grid of one map's numbers, to be walked with the arrow keys; choose(n) is called. */
 function number_grid({ values, layout, map, row, column, scale, scheme, label, choose }) {
   const part = part_of(layout.H, layout.W, row, column);
   const with_numbers = part.width <= WIDE;
@@ -237,18 +237,19 @@ function number_grid({ values, layout, map, row, column, scale, scheme, label, c
       const n = layout.index(map, r, c);
       if (n === null) continue;
       const chosen = r === row && c === column;
+      const text = with_numbers ? rough(values[n]) : short(values[n]);
       const attributes = {
         role: "gridcell",
         tabindex: chosen ? "0" : "-1",
         "aria-selected": String(chosen),
-        "aria-label": `${with_numbers ? rough(values[n]) : short(values[n])}, row ${r}, column ${c}`,
+        "aria-label": `${text}, row ${r}, column ${c}`,
         title: short(values[n]),
         class: values[n] < 0 && !with_numbers ? "negative" : null,
         "data-row": r,
         "data-column": c,
         "data-index": n,
       };
-      const cell = element("div", attributes, with_numbers ? rough(values[n]) : null);
+      const cell = element("div", attributes, with_numbers ? text : null);
       const colour = colour_of(values[n], scale, scheme);
       line.append(styled(cell, { backgroundColor: css(colour), color: ink_on(colour) }));
     }

@@ -4,7 +4,7 @@ What is printed must add up: short numbers are for sentences, and a sum gets as 
 terms need. A minus is U+2212, which is as wide as a plus. */
 "use strict";
 
-// --- numbers and places in words --------------------------------------------------------------------
+// --- numbers and places in words -----------------------------------------------------------------
 
 const MINUS = "\u2212";
 
@@ -92,7 +92,8 @@ function weight_place(layer, name, n) {
     return `filter ${f}, row ${u}, column ${v}, for input map ${c}`;
   }
   if (indices.length === 2) return `from input ${indices[0]} to unit ${indices[1]}`;
-  return `of ${layer.kind === "conv2d" ? "filter" : layer.kind === "dense" ? "unit" : "channel"} ${n}`;
+  const owner = { conv2d: "filter", dense: "unit", batch_norm: "channel" }[layer.kind];
+  return `of ${owner} ${n}`;
 }
 
 const MOST_TERMS = 12; // of a sum that are printed at first
