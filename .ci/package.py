@@ -3,8 +3,8 @@
     python .ci/package.py       # needs the `dev` extra
 
 The wheel is built from the sdist, so that what the sdist lacks is found too. It is installed into
-an empty environment in a temporary folder, with what it depends on, and then trains, looks inside
-what it trained, and says where it is.
+an empty environment in a temporary folder, with what it depends on, and then trains, writes the
+page of what it trained, and says where it is.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+KINDS = ("*.py", "*.css", "*.html", "*.js")  # of files in the package
 NEEDED = ("pyproject.toml", "README.md", "LICENSE", "tinycnn/__main__.py", "tinycnn/py.typed")
 
 
@@ -38,7 +39,8 @@ def main() -> int:
 
 def look_into(wheel: Path, sdist: Path) -> None:
     """Both hold the package whole, and the wheel nothing else."""
-    ours = {p.relative_to(ROOT).as_posix() for p in (ROOT / "tinycnn").rglob("*.py")}
+    files = [path for kind in KINDS for path in (ROOT / "tinycnn").rglob(kind)]
+    ours = {path.relative_to(ROOT).as_posix() for path in files}
     with zipfile.ZipFile(wheel) as file:
         inside = {n for n in file.namelist() if ".dist-info/" not in n}
     expect(inside == ours | {"tinycnn/py.typed"}, f"the wheel differs: {inside ^ ours}")
@@ -49,7 +51,7 @@ def look_into(wheel: Path, sdist: Path) -> None:
 
 
 def use(scripts: Path, work: Path, environment: Path) -> None:
-    """The installed command trains, looks inside, and tells of itself, without the checkout."""
+    """The installed command trains, explores, and tells of itself, without the checkout."""
     work.mkdir()
     command = scripts / "tinycnn"
     run(command, "--help", cwd=work)
@@ -60,6 +62,8 @@ def use(scripts: Path, work: Path, environment: Path) -> None:
         "from tinycnn import load_model; print(load_model('output/mnist_cnn.npz').count_params())"
     )
     expect(run(scripts / "python", "-c", read, cwd=work) == "93322\n", "the model has other sizes")
+    out = run(command, "explore", "output/mnist_cnn.npz", "-o", "page.html", cwd=work)
+    expect((work / "page.html").stat().st_size > 500_000, out)
     out = run(scripts / "python", "-m", "tinycnn", "info", cwd=work)
     print(out)
     expect(str(environment.resolve()) in out, "the checkout was used, not the wheel")

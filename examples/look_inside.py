@@ -5,7 +5,8 @@
     python examples/look_inside.py --model FILE.npz    # or any other that reads such images
 
 Without a model it trains one first, for one epoch. The pictures go to --output-dir, and all of them
-together on `contact_sheet.png`.
+together on `contact_sheet.png`. It ends with `explorer.html`, a page to open in a browser, in which
+every number of the model, forward and backward, is taken apart.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycnn import Conv2D, History, inspection, kernels, load_model, plotting
+from tinycnn import Conv2D, History, explorer, inspection, kernels, load_model, plotting
 from tinycnn.datasets import digits
 from tinycnn.gradient_check.cases import reference_network
 from tinycnn.layers import RandomRotation, RandomTranslation, RandomZoom
@@ -109,3 +110,11 @@ deeper = [f"maps_{name}" for name in maps if name != first.name]
 sheet = plotting.contact_sheet(f for name, f in figures.items() if name not in deeper)
 sheet.savefig(args.output_dir / "contact_sheet.png", pil_kwargs={"optimize": True})
 say(f"wrote {len(figures)} pictures and contact_sheet.png to {args.output_dir}")
+
+# --- the page: the first image of each digit, and a pad to draw on
+page = args.output_dir / "explorer.html"
+try:
+    explorer.export(model, page, samples=(x[each], y[each]))
+    say(f"wrote {page}: open it in a browser")
+except ValueError as error:  # a layer that it can't show, or too many weights
+    say(f"no page: {error}")

@@ -161,9 +161,15 @@ ORDER = [
     "grader.exports",
     "grader",
     "grader.__main__",
+    "explorer.describe",
+    "explorer.samples",
+    "explorer.check",
+    "explorer.page",
+    "explorer",
     "",  # tinycnn/__init__.py
     "commands",
     "__main__",
+    "explorer.__main__",
 ]
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -93,7 +93,7 @@ except SystemExit as end:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "0 []"
-    for name in ("train", "check", "read", "look", "info"):
+    for name in ("train", "check", "read", "look", "explore", "info"):
         assert re.search(rf"^    {name} +\w", done.stdout, re.MULTILINE)
 
 
@@ -107,7 +107,7 @@ def test_it_runs_as_a_module_and_tells_the_version():
     assert (done.returncode, done.stdout) == (0, f"tinycnn {tinycnn.__version__}\n")
 
 
-@pytest.mark.parametrize("name", ["train", "check", "read", "look", "info"])
+@pytest.mark.parametrize("name", ["train", "check", "read", "look", "explore", "info"])
 def test_each_command_has_a_help_that_says_what_it_does(name, capsys):
     with pytest.raises(SystemExit) as end:
         __main__.main([name, "--help"])

@@ -394,6 +394,8 @@ def test_looking_inside_leaves_the_pictures_and_their_sheet(looked_inside):
     }
     for path in looked_inside.glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
+    page = (looked_inside / "explorer.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>") and '"kind":"conv2d"' in page
 
 
 @pytest.mark.full

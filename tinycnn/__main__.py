@@ -102,6 +102,29 @@ def _parser() -> argparse.ArgumentParser:
     _add_output_dir(one, "output/pictures")
 
     one = several.add_parser(
+        "explore",
+        help="write an offline page of a saved model, with every number",
+        description="Writes one HTML file that opens without a network: every map and gradient of "
+        "the model, and of each number the products and sums that make it.",
+    )
+    one.set_defaults(command=commands.explore)
+    one.add_argument("model", type=Path, metavar="MODEL", help="a model file, such as `train`'s")
+    one.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PAGE",
+        help="the file to write; default: MODEL with the ending .html",
+    )
+    one.add_argument(
+        "--samples",
+        type=Path,
+        metavar="FILE",
+        help="an .npz of numpy.savez(FILE, x=..., y=...) with up to 100 samples as the model takes "
+        "them, and their class numbers (y may be missing); default: digits that tinycnn draws",
+    )
+
+    one = several.add_parser(
         "info",
         help="print versions, processor and settings, for a bug report",
         description="Prints what a bug report needs: versions, system, processor, the kernels "

@@ -12,6 +12,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -169,6 +170,25 @@ def look(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def explore(arguments: argparse.Namespace) -> int:
+    """Writes an offline page of a saved model."""
+    from tinycnn.explorer import export
+    from tinycnn.models import load_model
+
+    _check_there(arguments.model)
+    model = load_model(arguments.model)
+    page = arguments.output or arguments.model.with_suffix(".html")
+    if page.resolve() == arguments.model.resolve():
+        end(f"the page would replace the model: give --output another name than {page}")
+    samples = None if arguments.samples is None else _read_samples(arguments.samples)
+    try:
+        export(model, page, samples)
+    except ValueError as error:  # a layer it can't show, samples that do not fit
+        end(str(error))
+    say(f"wrote {page} ({page.stat().st_size:,} bytes): open it in a browser")
+    return 0
+
+
 def info(arguments: argparse.Namespace) -> int:
     """Prints what a bug report needs: versions, processor, kernels, folders and variables."""
     from tinycnn import kernels
@@ -210,13 +230,28 @@ def _reader_of_digits(path: Path) -> "Sequential":
     """The model in a file, if it sorts images (28, 28, 1) into ten digits."""
     from tinycnn.models import load_model
 
-    if not path.exists():
-        end(f"the model file {path} does not exist. `tinycnn train` makes one, {MODEL}")
+    _check_there(path)
     model = load_model(path)
     shapes = model.input_shape, model.output_shape
     if shapes != SHAPES:
         end(f"{path} does not read digits: its shapes are {shapes[0]} to {shapes[1]}")
     return model
+
+
+def _check_there(path: Path) -> None:
+    """Ends the program if there is no model file at `path`."""
+    if not path.exists():
+        end(f"the model file {path} does not exist. `tinycnn train` makes one, {MODEL}")
+
+
+def _read_samples(path: Path) -> tuple[Array, Array | None]:
+    """x and y, or None, of an .npz."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file["x"], file["y"] if "y" in file else None
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
+        why = str(error).partition("\n")[0]
+        end(f"{path} is not an .npz with the samples as `x` ({why})")
 
 
 def _pixels(model: "Sequential", images: Array) -> Array:
