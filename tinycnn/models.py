@@ -94,6 +94,8 @@ class Sequential(Learner):
                 names the first tensor that is not. A loss that is not finite changes no weight.
             KeyboardInterrupt: after Ctrl-C, once the running batch is done; a second Ctrl-C does
                 not wait.
+            SystemExit: after SIGTERM, likewise, with the code 143; a line on stderr says how far it
+                got.
         """
         refuse_unknown("fit", unknown, _FIT)
         epochs, batch_size = integer(epochs, "epochs"), integer(batch_size, "batch_size")

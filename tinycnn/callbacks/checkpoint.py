@@ -41,8 +41,8 @@ LONG = 64  # a list of this many numbers or more is stored as an array
 class Checkpoint(Callback):
     """Saves the state of the training after every epoch, and at a time interval within epochs.
 
-    Ctrl-C lets the running batch finish, saves, and ends the training. If a save fails, a notice
-    says so, the last good file stays, and the training goes on.
+    Ctrl-C and SIGTERM let the running batch finish, save, and end the training. If a save fails, a
+    notice says so, the last good file stays, and the training goes on.
 
     Args:
         path: the file, whose name must end in .npz; each save replaces the last one.
@@ -167,7 +167,7 @@ class Checkpoint(Callback):
     # --- saving -----------------------------------------------------------------------------------
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Saves if the interval has passed or Ctrl-C was pressed."""
+        """Saves if the interval has passed, or Ctrl-C or SIGTERM has come."""
         if self._run.stopping or time.monotonic() >= self._due:
             self._save(logs or {})
 
