@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinycnn.callbacks.base import Callback, History
+from tinycnn.distribution import Distribution
 from tinycnn.metrics import EpochMeans
 from tinycnn.support.interrupt import Interrupt
 from tinycnn.utils import Array
@@ -21,6 +22,7 @@ class Run:
         means: the means over the running epoch.
         settings: the arguments of `fit` that decide its outcome.
         arrays: the data to train and to validate on, by name.
+        distribution: where the work is done.
         epoch: how many epochs are done, `initial_epoch` included.
         batch: how many batches of the next epoch are done.
         stopping: whether one of them had come when the last batch or epoch ended.
@@ -33,6 +35,7 @@ class Run:
     means: EpochMeans
     settings: Mapping[str, Any]
     arrays: Mapping[str, Array]
+    distribution: Distribution
     epoch: int
     batch: int = 0
     stopping: bool = False
@@ -41,13 +44,17 @@ class Run:
     def end_batch(self) -> None:
         """Counts a finished batch, and notes whether to stop."""
         self.batch += 1
-        self.stopping = bool(self.interrupt.pending)
+        self.stopping = self._should_stop()
 
     def end_epoch(self) -> None:
         """Counts a finished epoch, and starts the next one's means."""
         self.epoch, self.batch = self.epoch + 1, 0
         self.means = EpochMeans(self.means.metrics)
-        self.stopping = bool(self.interrupt.pending)
+        self.stopping = self._should_stop()
+
+    def _should_stop(self) -> bool:
+        self.interrupt.pending = self.distribution.pending(self.interrupt.pending)
+        return bool(self.interrupt.pending)
 
     @property
     def position(self) -> str:

@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Any
 
+from tinycnn.support import job
+
 _notices_given: set[str] = set()
 
 
@@ -41,10 +43,11 @@ def write(stream: str, text: str) -> None:
     """Writes to sys.stdout or sys.stderr, and never raises: the work must go on in any case.
 
     A program may have no such stream (pythonw, services), or one that lacks half of a file's
-    methods (GUI consoles, tees). A pipe's reader may be gone, or a log's disk full.
+    methods (GUI consoles, tees). A pipe's reader may be gone, or a log's disk full. Of processes
+    that train together only one prints: see job.py.
     """
     file = getattr(sys, stream)
-    if file is None:
+    if file is None or not job.leads():
         return
     try:
         file.write(_encodable(text, _encoding(file)))
