@@ -32,6 +32,9 @@ class Distribution:
     def begin(self, model: Any, run: Any) -> None:
         """Called once callbacks have begun, and before the first batch."""
 
+    def end_epoch(self, model: Any) -> None:
+        """Called after each epoch and its validation, and before the callbacks."""
+
     def end(self) -> None:
         """Called after the last hook of a training that was not interrupted."""
 

@@ -140,6 +140,7 @@ class Sequential(Learner):
                     )
                     logs |= {f"val_{name}": value for name, value in values.items()}
                 self.epochs_trained += 1
+                distribution.end_epoch(self)
                 run.end_epoch()
                 call(hooks, "on_epoch_end", epoch, logs=logs)
                 run.stop_if_interrupted()

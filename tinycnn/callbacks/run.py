@@ -53,8 +53,10 @@ class Run:
         self.stopping = self._should_stop()
 
     def _should_stop(self) -> bool:
-        self.interrupt.pending = self.distribution.pending(self.interrupt.pending)
-        return bool(self.interrupt.pending)
+        signal = self.distribution.pending(self.interrupt.pending)
+        if signal:
+            self.interrupt.pending = signal
+        return bool(signal)
 
     @property
     def position(self) -> str:

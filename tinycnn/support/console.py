@@ -5,6 +5,7 @@ Printing never raises: a training goes on whatever happens to the window it is w
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from tinycnn.support import job
@@ -60,6 +61,18 @@ def write(stream: str, text: str) -> None:
         # A full disk, a closed file, a console that was deleted: a foreign object may raise
         # anything here, and none of it is worth losing the work that is going on.
         return
+
+
+def flush() -> None:
+    """Hands on what other code has written to stdout and stderr: the process is about to end."""
+    for file in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # as in `write`
+            file.flush()
+
+
+def discard_errors() -> None:
+    """From here on nobody reads what this process writes to stderr."""
+    sys.stderr = open(os.devnull, "w")
 
 
 def _encodable(text: str, encoding: Any) -> str:
