@@ -86,19 +86,10 @@ class DataParallel(Distribution):
     """
 
     def __init__(self, shards: int) -> None:
-        self.shards = integer(shards, "shards")
         world = _world()
         self.rank = int(world.rank) if world else 0
         self.ranks = int(world.size) if world else 1
-        if self.ranks > self.shards:
-            raise ValueError(
-                f"`shards` must be at least the number of ranks, {self.ranks}, or some would have "
-                f"nothing to do. Received: shards={shards}"
-            )
         self._world: Any = None
-        self._run: Any = None
-        self._stop = 0  # the signal that the training ends for
-        self._moved: list[tuple[Parameter, Array]] = []  # statistics, and what they will be
         if world:
             self._world = world.Dup()
             self._ending = Ending(world.Dup())
@@ -106,6 +97,15 @@ class DataParallel(Distribution):
         if self.rank:
             job.follow()
             warnings.showwarning = _discard
+        self.shards = integer(shards, "shards")
+        if self.ranks > self.shards:
+            raise ValueError(
+                f"`shards` must be at least the number of ranks, {self.ranks}, or some would have "
+                f"nothing to do. Received: shards={shards}"
+            )
+        self._run: Any = None
+        self._stop = 0  # the signal that the training ends for
+        self._moved: list[tuple[Parameter, Array]] = []  # statistics, and what they will be
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -182,8 +182,8 @@ class DataParallel(Distribution):
             if fingerprint != everyone[0]:
                 raise RuntimeError(
                     f"after {self._run.position} the weights of rank {rank} are not those of rank "
-                    "0: their processors do not compute the same bits. All machines must be of one "
-                    "kind, with the same versions of NumPy and Numba"
+                    "0: either a callback has changed them, or their machines compute other bits. "
+                    "All must have processors of one kind, and the same versions of NumPy and Numba"
                 )
 
     def end(self) -> None:
