@@ -153,7 +153,8 @@ class DataParallel(Distribution):
                 f"shards={self.shards}, batch_size={run.settings['batch_size']}"
             )
         share = run.settings["batch_size"] // self.shards
-        if share < FEW and any(isinstance(layer, BatchNormalization) for layer in model.layers):
+        norms = [n for n in model.layers if isinstance(n, BatchNormalization) and n.trainable]
+        if self.shards > 1 and share < FEW and norms:
             warnings.warn(
                 f"BatchNormalization takes the statistics of each shard, {share} samples; choose "
                 f"fewer shards or a larger batch_size, for {FEW} samples at least",
