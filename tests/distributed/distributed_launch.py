@@ -32,9 +32,14 @@ ENVIRONMENT = {
 def start(ranks, environment=None, **settings):
     """The program on so many ranks; on 0 in a process of its own, without mpiexec."""
     command = [sys.executable, str(PROGRAM), json.dumps(settings)]
+    return start_command(ranks, command, **(environment or {}))
+
+
+def start_command(ranks, command, **environment):
+    """Any command, likewise."""
     return subprocess.Popen(
         [str(MPIEXEC), "-n", str(ranks), *command] if ranks else command,
-        env={**os.environ, **ENVIRONMENT, **(environment or {})},
+        env={**os.environ, **ENVIRONMENT, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -56,10 +56,10 @@ def test_on_compiled_kernels_whatever_the_threads(ranks, threads):
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("shards", [1, 2, 5, 6, 7, 8, 12])
+@pytest.mark.parametrize("shards", [5, 6, 8])
 def test_any_number_of_shards(shards):
     expected = record(0, NUMPY, shards=shards)
-    for ranks in range(2, 1 + min(5, shards)):
+    for ranks in (3, 4, 5):
         assert record(ranks, NUMPY, shards=shards) == expected
 
 
@@ -82,12 +82,12 @@ def test_killed_and_resumed_with_other_ranks(tmp_path, alone):
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("step", range(5))
 @pytest.mark.parametrize(
-    ("numbers", "fault"),
+    ("numbers", "fault", "step"),
     [
-        *(((4, 1), "SIGKILL"), ((1, 4), "SIGKILL"), ((2, 3), "SIGKILL"), ((3, 2), "SIGKILL")),
-        *(((3, 1), "SIGTERM"), ((2, 4), "SIGINT")),
+        *(((4, 1), "SIGKILL", 0), ((1, 4), "SIGKILL", 1), ((2, 3), "SIGKILL", 2)),
+        *(((3, 2), "SIGKILL", 4), ((3, 1), "SIGTERM", 0), ((2, 4), "SIGTERM", 4)),
+        *(((2, 1), "SIGINT", 1), ((4, 2), "SIGINT", 2)),
     ],
 )
 def test_stopped_in_any_step_and_resumed_with_other_ranks(tmp_path, alone, numbers, fault, step):
@@ -95,7 +95,7 @@ def test_stopped_in_any_step_and_resumed_with_other_ranks(tmp_path, alone, numbe
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(4))
 def test_mpiexec_killed_at_any_moment(tmp_path, seed):
     """Its ranks die with it, or see that it has gone; the checkpoint is whole at every moment."""
     rng, path = random.Random(seed), tmp_path / "checkpoint.npz"
@@ -161,6 +161,6 @@ def test_whatever_happens_all_end_soon(fault):
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(("ranks", "rank"), [(2, 0), (2, 1), (4, 0), (4, 3)])
+@pytest.mark.parametrize(("ranks", "rank"), [(2, 0), (4, 3)])
 def test_on_any_rank(fault, ranks, rank):
     fails(fault, ranks, rank, shards=8)
