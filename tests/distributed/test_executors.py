@@ -99,20 +99,26 @@ def test_in_dask(expected):
         assert outcome(client.get_executor(pure=False)) == expected
 
 
+MPI_POOL = """
+import sys
+sys.path[:0] = {folders!r}
+from mpi4py.futures import MPIPoolExecutor
+from test_executors import outcome
+
+if __name__ == "__main__":
+    with MPIPoolExecutor() as executor:
+        print(repr(outcome(executor)))
+"""
+
+
 @needs_mpi
 @pytest.mark.mpi
-def test_in_mpi_s_pool(expected):
-    code = (
-        f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}, "
-        f"{str(Path(__file__).parents[1])!r}]\n"
-        "from mpi4py.futures import MPIPoolExecutor\n"
-        "from test_executors import outcome\n"
-        "with MPIPoolExecutor() as executor: print(repr(outcome(executor)))"
-    )
-    process = start_command(
-        3, [sys.executable, "-m", "mpi4py.futures", "-c", code], TINYCNN_KERNELS="numpy"
-    )
-    code, out, err = finish(process)
+def test_in_mpi_s_pool(tmp_path, expected):
+    script = tmp_path / "pool.py"
+    here = Path(__file__).parent
+    script.write_text(MPI_POOL.format(folders=[str(here), str(here.parent)]))
+    command = [sys.executable, "-m", "mpi4py.futures", str(script)]
+    code, out, err = finish(start_command(3, command, TINYCNN_KERNELS="numpy"))
     assert code == 0, err
     assert out.splitlines()[-1] == repr(expected)
 

@@ -14,7 +14,7 @@ import numpy as np
 from tinycnn.utils import Array
 
 LARGE = 2**28  # bytes; arrays up to there are read whole
-RUN = 2**16  # bytes that are read in a row: fewer would cost a disk as much time
+RUN = 2**20  # bytes that are read in a row: a disk reads more around each of fewer
 PARTS = 2**26  # bytes of all parts together
 
 
