@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     # Ranks that wait spin, and BLAS's threads spin: on two cores they starve each other.
+    "OMPI_MCA_mpi_yield_when_idle": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
 
@@ -48,7 +49,7 @@ def start_command(ranks, command, **environment):
     )
 
 
-def finish(process, seconds=60):
+def finish(process, seconds=150):
     """(exit code, stdout, stderr); fails if the ranks do not end in time."""
     try:
         out, err = process.communicate(timeout=seconds)
@@ -61,7 +62,7 @@ def finish(process, seconds=60):
 
 def record(ranks, environment=None, **settings):
     """What the program prints when all goes well."""
-    code, out, err = finish(start(ranks, environment, **settings), 120)
+    code, out, err = finish(start(ranks, environment, **settings))
     assert code == 0, err[-3000:]
     (line,) = [line for line in out.splitlines() if line.startswith("{")]
     return json.loads(line)
