@@ -28,6 +28,7 @@ import hashlib
 import json
 import math
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,9 @@ from tinycnn.support.serialization import plain
 from tinycnn.utils import Array
 
 FEW = 16  # samples of a shard, below which their statistics say little about the batch's
+
+BRIEF = 2e-3  # seconds that a rank waits for others without falling asleep
+give_way = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 # What mpiexec tells the processes that it starts: Open MPI's, and that of MPICH and its relatives.
 LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
@@ -125,6 +129,7 @@ class DataParallel(Distribution):
                 answer = True, function()
             except Exception as error:  # whatever it is, all ranks raise it
                 answer = False, error
+        self._wait_for_all()
         good, answer = self._world.bcast(answer)
         if not good:
             raise answer
@@ -262,6 +267,7 @@ class DataParallel(Distribution):
         if not self._world:
             return [message]
         where = f"{where}, after {self._run.position}"
+        self._wait_for_all()
         everyone = self._world.allgather((where, self._run.interrupt.pending, message))
         for rank, (there, _, _) in enumerate(everyone):
             if there != everyone[0][0]:
@@ -271,6 +277,20 @@ class DataParallel(Distribution):
                 )
         self._stop = max(signal for _, signal, _ in everyone)
         return [message for _, _, message in everyone]
+
+    def _wait_for_all(self) -> None:
+        """Waits until all ranks are here, and lets other programs use the core meanwhile.
+
+        Where MPI itself waits, it keeps the core busy. If there are more ranks than free cores,
+        those that wait would keep those that work from it.
+        """
+        everyone_is_here = self._world.Ibarrier()
+        start = time.monotonic()
+        while not everyone_is_here.Test():
+            if time.monotonic() - start < BRIEF:
+                give_way()
+            else:
+                time.sleep(BRIEF / 4)
 
 
 # --- what is added up -----------------------------------------------------------------------------
