@@ -58,6 +58,7 @@ def test_every_example_is_tested():
         "kernel_sizes_and_filters.py",
         "look_inside.py",
         "mnist_cnn_classifier.py",
+        "train_on_many_machines.py",
         "training_loop_by_hand.py",
         "your_own_layer.py",
         "your_own_loss.py",

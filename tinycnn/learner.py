@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinycnn import kernels, losses
+from tinycnn.distribution import ALONE, Distribution
 from tinycnn.errors import NumericalError
 from tinycnn.hooks import Hooks, Logs, call, checked_hooks, hand_to
 from tinycnn.layers import fused
@@ -73,16 +74,25 @@ class Learner(Stateful):
         """The loss of the last `forward`, which returned `y_pred`; penalties included."""
         return self.loss_taken(y_true, y_pred)[1] + self.penalty()
 
-    def seed_noise(self) -> None:
-        """Gives every stochastic layer its generator for this training step."""
+    def seed_noise(self, shard: int = 0) -> None:
+        """Gives every stochastic layer its generator for this training step.
+
+        Args:
+            shard: the part of the batch that comes next, if it is cut into several.
+        """
+        part = [shard] if shard else []
         for index, layer in enumerate(self.layers):
             if hasattr(layer, "rng"):
-                layer.rng = np.random.default_rng([self.seed, FOR_NOISE, self.steps_trained, index])
+                place = [self.seed, FOR_NOISE, self.steps_trained, index, *part]
+                layer.rng = np.random.default_rng(place)
 
-    def _forward_backward(self, batch: Data, training: bool) -> tuple[float, Array]:
-        """Loss and predictions of a batch; all gradients are set."""
+    def differentiate(self, batch: Data, training: bool, shard: int = 0) -> tuple[float, Array]:
+        """Loss and predictions of a batch, or of one shard of it; all gradients are set.
+
+        The penalties are not among them yet: see `add_penalties`.
+        """
         if training:
-            self.seed_noise()
+            self.seed_noise(shard)
         y_pred = self.forward(batch.x, training)
         loss, value, from_logits = self.loss_taken(batch.y, y_pred)
         dy = loss.backward()
@@ -92,26 +102,31 @@ class Learner(Stateful):
                 f"of shape {y_pred.shape}. Received: an array of shape {np.shape(dy)}"
             )
         self.backward(dy, from_logits, needs_dx=False)
+        return value, y_pred
+
+    def add_penalties(self) -> float:
+        """Adds the penalties' gradients to those that are set; returns what the loss gains."""
         for p in self.learning:
             if p.regularizer and p.grad is not None:
                 p.grad = p.grad + p.regularizer.gradient(p.value)
-        return value + self.penalty(), y_pred
+        return self.penalty()
 
-    def _train_step(self, batch: Data) -> tuple[float, Array, bool]:
+    def _train_step(
+        self, batch: Data, distribution: Distribution = ALONE
+    ) -> tuple[float, Array, bool]:
         """One step: loss, predictions, and whether the weights were updated.
 
         They are not if the loss is not finite, or if the gradient that the backward ends with is
         not: whatever goes wrong higher up arrives there. What does not shows in the next loss.
         """
         _, optimizer = self.compiled_with()
-        value, y_pred = self._forward_backward(batch, training=True)
+        value, y_pred = distribution.forward_backward(self, batch)
         parameters = self.learning
         last = parameters[0].grad if parameters else None
         finite = math.isfinite(value) and (last is None or bool(np.isfinite(last).all()))
         if finite:
             optimizer.update(parameters)
-            for layer in self.layers:
-                layer.update_statistics()
+            distribution.update_statistics(self)
             self.steps_trained += 1
         return value, y_pred, finite
 
@@ -127,7 +142,8 @@ class Learner(Stateful):
         """
         batch = self.checked(x, y)
         with self.at_work("loss_and_gradients"):
-            value, _ = self._forward_backward(batch, training)
+            value, _ = self.differentiate(batch, training)
+            value += self.add_penalties()
         return value, [p.grad.copy() for p in self.learning if p.grad is not None]
 
     def train_on_batch(
@@ -199,7 +215,7 @@ class Learner(Stateful):
 
     def _tensors(self, batch: Data) -> Iterator[Tensor]:
         """All tensors of a step on `batch`, as they are computed."""
-        yield Tensor("data", "x", batch.x.astype(self.dtype))
+        yield Tensor("data", "x", np.asarray(batch.x, self.dtype))
         yield Tensor("data", "y", batch.y.astype(self.dtype))
         place = {
             layer: f"layer {i} of {len(self.layers)}, {layer}"
@@ -266,15 +282,16 @@ class Learner(Stateful):
         batch_size: int,
         hooks: Sequence[Hooks] = (),
         line: EpochLine | None = None,
+        distribution: Distribution = ALONE,
     ) -> Logs:
         means = EpochMeans(self.metrics)
         logs: Logs = {}
         self.stop_evaluating = False
         call(hooks, "on_test_begin")
-        for number_, batch in enumerate(samples.batches(batch_size)):
+        measured = distribution.measured(self, samples, batch_size)
+        for number_ in range(-(-len(samples) // batch_size)):
             call(hooks, "on_test_batch_begin", number_)
-            y_pred = self.forward(batch.x)
-            logs = means.add(self.loss_of(batch.y, y_pred), batch.y, y_pred)
+            logs = means.add_measured(*next(measured))
             call(hooks, "on_test_batch_end", number_, logs=logs)
             if line:
                 line.update(number_ + 1, logs)
@@ -284,6 +301,12 @@ class Learner(Stateful):
         if line:
             line.finish(logs)
         return logs
+
+    def measured(self, batch: Data) -> tuple[dict[str, float], int]:
+        """Loss and metrics of a batch in inference mode, and its number of samples."""
+        y_pred = self.forward(batch.x)
+        loss = self.loss_of(batch.y, y_pred)
+        return EpochMeans(self.metrics).measure(loss, batch.y, y_pred), len(batch.y)
 
     def predict(
         self,

@@ -9,7 +9,7 @@ Source: keras/src/metrics/accuracy_metrics.py, keras/src/trainers/compile_utils.
 """
 
 import numbers
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,10 +169,17 @@ class EpochMeans:
 
     def add(self, loss: float, y_true: Array, y_pred: Array) -> dict[str, float]:
         """Adds a batch; returns the means so far."""
-        values = {metric.name: metric(y_true, y_pred) for metric in self.metrics} | {"loss": loss}
+        return self.add_measured(self.measure(loss, y_true, y_pred), len(y_true))
+
+    def measure(self, loss: float, y_true: Array, y_pred: Array) -> dict[str, float]:
+        """Metrics and loss of a batch, by name."""
+        return {metric.name: metric(y_true, y_pred) for metric in self.metrics} | {"loss": loss}
+
+    def add_measured(self, values: Mapping[str, float], count: int) -> dict[str, float]:
+        """Adds a batch of `count` samples that was measured already; returns the means so far."""
         for name, sums in self.sums.items():
-            sums[0] += values[name] * len(y_true)
-            sums[1] += len(y_true)
+            sums[0] += values[name] * count
+            sums[1] += count
         return self.result()
 
     def result(self) -> dict[str, float]:

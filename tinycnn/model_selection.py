@@ -18,17 +18,18 @@ algorithms" (when to use which).
 
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinycnn import metrics
-from tinycnn.callbacks import LambdaCallback
+from tinycnn.callbacks import Callback, LambdaCallback
 from tinycnn.models import Sequential
 from tinycnn.support import console, data
 from tinycnn.support.arguments import integer, number
+from tinycnn.support.folds import checked, on_executor, right_in_fold, score
 from tinycnn.support.progress import EpochLine
 from tinycnn.utils import Array
 
@@ -86,11 +87,12 @@ class CrossValidation:
 
     Attributes:
         scores: the accuracy on each fold, by the model that was trained on the others.
-        correct: (n,) of bool: whether each sample was read right when its fold was tested.
+        correct: (n,) of bool: whether each sample was read right when its fold was tested; None if
+            the folds were given, and do not test each sample exactly once.
     """
 
     scores: list[float]
-    correct: Array
+    correct: Array | None
 
     @property
     def mean(self) -> float:
@@ -118,11 +120,13 @@ def cross_validate(
     build_model: Callable[[], Sequential],
     x: Array,
     y: Array,
-    k: int = 5,
+    k: int | None = None,
     batch_size: int = 32,
     epochs: int = 1,
-    seed: int = 0,
+    seed: int | None = None,
     verbose: str | int = "auto",
+    executor: Executor | None = None,
+    folds: Iterable[tuple[Any, Any]] | None = None,
 ) -> CrossValidation:
     """Trains a new model for each of k stratified folds, and tests it on that fold.
 
@@ -130,44 +134,73 @@ def cross_validate(
         build_model: a function without arguments that returns a new, compiled model.
         x: samples (n, *input_shape).
         y: labels as the model's loss expects them, integers or one-hot.
-        k: number of folds.
+        k: number of folds; None is 5.
         batch_size: samples per training step.
         epochs: passes over the other k - 1 folds for each model.
-        seed: decides the folds; the models have seeds of their own.
+        seed: decides the folds, None is 0; the models have seeds of their own.
         verbose: 0 silent, 1 a live line for each fold, 2 a plain one; "auto" is 1 on a terminal
-            and in a notebook, and 2 elsewhere.
+            and in a notebook, and 2 elsewhere. With an executor each fold has a plain line, when it is done.
+        executor: trains the folds at the same time, with the same scores, to the bit: any Executor
+            of concurrent.futures, loky, dask or mpi4py. Its workers share out the cores. They read
+            the data from a temporary folder, or from the file that is memory-mapped already.
+        folds: pairs (train, test) of the samples' indices, or a splitter of scikit-learn, instead
+            of `k` and `seed`.
 
     Returns:
         The accuracies, and which samples were read right.
 
     Raises:
-        ValueError: before anything is trained, if the data do not fit, or if `build_model` returns
-            anything but a compiled model, or uses a model, layer or optimizer twice.
+        ValueError: before anything is trained, if the data do not fit, if `build_model` returns
+            anything but a compiled model, or uses a model, layer or optimizer twice; if a fold is
+            tested on samples that its model is trained on.
         NumericalError: if a loss is no longer a finite number.
 
     Example:
         >>> result = cross_validate(build_model, x_train, y_train, k=5, epochs=3)
         >>> result.mean, result.std, wilson_interval(result.correct.sum(), len(result.correct))
+
+        >>> spawn = multiprocessing.get_context("spawn")  # below `if __name__ == "__main__":`
+        >>> with ProcessPoolExecutor(4, mp_context=spawn) as executor:
+        ...     result = cross_validate(build_model, x_train, y_train, executor=executor)
     """
     batch_size, epochs = integer(batch_size, "batch_size"), integer(epochs, "epochs")
     live = console.is_live(verbose)
     x, y = data.checked_inputs(x, None), data.checked_numbers(y, "y")
     data.checked_lengths(x, y, ("x", "y"))
-    folds = stratified_k_fold(y, k, seed)
-    scores, correct = [], np.empty(len(x), bool)
-    for i, (model, (train, test)) in enumerate(zip(_models(build_model, k), folds, strict=True)):
-        hooks = []
-        if verbose != 0:
-            steps = epochs * -(-len(train) // batch_size)
-            line = EpochLine(f"Fold {i + 1}/{k}", steps, live)
-            hooks.append(_progress(line))
-        model.fit(x[train], y[train], batch_size, epochs, verbose=0, callbacks=hooks)
-        predicted = model.predict(x[test], batch_size, verbose=0)
-        correct[test] = metrics.matches(y[test], predicted)
-        scores.append(float(correct[test].mean()))
-        if verbose != 0:
-            line.finish({"val_accuracy": scores[-1]})
-    return CrossValidation(scores, correct)
+    if executor is not None and not isinstance(executor, Executor):
+        raise ValueError(
+            "`executor` must be a concurrent.futures.Executor, such as ProcessPoolExecutor. "
+            f"Received: executor={executor!r:.100}"
+        )
+    if folds is None:
+        pairs = list(stratified_k_fold(y, 5 if k is None else k, 0 if seed is None else seed))
+    elif (k, seed) != (None, None):
+        raise ValueError(
+            "`folds` are given, and `k` and `seed` would have no effect; leave these out. "
+            f"Received: k={k}, seed={seed}"
+        )
+    else:
+        pairs = checked(folds, x, _class_numbers(y))
+    models = _models(build_model, len(pairs))
+    if executor is not None:
+        found = on_executor(executor, models, x, y, pairs, batch_size, epochs, verbose != 0)
+    else:
+        found = []
+        for i, (model, fold) in enumerate(zip(models, pairs, strict=True), start=1):
+            hooks: list[Callback] = []
+            if verbose != 0:
+                steps = epochs * -(-len(fold[0]) // batch_size)
+                line = EpochLine(f"Fold {i}/{len(pairs)}", steps, live)
+                hooks.append(_progress(line))
+            found.append(right_in_fold(model, x, y, fold, batch_size, epochs, hooks))
+            if verbose != 0:
+                line.finish({"val_accuracy": score(found[-1])})
+    tested = np.concatenate([test for _, test in pairs])
+    correct = None
+    if np.array_equal(np.sort(tested), np.arange(len(x))):
+        correct = np.empty(len(x), bool)
+        correct[tested] = np.concatenate(found)
+    return CrossValidation([score(right) for right in found], correct)
 
 
 def _models(build_model: Callable[[], Sequential], k: int) -> list[Sequential]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from tinycnn import losses, optimizers
 from tinycnn.callbacks import Callback, Checkpoint, History, ProgressLine, Run
+from tinycnn.distribution import ALONE, Distribution
 from tinycnn.errors import ModelFileError, NumericalError
 from tinycnn.hooks import Logs, call, checked_hooks, hand_to
 from tinycnn.layers import LAYERS, Layer, Rescaling
@@ -65,6 +66,7 @@ class Sequential(Learner):
         validation_data: tuple[Array, Array] | None = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
+        distribution: Distribution = ALONE,
         **unknown: Any,
     ) -> History:
         """Trains the model.
@@ -81,6 +83,7 @@ class Sequential(Learner):
             validation_data: (x, y) to validate on instead.
             shuffle: take the samples in a new order in each epoch.
             initial_epoch: the epoch to start with.
+            distribution: `distributed.DataParallel(...)` shares each batch out among processes.
             unknown: none; for Keras's other arguments the error says what to write instead.
 
         Returns:
@@ -94,6 +97,8 @@ class Sequential(Learner):
                 names the first tensor that is not. A loss that is not finite changes no weight.
             KeyboardInterrupt: after Ctrl-C, once the running batch is done; a second Ctrl-C does
                 not wait.
+            SystemExit: after SIGTERM, likewise, with the code 143; a line on stderr says how far it
+                got.
         """
         refuse_unknown("fit", unknown, _FIT)
         epochs, batch_size = integer(epochs, "epochs"), integer(batch_size, "batch_size")
@@ -105,31 +110,44 @@ class Sequential(Learner):
         }
         history = History()
         hooks = _in_order(callbacks, history, verbose)
+        if not isinstance(distribution, Distribution):
+            raise ValueError(
+                "`distribution` must be one such as distributed.DataParallel(shards=8). "
+                f"Received: distribution={distribution!r}"
+            )
+        settings |= distribution.settings
         given, data, validation = self._data(x, y, validation_split, validation_data)
         self.compiled_with()[1].build(self.learning)
         if self.parameters and not self.learning:
             warnings.warn("no parameter of the model learns: fit changes nothing", stacklevel=2)
         params = {"epochs": epochs, "steps": -(-len(data) // batch_size), "verbose": verbose}
-        with self.at_work("fit"), Interrupt() as interrupt:
+        with self.at_work("fit"), Interrupt() as interrupt, distribution.training(self.dtype):
             means = EpochMeans(self.metrics)
-            run = Run(hooks, history, interrupt, means, settings, given, initial_epoch)
+            run = Run(
+                hooks, history, interrupt, means, settings, given, distribution, initial_epoch
+            )
             self._prepare(run, params, validation is not None)
             call(hooks, "on_train_begin")
+            distribution.begin(self, run)
             logs = {name: values[-1] for name, values in history.history.items()}
             while run.epoch < epochs:
                 epoch = run.epoch
                 call(hooks, "on_epoch_begin", epoch)
                 logs = self._train_epoch(data, run)
                 if validation is not None:
-                    values = self._evaluate(validation, batch_size, hooks)
+                    values = self._evaluate(
+                        validation, batch_size, hooks, distribution=distribution
+                    )
                     logs |= {f"val_{name}": value for name, value in values.items()}
                 self.epochs_trained += 1
+                distribution.end_epoch(self)
                 run.end_epoch()
                 call(hooks, "on_epoch_end", epoch, logs=logs)
                 run.stop_if_interrupted()
                 if self.stop_training:
                     break
             call(hooks, "on_train_end", logs=logs)
+            distribution.end()
             self.forget()
         return history
 
@@ -176,11 +194,11 @@ class Sequential(Learner):
         if run.settings["shuffle"]:
             rng = np.random.default_rng([self.seed, FOR_ORDER, self.epochs_trained])
             order = rng.permutation(len(data))
-        batch = data
+        data = batch = run.distribution.own(data)
         for batch in data.batches(run.settings["batch_size"], order, run.batch):
             number_ = run.batch
             call(run.hooks, "on_train_batch_begin", number_)
-            loss, y_pred, updated = self._train_step(batch)
+            loss, y_pred, updated = self._train_step(batch, run.distribution)
             run.end_batch()
             if math.isfinite(loss) and not updated:
                 raise self._error("a gradient is not finite", run, batch)
@@ -208,7 +226,7 @@ class Sequential(Learner):
 # The arguments of `fit`, for the error that any other one raises.
 _FIT = (
     *("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split"),
-    *("validation_data", "shuffle", "initial_epoch"),
+    *("validation_data", "shuffle", "initial_epoch", "distribution"),
 )
 
 

@@ -4,6 +4,9 @@ The order of the samples and all noise are functions of the seed and of two coun
 so there is no hidden state. A run that was killed and resumed, however often, ends with the same
 weights and the same history, bit for bit, as one that was never interrupted.
 
+Whether the data are the same is told by their hash, of large data by that of many parts of them:
+see support/large.py.
+
 The file is a model file (`load_model` opens it) with one more entry, "fit", in its content:
     epoch, batch   how much is done: whole epochs, and batches of the next one
     means, history the sums of the running epoch, and the logs of those before it
@@ -15,7 +18,6 @@ Arrays and long lists in it are stored as arrays named "fit/...".
 Source of the semantics: keras/src/callbacks/backup_and_restore.py, which resumes at whole epochs.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -33,6 +35,7 @@ from tinycnn.errors import ModelFileError
 from tinycnn.hooks import Logs
 from tinycnn.support import console, serialization
 from tinycnn.support.arguments import integer, number, printable, truth
+from tinycnn.support.large import identity
 from tinycnn.utils import Array
 
 LONG = 64  # a list of this many numbers or more is stored as an array
@@ -41,8 +44,8 @@ LONG = 64  # a list of this many numbers or more is stored as an array
 class Checkpoint(Callback):
     """Saves the state of the training after every epoch, and at a time interval within epochs.
 
-    Ctrl-C lets the running batch finish, saves, and ends the training. If a save fails, a notice
-    says so, the last good file stays, and the training goes on.
+    Ctrl-C and SIGTERM let the running batch finish, save, and end the training. If a save fails, a
+    notice says so, the last good file stays, and the training goes on.
 
     Args:
         path: the file, whose name must end in .npz; each save replaces the last one.
@@ -81,18 +84,21 @@ class Checkpoint(Callback):
             ModelFileError: if a setting differs (the message names it), or it is not a checkpoint.
         """
         self._run = run
-        self._file: tuple[dict[str, Any], dict[str, Array]] | None = None
         self._due = time.monotonic() + self.every_seconds
         self._settings = self._all_settings(run)
+        self._file = run.distribution.from_main(self._found)
+
+    def _found(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
+        """What the file to go on from holds; None if there is none."""
         if not self.path.parent.is_dir():
             raise ValueError(f"there is no folder {self.path.parent} to save {self.path.name} in")
         if not self.path.exists():
             if self.resume:
                 console.notice(f"there is no {self.path} to resume from: this is a new run")
-            return
+            return None
         if not self.resume:
             console.notice(f"{self.path}, of an earlier run, will be replaced; not resuming it")
-            return
+            return None
         content, arrays = serialization.read(self.path)
         try:
             if "fit" not in content:
@@ -102,14 +108,14 @@ class Checkpoint(Callback):
                     f"can't resume from {self.path}: `{printable(name)}` was "
                     f"{printable(repr(was))} in that run. Received: {now!r}"
                 )
-            _check_fit(content, arrays, run, self._stateful())
+            _check_fit(content, arrays, self._run, self._stateful())
             self.model.check_state(content, arrays)
         except ModelFileError:
             raise
         except Exception as error:  # a malicious file can fail in any way
             why = serialization.reason(error)
             raise ModelFileError(f"{self.path}: not a complete checkpoint ({why})") from error
-        self._file = content, arrays
+        return content, arrays
 
     def _all_settings(self, run: Run) -> dict[str, Any]:
         content, _ = self.model.state()
@@ -118,7 +124,7 @@ class Checkpoint(Callback):
             **{name: content[name] for name in ("seed", "dtype", "input_shape", "layers")},
             **{name: compiled[name] for name in ("optimizer", "loss", "metrics")},
             **run.settings,
-            "data": {name: _identity(array) for name, array in run.arrays.items()},
+            "data": {name: identity(array) for name, array in run.arrays.items()},
             "kernels": kernels.active(),
             "callbacks": [type(hook).__name__ for hook in self._stateful()],
         }
@@ -167,7 +173,7 @@ class Checkpoint(Callback):
     # --- saving -----------------------------------------------------------------------------------
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Saves if the interval has passed or Ctrl-C was pressed."""
+        """Saves if the interval has passed, or Ctrl-C or SIGTERM has come."""
         if self._run.stopping or time.monotonic() >= self._due:
             self._save(logs or {})
 
@@ -296,13 +302,6 @@ def _alike(value: Any, now: Any) -> bool:
     return (isinstance(value, numbers) and isinstance(now, numbers)) or (
         isinstance(value, list) and isinstance(now, tuple)
     )
-
-
-def _identity(array: Array) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for part in array:  # sample by sample: a strided array is never copied whole
-        digest.update(part.tobytes())
-    return {"shape": array.shape, "dtype": array.dtype.name, "sha256": digest.hexdigest()}
 
 
 def _differences(was: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:

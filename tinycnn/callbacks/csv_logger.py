@@ -10,7 +10,7 @@ from typing import Any
 
 from tinycnn.callbacks.base import Callback
 from tinycnn.hooks import Logs
-from tinycnn.support import console
+from tinycnn.support import console, job
 from tinycnn.support.arguments import truth
 
 FORBIDDEN = '0123456789+-.eEnaifNA"\r\n\0'  # characters of numbers, nan, inf and NA, and of CSV
@@ -62,11 +62,13 @@ class CSVLogger(Callback):
                     f"'epoch'. Received: {header}"
                 )
             self._names = header[1:]
-        else:
+        elif job.leads():
             open(self.filename, "ab").close()  # if it can't be written, this raises
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Writes the epoch's line; a line of column names precedes the first one."""
+        if not job.leads():  # another process writes it
+            return
         logs = logs or {}
         rows: list[list[Any]] = []
         mode = "a"

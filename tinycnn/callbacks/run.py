@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinycnn.callbacks.base import Callback, History
+from tinycnn.distribution import Distribution
 from tinycnn.metrics import EpochMeans
 from tinycnn.support.interrupt import Interrupt
 from tinycnn.utils import Array
@@ -17,13 +18,14 @@ class Run:
     Args:
         hooks: the callbacks.
         history: one of them, which `fit` returns.
-        interrupt: whether Ctrl-C has been pressed.
+        interrupt: whether Ctrl-C or SIGTERM has come.
         means: the means over the running epoch.
         settings: the arguments of `fit` that decide its outcome.
         arrays: the data to train and to validate on, by name.
+        distribution: where the work is done.
         epoch: how many epochs are done, `initial_epoch` included.
         batch: how many batches of the next epoch are done.
-        stopping: whether Ctrl-C had been pressed when the last batch or epoch ended.
+        stopping: whether one of them had come when the last batch or epoch ended.
         last_good: the newest complete checkpoint on the disk, in words; None if there is none.
     """
 
@@ -33,21 +35,28 @@ class Run:
     means: EpochMeans
     settings: Mapping[str, Any]
     arrays: Mapping[str, Array]
+    distribution: Distribution
     epoch: int
     batch: int = 0
     stopping: bool = False
     last_good: str | None = None
 
     def end_batch(self) -> None:
-        """Counts a finished batch, and notes whether Ctrl-C was pressed."""
+        """Counts a finished batch, and notes whether to stop."""
         self.batch += 1
-        self.stopping = self.interrupt.pending
+        self.stopping = self._should_stop()
 
     def end_epoch(self) -> None:
         """Counts a finished epoch, and starts the next one's means."""
         self.epoch, self.batch = self.epoch + 1, 0
         self.means = EpochMeans(self.means.metrics)
-        self.stopping = self.interrupt.pending
+        self.stopping = self._should_stop()
+
+    def _should_stop(self) -> bool:
+        signal = self.distribution.pending(self.interrupt.pending)
+        if signal:
+            self.interrupt.pending = signal
+        return bool(signal)
 
     @property
     def position(self) -> str:
@@ -57,7 +66,7 @@ class Run:
         )
 
     def stop_if_interrupted(self) -> None:
-        """Raises KeyboardInterrupt if `stopping`; its message says how far the run got."""
+        """Ends the run if `stopping`, as `Interrupt.end` does; the text says how far it got."""
         if self.stopping:
             resume = f"; with resume it goes on from {self.last_good}" if self.last_good else ""
-            raise KeyboardInterrupt(f"stopped after {self.position}{resume}")
+            self.interrupt.end(f"stopped after {self.position}{resume}")

@@ -5,7 +5,10 @@ Printing never raises: a training goes on whatever happens to the window it is w
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
+
+from tinycnn.support import job
 
 _notices_given: set[str] = set()
 _drawn = 0  # characters of the live line that a notebook shows, which blanks must cover
@@ -63,10 +66,11 @@ def write(stream: str, text: str) -> None:
     """Writes to sys.stdout or sys.stderr, and never raises: the work must go on in any case.
 
     A program may have no such stream (pythonw, services), or one that lacks half of a file's
-    methods (GUI consoles, tees). A pipe's reader may be gone, or a log's disk full.
+    methods (GUI consoles, tees). A pipe's reader may be gone, or a log's disk full. Of processes
+    that train together only one prints: see job.py.
     """
     file = getattr(sys, stream)
-    if file is None:
+    if file is None or not job.leads():
         return
     try:
         file.write(_encodable(text, _encoding(file)))
@@ -79,6 +83,18 @@ def write(stream: str, text: str) -> None:
         # A full disk, a closed file, a console that was deleted: a foreign object may raise
         # anything here, and none of it is worth losing the work that is going on.
         return
+
+
+def flush() -> None:
+    """Hands on what other code has written to stdout and stderr: the process is about to end."""
+    for file in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # as in `write`
+            file.flush()
+
+
+def discard_errors() -> None:
+    """From here on nobody reads what this process writes to stderr."""
+    sys.stderr = open(os.devnull, "w")
 
 
 def _encodable(text: str, encoding: Any) -> str:

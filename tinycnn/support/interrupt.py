@@ -1,31 +1,63 @@
-"""Lets Ctrl-C take effect at a moment when nothing is half done."""
+"""Lets Ctrl-C and SIGTERM take effect at a moment when nothing is half done.
+
+SIGTERM is how Slurm, Kubernetes, `docker stop` and mpiexec ask a program to end.
+"""
 
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Any, NoReturn
+
+from tinycnn.support import console
+
+# What the system or Python does with these signals, unless the program says otherwise.
+DEFAULTS: dict[int, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
 
 
 class Interrupt:
-    """Inside its `with`, Ctrl-C is only noted; a second one raises KeyboardInterrupt at once.
+    """Inside its `with`, Ctrl-C and SIGTERM are only noted; a second one takes effect at once.
 
-    The code inside looks at `pending` where stopping does no harm. If it does not stop, the end of
-    the `with` raises KeyboardInterrupt. Outside the main thread, and where the program has a
-    handler of its own, nothing is changed.
+    The code inside looks at `pending` where stopping does no harm, and calls `end`. If it does not,
+    the end of the `with` does. Outside the main thread, and for a signal that the program handles
+    itself, nothing is changed.
+
+    Attributes:
+        pending: the number of the signal that has come; 0 for none.
     """
 
     def __init__(self) -> None:
-        self.pending = False
+        self.pending = 0
+        self._ours: list[int] = []
 
     def __enter__(self) -> "Interrupt":
-        in_main = threading.current_thread() is threading.main_thread()
-        self._ours = in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if self._ours:
-            signal.signal(signal.SIGINT, self._note)
+        if threading.current_thread() is threading.main_thread():
+            self._ours = [n for n, default in DEFAULTS.items() if signal.getsignal(n) is default]
+        for number in self._ours:
+            signal.signal(number, self._note)
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.pending = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.pending = self.pending or number
+        signal.signal(number, DEFAULTS[number])
+
+    def end(self, text: str = "") -> NoReturn:
+        """Raises what the pending signal asks for.
+
+        Args:
+            text: how far the work has got, and how to go on.
+
+        Raises:
+            KeyboardInterrupt: for Ctrl-C, with the text.
+            SystemExit: for SIGTERM, with the code 143 that a shell expects; the text is printed.
+        """
+        if self.pending != signal.SIGTERM:
+            raise KeyboardInterrupt(text) if text else KeyboardInterrupt
+        if text:
+            console.notice(text)
+        raise SystemExit(128 + signal.SIGTERM)
 
     def __exit__(
         self,
@@ -33,7 +65,7 @@ class Interrupt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in self._ours:
+            signal.signal(number, DEFAULTS[number])
         if self.pending and error is None:
-            raise KeyboardInterrupt
+            self.end()

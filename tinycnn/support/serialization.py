@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn.errors import ModelFileError
+from tinycnn.support import job
 from tinycnn.support.arguments import printable
 from tinycnn.support.files import atomic_write
 from tinycnn.utils import Array
@@ -55,6 +56,8 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
     if path.suffix != ".npz":
         raise ValueError(f"a model file's name must end in .npz. Received: {str(path)!r}")
     text = check(content, arrays)
+    if not job.leads():  # another process writes the same file
+        return
     with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in {MANIFEST: text, **arrays}.items():
             # A fixed date, so that equal models make equal files.

@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 
 from tinycnn.support.data import class_numbers
+from tinycnn.support.large import spread
 from tinycnn.utils import Array
 
 RARE = math.log(1e-8)  # shuffled data raise a false alarm a few times in a million trainings
@@ -18,8 +19,9 @@ def warn_of_unscaled(x: Array) -> None:
     """Warns of images that look as if the division by 255 had been forgotten.
 
     Arrays (n, H, W, C) are images. (n, H, W) and (n, D) are taken for images if they hold whole
-    numbers from 0 to 255, 64 or more in each sample.
+    numbers from 0 to 255, 64 or more in each sample. Of large data a part is looked at.
     """
+    x = spread(x)
     highest = x.max()
     if not 2 < highest or x.ndim not in (2, 3, 4):
         return

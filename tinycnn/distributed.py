@@ -1,0 +1,400 @@
+"""Data parallelism over MPI: many processes train one model, and its bits are those of one process.
+
+    distribution = DataParallel(shards=8)
+    model.fit(x, y, batch_size=64, epochs=10, distribution=distribution)
+
+    python train.py                   # one process
+    mpiexec -n 4 python train.py      # four, on all machines that mpiexec is told of
+
+Every process, a rank, runs the same script on the same data, and makes the same model from the same
+seed. A batch is cut into S shards, and a rank computes the gradients of its own ones, one after the
+other. The gradient of the batch is the sum of the shards', each times its share of the samples, and
+all ranks make the same step with it. Nothing but these sums travels, beside losses and predictions.
+
+Sums of floats depend on their order, which MPI leaves open. Here it depends on S alone, never on R,
+the threads or the MPI library: see support/ordered_sum.py.
+
+What else is random or averaged belongs to a shard, too: noise has a generator for each, and batch
+normalisation takes the statistics of each ("ghost batches", Hoffer et al. 2017), whose moving means
+are averaged. So the outcome is a function of S, and S = 1 is a training without distribution.
+
+mpi4py, from the extra `mpi`, is imported where it is needed; without it there is one rank.
+
+Legend: N samples of a batch, S shards, R ranks.
+Source: Goyal et al. 2017, "Accurate, large minibatch SGD" (the arithmetic of data parallelism).
+"""
+
+import hashlib
+import json
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from itertools import accumulate, islice, pairwise
+from typing import Any
+
+import numpy as np
+
+from tinycnn import kernels
+from tinycnn.distribution import Distribution, Result
+from tinycnn.layers import BatchNormalization
+from tinycnn.parameter import Parameter
+from tinycnn.support import job, threads
+from tinycnn.support.arguments import integer
+from tinycnn.support.data import Data
+from tinycnn.support.ending import Ending
+from tinycnn.support.large import identity
+from tinycnn.support.ordered_sum import Tree, bounds, ordered_sum, rounds_alone
+from tinycnn.support.serialization import plain
+from tinycnn.utils import Array
+
+FEW = 16  # samples of a shard, below which their statistics say little about the batch's
+
+BRIEF = 2e-3  # seconds that a rank waits for others without falling asleep
+give_way = getattr(os, "sched_yield", lambda: time.sleep(0))
+
+# What mpiexec tells the processes that it starts: Open MPI's, and that of MPICH and its relatives.
+LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+
+
+class DataParallel(Distribution):
+    """Shares each training batch out among all processes that mpiexec has started.
+
+    Once it is made, rank 0 alone prints and saves: what tinycnn prints elsewhere is discarded, and
+    so are model files and logs. So make it at the top of a script. All callbacks run on all ranks,
+    and must decide the same there; `from_main` helps those that look at a clock.
+
+    An error, Ctrl-C or SIGTERM on one rank ends all. Ranks are no part of a checkpoint: a training
+    may go on with another number of them, to the bit.
+
+    Args:
+        shards: into how many parts each batch is cut. It decides the bits of the outcome, at least
+            the number of ranks, and best a power of two times it. More shards allow more ranks;
+            smaller ones cost more time for each sample.
+
+    Attributes:
+        rank: the number of this process, from 0.
+        ranks: how many there are.
+
+    Raises:
+        ValueError: if there are more ranks than shards.
+        RuntimeError: if mpiexec and mpi4py belong to different MPI libraries.
+        ImportError: if mpiexec has started several processes, and mpi4py is not there.
+
+    Example:
+        >>> distribution = DataParallel(shards=2)
+        >>> history = model.fit(x, y, epochs=2, distribution=distribution)
+    """
+
+    def __init__(self, shards: int) -> None:
+        world = _world()
+        self.rank = int(world.rank) if world else 0
+        self.ranks = int(world.size) if world else 1
+        self._world: Any = None
+        if world:
+            self._world = world.Dup()
+            self._ending = Ending(world.Dup())
+            self._ending.watch()
+        if self.rank:
+            job.follow()
+            warnings.showwarning = _discard
+        self.shards = integer(shards, "shards")
+        if self.ranks > self.shards:
+            raise ValueError(
+                f"`shards` must be at least the number of ranks, {self.ranks}, or some would have "
+                f"nothing to do. Received: shards={shards}"
+            )
+        self._run: Any = None
+        self._stop = 0  # the signal that the training ends for
+        self._moved: list[tuple[Parameter, Array]] = []  # statistics, and what they will be
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The shards, if they change the outcome."""
+        return {"shards": self.shards} if self.shards > 1 else {}
+
+    def from_main(self, function: Callable[[], Result]) -> Result:
+        """Calls `function` on rank 0 alone; what it returns or raises there, it does on all ranks.
+
+        For callbacks that decide by what ranks may see differently, such as a clock or a file.
+        """
+        if not self._world:
+            return function()
+        answer: Any = None
+        if self.rank == 0:
+            try:
+                answer = True, function()
+            except Exception as error:  # whatever it is, all ranks raise it
+                answer = False, error
+        self._wait_for_all()
+        good, answer = self._world.bcast(answer)
+        if not good:
+            raise answer
+        return answer
+
+    # --- called by `fit` --------------------------------------------------------------------------
+
+    @contextmanager
+    def training(self, dtype: str) -> Iterator[None]:
+        """Inside its `with` all ranks train together, and end together. See the base class."""
+        self._stop = 0
+        if not self._world:
+            yield
+            return
+        neighbours = self._world.Split_type(import_module("mpi4py.MPI").COMM_TYPE_SHARED).size
+        with self._ending, threads.shared_by(neighbours):
+            self.from_main(lambda: kernels.warm_up(dtype))  # the others find it in the cache
+            yield
+
+    def begin(self, model: Any, run: Any) -> None:
+        """Raises ValueError unless all ranks begin with the same model, data and arguments."""
+        self._run = run
+        if self.shards > run.settings["batch_size"]:
+            raise ValueError(
+                "`shards` must not exceed `batch_size`. Received: "
+                f"shards={self.shards}, batch_size={run.settings['batch_size']}"
+            )
+        share = run.settings["batch_size"] // self.shards
+        norms = [n for n in model.layers if isinstance(n, BatchNormalization) and n.trainable]
+        if self.shards > 1 and share < FEW and norms:
+            warnings.warn(
+                f"BatchNormalization takes the statistics of each shard, {share} samples; choose "
+                f"fewer shards or a larger batch_size, for {FEW} samples at least",
+                stacklevel=3,
+            )
+        content, arrays = model.state()
+        values = hashlib.sha256(b"".join(array.tobytes() for array in arrays.values()))
+        here = {name: content.pop(name) for name in ("seed", "epochs_trained", "layers", "compile")}
+        here |= {"model": content, **run.settings, "epoch": run.epoch, "batch": run.batch}
+        here |= {name: identity(array) for name, array in run.arrays.items()}
+        here |= {"weights": values.hexdigest(), "kernels": kernels.active()}
+        everyone = self._meet("the beginning", json.loads(json.dumps(here, default=plain)))
+        for rank, there in enumerate(everyone):
+            for name, value in there.items():
+                if value != everyone[0][name]:
+                    raise ValueError(
+                        f"all ranks must train the same, and `{name}` differs: give the model a "
+                        "seed, and all ranks the same data and arguments. Received: "
+                        f"{everyone[0][name]!r:.200} on rank 0, {value!r:.200} on rank {rank}"
+                    )
+
+    def end_epoch(self, model: Any) -> None:
+        """Raises RuntimeError if the ranks' weights are no longer the same. See the base class."""
+        everyone = self._meet("the end of an epoch", model.fingerprint())
+        for rank, fingerprint in enumerate(everyone):
+            if fingerprint != everyone[0]:
+                raise RuntimeError(
+                    f"after {self._run.position} the weights of rank {rank} are not those of rank "
+                    "0: either a callback has changed them, or their machines compute other bits. "
+                    "All must have processors of one kind, and the same versions of NumPy and Numba"
+                )
+
+    def end(self) -> None:
+        """All ranks end together. See the base class."""
+        self._meet("the end", None)
+        if self._stop:
+            self._run.interrupt.pending = self._stop
+
+    def own(self, data: Data) -> Data:
+        """The samples, of which a rank reads those of its own shards. See the base class."""
+        return Data(_Lazy(data.x), data.y) if self._world else data  # type: ignore[arg-type]
+
+    def forward_backward(self, model: Any, batch: Data) -> tuple[float, Array]:
+        """The gradients of this rank's shards, and their sum over all. See the base class.
+
+        Without metrics nobody needs the predictions: they stay where they are, and none are
+        returned.
+        """
+        if self.shards == 1:
+            return super().forward_backward(model, batch)
+        learning = model.learning
+        statistics = [p for p in model.parameters if not p.trainable]
+        before = [p.value.copy() for p in statistics]
+        cuts, own = bounds(len(batch), self.shards), bounds(self.shards, self.ranks)
+        tree, seen = Tree(rounds_alone(self.shards, self.ranks)), []
+        for shard in range(own[self.rank], own[self.rank + 1]):
+            part = slice(cuts[shard], cuts[shard + 1])
+            share = (part.stop - part.start) / len(batch)
+            if not share:
+                tree.add(np.zeros(_size(learning, statistics), model.dtype))
+                continue
+            loss, y_pred = model.differentiate(Data(batch.x[part], batch.y[part]), True, shard)
+            seen.append((loss * share, y_pred if model.metrics else None))
+            super().update_statistics(model)
+            tree.add(_row(share, learning, statistics, before, model.dtype))
+            for p, value in zip(statistics, before, strict=True):
+                p.value[...] = value
+        parts = [part for rank in self._meet("a batch", seen) for part in rank]
+        value = float(sum(loss for loss, _ in parts))
+        if math.isfinite(value):  # if it is not, there is no step
+            total = ordered_sum(self._world, tree.rows, self.shards)
+            self._moved = _take(total, learning, statistics)
+        y_pred = np.concatenate([y for _, y in parts]) if model.metrics else np.empty(0)
+        return value + model.add_penalties(), y_pred
+
+    def update_statistics(self, model: Any) -> None:
+        """Sets the statistics to the means of what the shards have made of them."""
+        if self.shards == 1:
+            super().update_statistics(model)
+            return
+        for p, value in self._moved:
+            p.value[...] = value
+
+    def measured(
+        self, model: Any, samples: Data, batch_size: int
+    ) -> Iterator[tuple[dict[str, float], int]]:
+        """Of R batches each rank measures one. See the base class."""
+        batches = samples.batches(batch_size)
+        while group := list(islice(batches, self.ranks)):
+            mine = model.measured(group[self.rank]) if self.rank < len(group) else None
+            yield from self._meet("a validation", mine)[: len(group)]
+
+    def pending(self, signal: int) -> int:
+        """The signal that any rank had when all last met. See the base class."""
+        return self._stop if self._world else signal
+
+    def _meet(self, where: str, message: Any) -> list[Any]:
+        """The messages of all ranks, which come here at the same moment of the training.
+
+        They also tell each other which signals have come.
+
+        Raises:
+            RuntimeError: if they are at different places.
+        """
+        if not self._world:
+            return [message]
+        where = f"{where}, after {self._run.position}"
+        self._wait_for_all()
+        everyone = self._world.allgather((where, self._run.interrupt.pending, message))
+        for rank, (there, _, _) in enumerate(everyone):
+            if there != everyone[0][0]:
+                raise RuntimeError(
+                    "a callback has not decided the same on all ranks, see DataParallel.from_main: "
+                    f"rank 0 is at {everyone[0][0]}, and rank {rank} at {there}"
+                )
+        self._stop = max(signal for _, signal, _ in everyone)
+        return [message for _, _, message in everyone]
+
+    def _wait_for_all(self) -> None:
+        """Waits until all ranks are here, and lets other programs use the core meanwhile.
+
+        Where MPI itself waits, it keeps the core busy. If there are more ranks than free cores,
+        those that wait would keep those that work from it.
+        """
+        everyone_is_here = self._world.Ibarrier()
+        start = time.monotonic()
+        while not everyone_is_here.Test():
+            if time.monotonic() - start < BRIEF:
+                give_way()
+            else:
+                time.sleep(BRIEF / 4)
+
+
+# --- what is added up -----------------------------------------------------------------------------
+
+
+def _row(
+    share: float,
+    learning: Sequence[Parameter],
+    statistics: Sequence[Parameter],
+    before: Sequence[Array],
+    dtype: str,
+) -> Array:
+    """What a shard adds to the sum: gradients, new statistics, and which of these have changed.
+
+    Args:
+        share: its share of the batch's samples, by which all is multiplied.
+        learning: the parameters whose gradients it has computed.
+        statistics: the parameters that layers move by themselves.
+        before: the values of these before it.
+        dtype: the model's.
+
+    Returns:
+        (P,), in the model's dtype.
+    """
+    arrays = []
+    for p in learning:
+        if p.grad is None:
+            raise RuntimeError(f"{p.name} has no gradient: its layer's backward must set it")
+        arrays.append(p.grad)
+    changed = [not np.array_equal(p.value, b) for p, b in zip(statistics, before, strict=True)]
+    arrays += [*(p.value for p in statistics), np.array(changed, dtype)]
+    row: Array = np.concatenate([np.ravel(array) for array in arrays], dtype=dtype)
+    with np.errstate(all="ignore"):
+        row *= row.dtype.type(share)
+    return row
+
+
+def _size(learning: Sequence[Parameter], statistics: Sequence[Parameter]) -> int:
+    """The length P of a row."""
+    return sum(p.value.size for p in (*learning, *statistics)) + len(statistics)
+
+
+def _take(
+    total: Array, learning: Sequence[Parameter], statistics: Sequence[Parameter]
+) -> list[tuple[Parameter, Array]]:
+    """Takes a sum of rows apart: sets the gradients, and returns the statistics that have changed.
+
+    One that has not, as in a frozen layer, would be changed by rounding.
+    """
+    parameters = [*learning, *statistics]
+    ends = accumulate((p.value.size for p in parameters), initial=0)
+    parts = [
+        total[a:b].reshape(p.value.shape)
+        for (a, b), p in zip(pairwise(ends), parameters, strict=True)
+    ]
+    for p, grad in zip(learning, parts, strict=False):
+        p.grad = grad
+    shares = total[len(total) - len(statistics) :]  # of the samples, whose shards have changed it
+    moved = zip(statistics, parts[len(learning) :], shares, strict=True)
+    return [(p, value) for p, value, share in moved if share]
+
+
+class _Lazy:
+    """Samples of which a batch is not read before it is cut into shards."""
+
+    def __init__(self, samples: Array, chosen: Array | None = None) -> None:
+        self._samples, self._chosen = samples, chosen
+
+    def __len__(self) -> int:
+        return len(self._samples if self._chosen is None else self._chosen)
+
+    def __getitem__(self, chosen: Any) -> Any:
+        if self._chosen is not None:
+            return self._samples[self._chosen[chosen]]
+        return self._samples[chosen] if isinstance(chosen, slice) else _Lazy(self._samples, chosen)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self._samples if self._chosen is None else self[:], dtype)
+
+
+# --- MPI ------------------------------------------------------------------------------------------
+
+
+def _world() -> Any:
+    """mpi4py's communicator of all ranks; None for a process that works alone."""
+    started = int(next((os.environ[name] for name in LAUNCHED if name in os.environ), 1))
+    try:
+        world = import_module("mpi4py.MPI").COMM_WORLD
+    except (ImportError, RuntimeError) as error:  # there is no mpi4py, or no MPI library for it
+        if started == 1:
+            return None
+        raise ImportError(
+            f"mpiexec has started {started} processes, which need mpi4py to work together "
+            f"(pip install 'tinycnn[mpi]'): {error}"
+        ) from error
+    if started > 1 and world.size == 1:
+        library = import_module("mpi4py.MPI").Get_library_version().partition("\n")[0]
+        raise RuntimeError(
+            f"mpiexec has started {started} processes, and mpi4py sees one: they belong to "
+            "different MPI libraries. Use the mpiexec of the one that mpi4py has found. "
+            f"Received: {library:.60}"
+        )
+    return world if world.size > 1 else None
+
+
+def _discard(*arguments: Any, **more: Any) -> None:
+    """Shows no warning: rank 0 shows the same one."""
