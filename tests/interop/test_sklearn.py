@@ -183,7 +183,7 @@ def test_a_grid_search_reaches_the_network_s_own_parameters(sklearn, digits):
     best = search.best_estimator_
     assert [p.value.shape for p in best.model_.layers[0].parameters] == [(3, 3, 1, 4), (4,)]
     assert estimator.build_model.units == 32 and not hasattr(estimator, "model_")
-    print(2, search.score(digits[2], digits[3]), search.cv_results_["mean_test_score"])
+    assert search.score(digits[2], digits[3]) > 0.3  # guessing is 0.1; measured 0.65
 
 
 @pytest.mark.reference
