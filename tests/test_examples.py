@@ -54,10 +54,12 @@ def test_every_example_is_tested():
         "classify_my_digit.py",
         "compare_optimizers.py",
         "cross_validation.py",
+        "federated.py",  # see interop/test_library_examples.py
         "improve_the_model.py",
         "kernel_sizes_and_filters.py",
         "look_inside.py",
         "mnist_cnn_classifier.py",
+        "sweep.py",  # likewise
         "train_on_many_machines.py",
         "training_loop_by_hand.py",
         "your_own_layer.py",
