@@ -1,0 +1,1 @@
+"""Files of other libraries, read and written; each needs an extra of its own."""
