@@ -452,7 +452,8 @@ def test_what_is_said(callback, values, expected, capsys):
         (lambda: EarlyStopping(baseline=NAN), "baseline=nan"),
         (lambda: ReduceLROnPlateau(factor=1.0), r"`factor` must be in \[0, 1\). .* factor=1.0"),
         (lambda: ReduceLROnPlateau(min_lr=-1), "min_lr=-1"),
-        (lambda: ModelCheckpoint("model.keras"), "must end in .npz. Received: .*model.keras"),
+        (lambda: ModelCheckpoint("model.tf"), "must end in .npz, .keras or .h5. Rec.*model.tf"),
+        (lambda: ModelCheckpoint("m.keras", save_weights_only=True), "must end in .weights.h5 or"),
     ],
 )
 def test_bad_arguments_are_named(make, words):
@@ -475,7 +476,7 @@ def test_a_number_of_unknown_direction_is_refused_before_the_training(cls, small
     assert hooks[1].best == 0.5
 
 
-@pytest.mark.parametrize("argument", ["save_weights_only", "save_freq"])
+@pytest.mark.parametrize("argument", ["save_freq", "save_everything"])
 def test_what_is_not_there_is_a_type_error(argument):
     with pytest.raises(TypeError, match=argument):
         ModelCheckpoint("model.npz", **{argument: 1})

@@ -194,7 +194,7 @@ def test_a_setting_of_a_callback():
     stopping = callbacks.EarlyStopping("val_loss")
     with pytest.raises(AttributeError, match=r"`mode` of this EarlyStopping .*make a new one"):
         stopping.mode = "max"
-    with pytest.raises(AttributeError, match="ModelCheckpoint has no `save_weights_only`"):
+    with pytest.raises(AttributeError, match="`save_weights_only` of this ModelCheckpoint can't"):
         callbacks.ModelCheckpoint("a.npz").save_weights_only = True
 
 

@@ -5,6 +5,7 @@ Each is a `TinyCNNError` and also the built-in error that a caller would expect,
 """
 
 __all__ = [
+    "DataFileError",
     "DownloadError",
     "GraderError",
     "IdxFormatError",
@@ -21,6 +22,10 @@ class TinyCNNError(Exception):
 
 class IdxFormatError(TinyCNNError, ValueError):
     """The bytes of a file are not a valid IDX file; the message names the file and the reason."""
+
+
+class DataFileError(TinyCNNError, ValueError):
+    """A file of a data set other than IDX is damaged or something else; the message says which."""
 
 
 class ModelFileError(TinyCNNError, ValueError):

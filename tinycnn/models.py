@@ -7,6 +7,7 @@ The loss and the metrics of an epoch are means over its samples, taken before ea
 validation comes after the epoch's last update.
 """
 
+import json
 import math
 import os
 import warnings
@@ -20,6 +21,7 @@ from tinycnn.callbacks import Callback, Checkpoint, History, ProgressLine, Run
 from tinycnn.distribution import ALONE, Distribution
 from tinycnn.errors import ModelFileError, NumericalError
 from tinycnn.hooks import Logs, call, checked_hooks, hand_to
+from tinycnn.interop import hdf5, keras_config, keras_files
 from tinycnn.layers import LAYERS, Layer, Rescaling
 from tinycnn.learner import Learner
 from tinycnn.metrics import EpochMeans
@@ -242,31 +244,106 @@ def _in_order(
 
 
 def load_model(
-    path: str | os.PathLike[str], custom_layers: Mapping[str, type[Layer]] | None = None
+    path: str | os.PathLike[str],
+    custom_layers: Mapping[str, type[Layer]] | None = None,
+    compile: bool = True,
+    **unknown: Any,
 ) -> Sequential:
     """Loads what `Sequential.save` wrote; it predicts and trains on as the saved model would.
 
+    It also loads what real Keras saved, as .keras or .h5, if tinycnn has all of its layers. What
+    only trains, such as an augmentation that tinycnn does not have, is left out, and a notice says
+    so. The same holds for compile settings.
+
     Args:
-        path: the model file.
-        custom_layers: your own layer classes by their names; a file can name only these and
-            tinycnn's. They are made from the plain values that the file holds.
+        path: the model file; its contents show what it is.
+        custom_layers: your own layer classes by their names, which Keras calls `custom_objects`; a
+            file can name only these and tinycnn's. They are made from the plain values that the
+            file holds.
+        compile: False leaves the model without loss and optimizer.
+        unknown: none but `custom_objects`; the error says what to write instead.
 
     Raises:
-        ModelFileError: if the file is damaged or not a model file; the message gives the reason.
+        ModelFileError: if the file is damaged or not a model file, or holds what tinycnn does not
+            have; the message gives the reason.
+        TypeError: for any other argument.
+        ImportError: for a file of Keras's, if h5py is not installed.
         OSError: if it can't be opened.
     """
-    content, arrays = serialization.read(path)
+    own = {**(custom_layers or {}), **(unknown.pop("custom_objects", None) or {})}
+    refuse_unknown("load_model", unknown, ("path", "custom_layers", "compile"))
+    if not all(isinstance(layer, type) and issubclass(layer, Layer) for layer in own.values()):
+        raise ValueError(
+            "only classes of layers can be handed over; compile the loaded model with losses and "
+            f"metrics of your own. Received: {', '.join(own)}"
+        )
+    if keras_files.is_one(path):
+        content, arrays = keras_files.read(path, truth(compile, "compile"))
+    else:
+        content, arrays = serialization.read(path)
+        if not truth(compile, "compile"):
+            content["compile"] = None
+            arrays = {n: array for n, array in arrays.items() if not n.startswith("optimizer/")}
     try:
-        return _model(content, arrays, {**LAYERS, **(custom_layers or {})})
+        return _model(content, arrays, {**LAYERS, **own})
     except Exception as error:
         # A file, or a user's own layer that is made from it, can fail in any way.
         why = serialization.reason(error)
         raise ModelFileError(f"{os.fspath(path)}: it does not describe a model ({why})") from error
 
 
+def model_from_json(text: str) -> Sequential:
+    """A new model, with weights of its own, of the architecture in `text`.
+
+    Args:
+        text: what `to_json` returned, here or in Keras.
+
+    Raises:
+        ModelFileError: if it is something else, or names what tinycnn does not have.
+
+    Example:
+        >>> text = Sequential([Input((2,)), Dense(1)]).to_json()
+        >>> model_from_json(text).count_params()
+        3
+    """
+    with hdf5.refused("the text", "description of a model of Keras's"):
+        described = json.loads(text)
+        content, _ = keras_config.from_keras(described, with_weights=False)
+        model = _placed(content | {"seed": None}, LAYERS)
+        model.build(content["input_shape"])
+        compiled = keras_config.compile_from_keras(described.get("compile_config"))
+        if compiled:
+            _compile(model, compiled)
+    return model
+
+
 def _model(
     content: dict[str, Any], arrays: dict[str, Array], classes: Mapping[str, type[Layer]]
 ) -> Sequential:
+    model = _placed(content, classes)
+    # Built from the arrays in the file: none is made by what the file says about their sizes.
+    saved: dict[str, dict[str, Array]] = {}
+    for place, array in arrays.items():
+        kind, *names = place.split("/")
+        if kind == "weights" and len(names) == 2:
+            saved.setdefault(names[0], {})[names[1]] = array
+    model.build(content["input_shape"], saved)
+    if compiled := content["compile"]:
+        _compile(model, compiled)
+    model.set_state(content, arrays)
+    return model
+
+
+def _compile(model: Sequential, compiled: dict[str, Any]) -> None:
+    optimizer = optimizers.OPTIMIZERS[compiled["optimizer"]["class"]].from_config(
+        compiled["optimizer"]["config"]
+    )
+    loss = losses.LOSSES[compiled["loss"]["class"]](**compiled["loss"]["config"])
+    model.compile(optimizer, loss, compiled["metrics"])
+
+
+def _placed(content: dict[str, Any], classes: Mapping[str, type[Layer]]) -> Sequential:
+    """The model with its layers, not built yet."""
     if len(content["layers"]) > MAX_LAYERS:
         raise ValueError(f"it has more than {MAX_LAYERS} layers")
     model = Sequential(
@@ -284,18 +361,4 @@ def _model(
         layer = classes[description["class"]](**description["config"])
         layer.trainable = description.get("trainable", True)
         model.place(layer)
-    # Built from the arrays in the file: none is made by what the file says about their sizes.
-    saved: dict[str, dict[str, Array]] = {}
-    for place, array in arrays.items():
-        kind, *names = place.split("/")
-        if kind == "weights" and len(names) == 2:
-            saved.setdefault(names[0], {})[names[1]] = array
-    model.build(content["input_shape"], saved)
-    if compiled := content["compile"]:
-        optimizer = optimizers.OPTIMIZERS[compiled["optimizer"]["class"]].from_config(
-            compiled["optimizer"]["config"]
-        )
-        loss = losses.LOSSES[compiled["loss"]["class"]](**compiled["loss"]["config"])
-        model.compile(optimizer, loss, compiled["metrics"])
-    model.set_state(content, arrays)
     return model

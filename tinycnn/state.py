@@ -5,19 +5,21 @@ more besides.
 """
 
 import inspect
+import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinycnn import losses, optimizers
+from tinycnn.interop import hdf5, keras_files, keras_weights
 from tinycnn.layers import LAYERS, Layer
 from tinycnn.metrics import METRICS, Metric
 from tinycnn.metrics import get as metrics_of
 from tinycnn.network import Network
 from tinycnn.optimizers import schedules
 from tinycnn.support import console, serialization
-from tinycnn.support.arguments import integer, number
+from tinycnn.support.arguments import integer, number, truth
 from tinycnn.support.keywords import refuse_unknown
 from tinycnn.utils import Array
 
@@ -106,17 +108,44 @@ class Stateful(Network):
 
     # --- the model file ----
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], overwrite: bool = True, **unknown: Any) -> None:
         """Saves architecture, preprocessing layers, weights, compile settings, optimizer state.
 
         Args:
-            path: used exactly as given; it must end in .npz.
+            path: used exactly as given. It ends in .npz for our own files, or in .keras or .h5 for
+                Keras's, which real Keras opens, too (these need the extra `keras`).
+            overwrite: False refuses to replace a file.
+            unknown: none; for Keras's other arguments the error says what to write instead.
 
         Raises:
-            ValueError: for another ending, a setting that is not a plain value, or two arrays of
-                the same name.
+            ValueError: for another ending, a setting that is not a plain value, two arrays of the
+                same name, or a layer that Keras does not have in a file of Keras's.
+            TypeError: for any other argument.
+            ImportError: for a file of Keras's, if h5py is not installed.
+            FileExistsError: if there is such a file and `overwrite` is False.
             OSError: if it can't be written; an older file of that name then stays as it was.
         """
+        refuse_unknown("save", unknown, ("path", "overwrite"))
+        _check_overwrite(path, overwrite)
+        content, arrays = self._to_save()
+        (keras_files if _is_keras(path) else serialization).write(path, content, arrays)
+
+    def check_saveable(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
+        """Checks that `save`, or `save_weights`, could write the model to `path`.
+
+        Raises:
+            ValueError: as there.
+            ImportError: likewise.
+        """
+        if weights_only:
+            keras_weights.check_path(path)
+        if weights_only or _is_keras(path):
+            hdf5.library()
+        if not weights_only:
+            (keras_files if _is_keras(path) else serialization).check(*self.state())
+
+    def _to_save(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """`state`, without what no file can hold, of which notices tell."""
         content, arrays = self.state()
         for layer in self.layers:
             if missing := _left_out(layer):
@@ -137,7 +166,63 @@ class Stateful(Network):
             console.notice(f"{names} can't be saved: compile the model again once it is loaded")
             content["compile"] = None
             arrays = {n: array for n, array in arrays.items() if not n.startswith("optimizer/")}
-        serialization.write(path, content, arrays)
+        return content, arrays
+
+    def save_weights(
+        self, path: str | os.PathLike[str], overwrite: bool = True, **unknown: Any
+    ) -> None:
+        """Saves the weights in a file of Keras's, which real Keras loads, too.
+
+        Args:
+            path: used exactly as given. It ends in .weights.h5, or in .h5 for Keras's older format.
+            overwrite: False refuses to replace a file.
+            unknown: none; for Keras's other arguments the error says what to write instead.
+
+        Raises:
+            ValueError: for another ending.
+            TypeError: for any other argument.
+            ImportError: if h5py is not installed.
+            FileExistsError: if there is such a file and `overwrite` is False.
+            OSError: if it can't be written; an older file of that name then stays as it was.
+        """
+        refuse_unknown("save_weights", unknown, ("path", "overwrite"))
+        _check_overwrite(path, overwrite)
+        keras_weights.save_weights(self, path)
+
+    def load_weights(self, path: str | os.PathLike[str], **unknown: Any) -> None:
+        """Sets the weights to those in a file of Keras's: .weights.h5, .keras or .h5.
+
+        Args:
+            path: what `save_weights` or `save` wrote, here or in Keras, for the same layers.
+            unknown: none; for Keras's other arguments the error says what to write instead.
+
+        Raises:
+            ModelFileError: if the file is damaged, or has other layers or shapes than the model;
+                then nothing is changed.
+            TypeError: for any other argument.
+            ImportError: if h5py is not installed.
+            OSError: if it can't be opened.
+        """
+        refuse_unknown("load_weights", unknown, ("path",))
+        keras_weights.load_weights(self, path)
+
+    def to_json(self, **options: Any) -> str:
+        """Architecture and compile settings, without weights, as text that Keras reads, too.
+
+        Args:
+            options: handed on to `json.dumps`, such as indent=2.
+
+        Raises:
+            ValueError: for a layer that Keras does not have, or a setting that is not plain.
+
+        Example:
+            >>> print(Sequential([Input((2,)), Dense(1)], name="m").to_json()[:50])
+            {"module": "keras", "class_name": "Sequential", "c
+        """
+        content, arrays = self._to_save()
+        return json.dumps(
+            keras_files.check(content, arrays), **{"default": serialization.plain, **options}
+        )
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """All that decides what the model does next: plain values, and its own arrays by name.
@@ -230,6 +315,15 @@ class Stateful(Network):
             if (array.shape, array.dtype) != (theirs[name].shape, theirs[name].dtype):
                 raise ValueError(f"{name} does not fit the model")
         return epochs, steps, iterations, rate, [(ours[name], theirs[name]) for name in ours]
+
+
+def _is_keras(path: str | os.PathLike[str]) -> bool:
+    return os.fspath(path).endswith(keras_files.ENDINGS)
+
+
+def _check_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
+    if not truth(overwrite, "overwrite") and os.path.exists(path):
+        raise FileExistsError(f"{os.fspath(path)} is there already, and overwrite=False")
 
 
 def _counter(content: Mapping[str, Any], name: str) -> int:

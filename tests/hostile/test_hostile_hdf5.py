@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tinycnn import Dense, Input, ModelFileError, Sequential, keras_weights
+from tinycnn.interop import hdf5
 
 pytestmark = [pytest.mark.reference, pytest.mark.usefixtures("numpy_rung")]
 
@@ -72,7 +73,7 @@ def test_nested_groups_are_given_up(h5py, model, tmp_path, depth):
 
 
 def test_very_many_groups_are_given_up(h5py, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(keras_weights, "MOST_GROUPS", 500)  # else the test takes seconds
+    monkeypatch.setattr(hdf5, "MOST_GROUPS", 500)  # else the test takes seconds
 
     def fill(file):
         layers = file.create_group("layers")

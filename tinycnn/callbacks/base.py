@@ -37,7 +37,7 @@ class Callback(Hooks):
     `on_train_begin`; see checkpoint.py.
     """
 
-    not_there = frozenset(("save_weights_only", "save_freq"))
+    not_there = frozenset(("save_freq",))
     checkpointed: tuple[str, ...] = ()
     adds_logs = False  # whether it writes into the logs of an epoch
     model: Learner

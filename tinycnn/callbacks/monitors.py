@@ -20,7 +20,7 @@ import numpy as np
 from tinycnn.callbacks.base import Callback, number_of
 from tinycnn.hooks import Logs
 from tinycnn.metrics import direction_of
-from tinycnn.support import console, serialization
+from tinycnn.support import console
 from tinycnn.support.arguments import integer, number, one_of, shown, truth
 from tinycnn.utils import Array
 
@@ -195,12 +195,14 @@ class ModelCheckpoint(Monitor):
     """Saves the model, optimizer state included, after every epoch or after the best ones.
 
     Args:
-        filepath: the file, which must end in .npz. It may hold fields, such as
+        filepath: the file. It ends in .npz, or in .keras or .h5, as for `Sequential.save`; with
+            `save_weights_only` in .weights.h5 or .h5. It may hold fields, such as
             "{epoch:02d}-{val_loss:.2f}.npz": the epoch, counted from 1, and any name in the logs.
             Missing folders are made.
         monitor: the name in the logs of the number to watch.
         verbose: 1 prints what is saved.
         save_best_only: save only if the number beats the best so far, earlier `fit`s included.
+        save_weights_only: save weights, as `save_weights` does, instead of the model.
         mode: "min" or "max"; "auto" takes the direction of the metric of that name.
         initial_value_threshold: save only what is better than this.
 
@@ -212,8 +214,12 @@ class ModelCheckpoint(Monitor):
 
     Raises:
         ValueError: if `filepath` has another ending or a bad format; when training begins, if a
-            field will not be in the logs, or the model can't be saved.
+            field will not be in the logs, or the model can't be saved, such as a layer of your own
+            in a file of Keras's.
+        ImportError: when training begins, for a file of Keras's, if h5py is not installed.
     """
+
+    fixed = Monitor.fixed | {"save_weights_only"}
 
     def __init__(
         self,
@@ -221,14 +227,21 @@ class ModelCheckpoint(Monitor):
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,
-        *,
+        save_weights_only: bool = False,
         mode: str = "auto",
+        *,
         initial_value_threshold: float | None = None,
     ) -> None:
+        self.save_weights_only = truth(save_weights_only, "save_weights_only")
         super().__init__(monitor, mode, 0.0, verbose)
         self.filepath = os.fspath(filepath)
-        if not self.filepath.endswith(".npz"):
-            raise ValueError(f"`filepath` must end in .npz. Received: filepath={filepath!r}")
+        endings = (".weights.h5", ".h5") if self.save_weights_only else (".npz", ".keras", ".h5")
+        if not self.filepath.endswith(endings):
+            raise ValueError(
+                f"`filepath` must end in {', '.join(endings[:-1])} or {endings[-1]}"
+                f"{' with save_weights_only' * self.save_weights_only}. "
+                f"Received: filepath={filepath!r}"
+            )
         self._fields = _fields(self.filepath)
         self.save_best_only = truth(save_best_only, "save_best_only")
         if initial_value_threshold is not None:
@@ -243,7 +256,7 @@ class ModelCheckpoint(Monitor):
                 f"`filepath` names {unknown[0]!r}, which is not available; available are: epoch, "
                 f"{', '.join(names)}. Received: filepath={self.filepath!r}"
             )
-        serialization.check(*self.model.state())
+        self.model.check_saveable(self.filepath, self.save_weights_only)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Saves the model, or says why it does not."""
@@ -266,7 +279,7 @@ class ModelCheckpoint(Monitor):
         self.say(f"Epoch {epoch + 1}: saving model to {path}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.model.save(path)
+            (self.model.save_weights if self.save_weights_only else self.model.save)(path)
         except OSError as error:
             self._not_saved(str(error))
         else:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # loaded only when something is downloaded
 # Time limits in seconds; assign other numbers to change them.
 ANSWER_SECONDS = 2.2  # for a server to answer; four that never do take less than 10
 STALL_SECONDS = 10.0  # without a single byte
-FILE_SECONDS = 120.0  # for a whole file
+FILE_SECONDS = 120.0  # for a whole file of up to 16 MiB; a larger one has more in proportion
 
 
 def fault(data: bytes, size: int, sha256: str) -> str | None:
@@ -138,11 +138,12 @@ def _receive(response: "requests.Response", size: int, progress: Progress) -> by
         raise DownloadError("it is sent in chunks, not as one body")
     # The stream that urllib3 wraps: some urllib3 releases that requests allows lack read1.
     stream: Any = response.raw._original_response
-    deadline = time.monotonic() + FILE_SECONDS
+    seconds = FILE_SECONDS * max(1.0, size / 2**24)
+    deadline = time.monotonic() + seconds
     body = bytearray()
     while len(body) <= size:
         if time.monotonic() > deadline:
-            raise DownloadError(f"only {len(body)} of {size} bytes within {FILE_SECONDS:g} s")
+            raise DownloadError(f"only {len(body)} of {size} bytes within {seconds:g} s")
         # read1 returns what has arrived; read would wait for all of it, past the deadline.
         part = stream.read1(min(2**16, size + 1 - len(body)))
         if not part:

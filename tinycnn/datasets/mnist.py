@@ -6,8 +6,11 @@ Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten di
 """
 
 import os
+from pathlib import Path
 
 from tinycnn.datasets.official import Data, File, Official
+from tinycnn.support import console
+from tinycnn.support.files import expanded
 
 # Tried in this order, by https only. yann.lecun.com no longer has the files.
 MIRRORS = (
@@ -36,7 +39,12 @@ FILES = (
 # fmt: on
 
 
-def load_data(data_dir: str | os.PathLike[str] | None = None, offline: bool = False) -> Data:
+def load_data(
+    data_dir: str | os.PathLike[str] | None = None,
+    offline: bool = False,
+    *,
+    path: str | os.PathLike[str] | None = None,
+) -> Data:
     """Loads MNIST, or a data set in MNIST's files.
 
     Args:
@@ -45,6 +53,9 @@ def load_data(data_dir: str | os.PathLike[str] | None = None, offline: bool = Fa
             of the file's own name, as unzip tools and Kaggle make them, will also do, as will
             Keras's `mnist.npz`. If None: TINYCNN_DATA_DIR, else the cache, else a download.
         offline: if True, no connection is opened.
+        path: Keras's argument, also taken in the place of `data_dir`: a file `mnist.npz`, as it is
+            or in Keras's own folder, `~/.keras/datasets`. If there is none, the data come from
+            where they come without it, and a notice says so.
 
     Returns:
         `((x_train, y_train), (x_test, y_test))`, uint8: images of shape (N, 28, 28) with values
@@ -60,7 +71,23 @@ def load_data(data_dir: str | os.PathLike[str] | None = None, offline: bool = Fa
     Example:
         >>> (x_train, y_train), (x_test, y_test) = load_data("my/digits")  # doctest: +SKIP
     """
+    if path is None and data_dir is not None and os.fspath(data_dir).endswith(".npz"):
+        data_dir, path = None, data_dir
+    if path is not None:
+        found = _keras_archive(path)
+        if found is None:
+            console.notice(
+                f"there is no {os.fspath(path)}; MNIST is taken from elsewhere", once=True
+            )
+        data_dir = found or data_dir
     return _official().load(data_dir, offline)
+
+
+def _keras_archive(path: str | os.PathLike[str]) -> Path | None:
+    """The file that Keras would read, if there is one."""
+    keras = Path(os.environ.get("KERAS_HOME") or expanded("~/.keras"))
+    places = (expanded(path), keras / "datasets" / path)
+    return next((place for place in places if place.is_file()), None)
 
 
 def name_of(data: Data) -> str:

@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinycnn.datasets.download import Mirrors, fault
+from tinycnn.datasets.cache import keep, read_cached
+from tinycnn.datasets.download import Mirrors
 from tinycnn.datasets.idx import MAX_BYTES, format_idx, parse_idx, read_idx
 from tinycnn.errors import DownloadError, IdxFormatError
 from tinycnn.support import console
-from tinycnn.support.files import atomic_write, cache_folder, expanded
+from tinycnn.support.files import cache_folder, expanded
 from tinycnn.utils import Array
 
 Data = tuple[tuple[Array, Array], tuple[Array, Array]]  # ((x_train, y_train), (x_test, y_test))
@@ -71,6 +72,9 @@ class Official(NamedTuple):
         if chosen is None:
             folder = cache_folder() / self.folder
             arrays = self._from_cache(folder, offline)
+        elif self.archive and (file := expanded(chosen)).suffix == ".npz" and file.is_file():
+            folder = file.parent
+            arrays = self._told_of(file, from_archive(file))
         else:
             folder = expanded(chosen)
             arrays = self._from_folder(folder)
@@ -98,7 +102,7 @@ class Official(NamedTuple):
             for file in self.files
         }
         if self.archive and not any(found.values()) and (folder / self.archive).is_file():
-            return self._told_of(folder, _from_archive(folder / self.archive))
+            return self._told_of(folder, from_archive(folder / self.archive))
         missing = [f"\n  {f.name}.gz or {f.name}" for f, paths in found.items() if not paths]
         if missing:
             state = "lacks" if folder.is_dir() else "does not exist; it should hold"
@@ -123,7 +127,7 @@ class Official(NamedTuple):
         faults: list[str] = []
         for name, size, sha256, _ in self.files:
             path = folder / f"{name}.gz"
-            packed[path], why = _read_cached(path, size, sha256)
+            packed[path], why = read_cached(path, size, sha256)
             if why and offline:
                 faults.append(f"\n  {path} {why}")
             elif why:
@@ -131,26 +135,13 @@ class Official(NamedTuple):
                     packed[path] = mirrors.download(path.name, size, sha256)
                 except DownloadError as error:
                     raise DownloadError(f"{error}\n{self._remedy(folder)}") from error
-                self._keep(path, packed[path])
+                keep(path, packed[path], self.name)
         if faults:
             raise DownloadError(
                 f"offline=True, and the cache does not hold {self.name}:{''.join(faults)}\n"
                 f"{self._remedy(folder)}"
             )
         return [parse_idx(data, path) for path, data in packed.items()]
-
-    def _keep(self, path: Path, data: bytes) -> None:
-        """Puts verified bytes into the cache; one that cannot be written is no reason to stop."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(path) as file:
-                file.write(data)
-        except OSError as error:
-            console.notice(
-                f"{self.name} cannot be kept in {path.parent} ({error.strerror or error}), so "
-                "every run downloads it again; set TINYCNN_HOME to a folder that can be written",
-                once=True,
-            )
 
     def _remedy(self, folder: Path) -> str:
         """How to get the files by hand."""
@@ -191,7 +182,7 @@ def _spellings(folder: Path, name: str) -> list[Path]:
     return [folder / n for n in names] + [folder / own / n for own in inner for n in names]
 
 
-def _from_archive(path: Path) -> list[Array]:
+def from_archive(path: Path) -> list[Array]:
     """The four arrays of Keras's mnist.npz."""
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
@@ -206,15 +197,3 @@ def _from_archive(path: Path) -> list[Array]:
         raise
     except Exception as error:  # zipfile and NumPy raise half a dozen kinds on damaged bytes
         raise IdxFormatError(f"{path} is damaged ({type(error).__name__})") from error
-
-
-def _read_cached(path: Path, size: int, sha256: str) -> tuple[bytes, str | None]:
-    """The packed bytes at `path`, and what is wrong with them if something is."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(size + 1)
-    except FileNotFoundError:
-        return b"", "is missing"
-    except OSError as error:
-        return b"", f"cannot be read ({error.strerror})"
-    return data, fault(data, size, sha256)

@@ -34,10 +34,7 @@ VERSION = 1
 DTYPES = ("float32", "float64", "int64", "uint8")
 MANIFEST = "manifest"
 MAX_MANIFEST_BYTES = 2**22
-_OF_KERAS = (
-    "Of Keras's own files only weights are read: make the same network, then "
-    "tinycnn.keras_weights.load_weights(model, path), from a .keras or .weights.h5 file"
-)
+_OF_KERAS = "It is no checkpoint of tinycnn's; load_model(path) reads whole models of Keras's"
 
 
 def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[str, Array]) -> None:
@@ -115,10 +112,10 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
     """
     if os.path.exists(os.path.join(path, "saved_model.pb")):
         raise ModelFileError(
-            f"{os.fspath(path)}: a folder of TensorFlow's (SavedModel). {_OF_KERAS}"
+            f"{os.fspath(path)}: a folder of TensorFlow's (SavedModel), which only TensorFlow can "
+            "read: save the model there once more, as model.keras"
         )
-    if not os.path.isdir(path) and not stat.S_ISREG(os.stat(path).st_mode):
-        raise ModelFileError(f"{os.fspath(path)}: a pipe or a device, which may have no end")
+    check_kind(path)
     with open(path, "rb") as file:
         try:
             if file.read(8) == b"\x89HDF\r\n\x1a\n":
@@ -130,6 +127,17 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
             # zipfile, NumPy and json raise a dozen kinds of errors on damaged bytes.
             why = f"not a complete tinycnn model file ({reason(error)})"
             raise ModelFileError(f"{os.fspath(path)}: {why}") from error
+
+
+def check_kind(path: str | os.PathLike[str]) -> None:
+    """Checks that there is no pipe or device at `path`.
+
+    Raises:
+        ModelFileError: if there is.
+        OSError: if there is nothing.
+    """
+    if not os.path.isdir(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        raise ModelFileError(f"{os.fspath(path)}: a pipe or a device, which may have no end")
 
 
 def reason(error: Exception) -> str:
