@@ -108,6 +108,10 @@ STEP_SIZE = "kernels.reference:adam_step_size"
 ADAM = "kernels.reference:adam_update"
 SGD = "kernels.reference:sgd_update"
 RMSPROP = "kernels.reference:rmsprop_update"
+ADAGRAD = "kernels.reference:adagrad_update"
+ADADELTA = "kernels.reference:adadelta_update"
+NADAM = "kernels.reference:nadam_update"
+AMSGRAD = "kernels.reference:amsgrad_update"
 CLIPPED = "optimizers:Optimizer._clipped"
 DECAY = "optimizers.base:decay_weights"
 BATCH_NORM = "kernels.reference:batch_norm_backward"
@@ -1130,6 +1134,77 @@ _ALL = [
                 "velocity *= scalar(momentum * learning_rate)",
             ),
         ),
+    ),
+    Bug(
+        "adagrad: the step goes uphill",
+        "wrong sign",
+        "optimizer",
+        "PaddlePaddle/Paddle#4184: `+=` of the step, where `-=` was meant",
+        (Edit(ADAGRAD, "value -= scalar", "value += scalar"),),
+    ),
+    Bug(
+        "adadelta: the step is measured before it is made",
+        "momentum or learning rate misplaced",
+        "optimizer",
+        "yacineMahdid/artificial-intelligence-and-machine-learning#43: both means first, then the "
+        "step from them",
+        (
+            Edit(
+                ADADELTA,
+                "size_of_steps = np.sqrt(mean_square_step + scalar(epsilon))",
+                "mean_square_step *= scalar(rho)\n"
+                "    size_of_steps = np.sqrt(mean_square_step + scalar(epsilon))",
+            ),
+            Edit(
+                ADADELTA,
+                "(mean_square + scalar(epsilon))\n    mean_square_step *= scalar(rho)",
+                "(mean_square + scalar(epsilon))",
+            ),
+        ),
+    ),
+    Bug(
+        "adadelta: the mean of the squares is added to itself",
+        "a term counted twice",
+        "optimizer",
+        "tensorflow/tensorflow#644: accum += accum * rho + ..., where `=` was meant",
+        (Edit(ADADELTA, "mean_square *= scalar(rho)", "mean_square *= scalar(1 + rho)"),),
+    ),
+    Bug(
+        "nadam: the momentum of the step twice in the product",
+        "a term counted twice",
+        "optimizer",
+        "pytorch/pytorch#92699: mu_product * mu * mu_next, though mu_product holds mu already",
+        (Edit(NADAM, "one - product * next_mu", "one - product * mu * next_mu"),),
+    ),
+    Bug(
+        "nadam: the correction of the first step in every step",
+        "wrong bias correction",
+        "optimizer",
+        "FluxML/Flux.jl#789: the powers are taken from the betas, and not from the state",
+        (
+            Edit(NADAM, "b2 ** scalar(step)", "b2"),
+            Edit(NADAM, "product = scalar(momentum_product)", "product = mu"),
+        ),
+    ),
+    Bug(
+        "nadam: the corrected moment takes the moment's place",
+        "wrong bias correction",
+        "optimizer",
+        "deeplearning4j/nd4j#1891: muli and divi, which change m, where mul and div were meant",
+        (
+            Edit(
+                NADAM,
+                "m_hat = next_mu * m / (one - product * next_mu) +",
+                "m *= next_mu / (one - product * next_mu)\n    m_hat = m +",
+            ),
+        ),
+    ),
+    Bug(
+        "amsgrad: the maximum is not kept",
+        "unused result",
+        "optimizer",
+        "pytorch/pytorch#4034: the new maximum is only a local variable",
+        (Edit(AMSGRAD, "np.maximum(v_max, v, out=v_max)", "v_max = np.maximum(v_max, v)"),),
     ),
     Bug(
         "weight decay: by way of Adam's moments",

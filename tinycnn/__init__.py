@@ -14,7 +14,8 @@ from tinycnn.errors import *
 from tinycnn.layers import *
 from tinycnn.losses import *
 from tinycnn.models import Sequential, load_model
-from tinycnn.optimizers import Optimizer, rules, schedules
+from tinycnn.optimizers import Optimizer, adaptive, rules, schedules
+from tinycnn.optimizers.adaptive import *
 from tinycnn.optimizers.rules import *
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     *layers.__all__,
     *losses.__all__,
     *rules.__all__,
+    *adaptive.__all__,
 ]
 
 

@@ -19,6 +19,7 @@ Rules for all kernels:
   dtypes, because a wrong shape would read past the end of an array.
 - The compiled variants are a fixed set, all for float32 and float64: one for each of the TILES for
   the two kernels of the convolution, and one of each other kernel.
+- What no training spends its time on has no kernel: the function is the reference's own.
 
 Once a kernel has run, a process that is forked from here (os.fork, multiprocessing's "fork") can't
 use the kernels: they raise an error, because the OpenMP threads do not survive the fork, and the
@@ -34,3 +35,4 @@ from tinycnn.kernels.compiled.optimizers import *
 from tinycnn.kernels.compiled.pooling import *
 from tinycnn.kernels.compiled.regularization import *
 from tinycnn.kernels.compiled.warming import warm_up as warm_up
+from tinycnn.kernels.reference.adaptive import *
