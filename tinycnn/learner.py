@@ -55,11 +55,12 @@ class Learner(Stateful):
     def loss_taken(self, y_true: Array, y_pred: Array) -> tuple[losses.Loss, float, bool]:
         """The loss, its value for the last forward, and whether it was taken on the logits.
 
-        This is the one place where softmax and cross-entropy are fused, as in Keras: probabilities
-        that have underflowed to 0 have no log, but their logits are still exact.
+        This is the one place where a cross-entropy is fused with a softmax or sigmoid, as in Keras:
+        probabilities that have underflowed to 0 have no log, but their logits are still exact. Any
+        of the cross-entropies is taken on the logits of either.
         """
         loss, _ = self.compiled_with()
-        last = self.last_softmax()
+        last = self.logits_layer()
         if self._loss_on_logits is None or last is None:
             return loss, _one_number(loss, loss.forward(y_true, y_pred)), False
         return self._loss_on_logits, self._loss_on_logits.forward(y_true, last.z), True

@@ -7,7 +7,7 @@ more besides.
 import inspect
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tinycnn import losses, optimizers
@@ -49,7 +49,7 @@ class Stateful(Network):
     def compile(
         self,
         optimizer: str | optimizers.Optimizer,
-        loss: str | losses.Loss,
+        loss: str | losses.Loss | Callable[..., Any],
         metrics: Sequence[Any] | None = None,
         **unknown: Any,
     ) -> None:
@@ -59,7 +59,8 @@ class Stateful(Network):
             optimizer: a name in `optimizers.OPTIMIZERS`, such as "adam", or an Optimizer with its
                 own settings.
             loss: "categorical_crossentropy" (one-hot labels), "sparse_categorical_crossentropy"
-                (integer labels), "mean_squared_error", or a Loss.
+                (integer labels), "binary_crossentropy", "mean_squared_error", ...: a name or a
+                function of `losses`, or a Loss with its own settings.
             metrics: what to measure besides the loss: names in `metrics.METRICS`, such as
                 "accuracy", functions (y_true, y_pred) -> number, or `metrics.Metric` objects.
             unknown: none; for Keras's other arguments the error says what to write instead.
@@ -74,10 +75,11 @@ class Stateful(Network):
         # This goes past `why_fixed`, which refuses any other assignment.
         vars(self).update(optimizer=new_optimizer, loss=new_loss, metrics=new_metrics)
         self._loss_on_logits = new_loss.on_logits()
-        if self.last_softmax() and getattr(new_loss, "from_logits", False):
+        head = self.logits_layer()
+        if head and getattr(new_loss, "from_logits", False):
             warnings.warn(
-                "the loss expects logits (from_logits=True), but the model ends in a softmax; as "
-                "in Keras the loss is taken on the logits below it",
+                "the loss expects logits (from_logits=True), but the model ends in a "
+                f"{head.activation}; as in Keras the loss is taken on the logits below it",
                 stacklevel=2,
             )
 
