@@ -269,7 +269,7 @@ def test_an_older_file_has_no_label_smoothing():
         (lambda: CategoricalCrossentropy(label_smoothing=-0.1), "label_smoothing=-0.1"),
         (lambda: losses.get(lambda t, p: 0.0), "a loss needs a gradient, .* see losses.Loss"),
         (lambda: losses.get(Huber), r"must be a loss, not its class: write Huber\(\)"),
-        (lambda: losses.get("hubr"), "unknown loss; known are categorical_crossentropy, .*'hubr'"),
+        (lambda: losses.get("hubr"), "unknown loss; known are binary_crossentropy, .*'hubr'"),
         (lambda: losses.get(None), "unknown loss"),
     ],
 )

@@ -21,7 +21,7 @@ from tinycnn.errors import ModelFileError, NumericalError
 from tinycnn.hooks import Logs, call, checked_hooks, hand_to
 from tinycnn.layers import LAYERS, Layer, Rescaling
 from tinycnn.learner import Learner
-from tinycnn.metrics import EpochMeans
+from tinycnn.metrics import EpochMeans, from_description
 from tinycnn.network import FOR_ORDER
 from tinycnn.state import MAX_LAYERS
 from tinycnn.support import console, serialization, warning_signs
@@ -278,6 +278,6 @@ def _model(
             compiled["optimizer"]["config"]
         )
         loss = losses.LOSSES[compiled["loss"]["class"]](**compiled["loss"]["config"])
-        model.compile(optimizer, loss, compiled["metrics"])
+        model.compile(optimizer, loss, [from_description(m) for m in compiled["metrics"]])
     model.set_state(content, arrays)
     return model

@@ -12,8 +12,8 @@ from typing import Any
 
 from tinycnn import losses, optimizers
 from tinycnn.layers import LAYERS, Layer
-from tinycnn.metrics import METRICS, Metric
-from tinycnn.metrics import get as metrics_of
+from tinycnn.metrics import Metric, described
+from tinycnn.metrics import get as get_metrics
 from tinycnn.network import Network
 from tinycnn.optimizers import schedules
 from tinycnn.support import console, serialization
@@ -62,7 +62,8 @@ class Stateful(Network):
                 (integer labels), "binary_crossentropy", "mean_squared_error", ...: a name or a
                 function of `losses`, or a Loss with its own settings.
             metrics: what to measure besides the loss: names in `metrics.METRICS`, such as
-                "accuracy", functions (y_true, y_pred) -> number, or `metrics.Metric` objects.
+                "accuracy", functions (y_true, y_pred) -> number, or objects such as
+                `metrics.Precision()`.
             unknown: none; for Keras's other arguments the error says what to write instead.
 
         Raises:
@@ -70,7 +71,7 @@ class Stateful(Network):
             TypeError: for any other argument.
         """
         refuse_unknown("compile", unknown, ("optimizer", "loss", "metrics"))
-        new_metrics = metrics_of(metrics)
+        new_metrics = get_metrics(metrics)
         new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
         # This goes past `why_fixed`, which refuses any other assignment.
         vars(self).update(optimizer=new_optimizer, loss=new_loss, metrics=new_metrics)
@@ -133,7 +134,7 @@ class Stateful(Network):
         }
         settings = (self.loss, self.optimizer, self.optimizer and self.optimizer.schedule)
         unknown = [type(s).__name__ for s in settings if s and type(s) not in known]
-        unknown += [m.name for m in self.metrics if METRICS.get(m.name) != m]
+        unknown += [m.name for m in self.metrics if described(m) is None]
         if unknown:
             names = " and ".join(unknown)
             console.notice(f"{names} can't be saved: compile the model again once it is loaded")
@@ -163,7 +164,7 @@ class Stateful(Network):
                 "optimizer": _described(self.optimizer),
                 "iterations": self.optimizer.iterations,
                 "loss": _described(self.loss),
-                "metrics": [metric.name for metric in self.metrics],
+                "metrics": [described(metric) or metric.name for metric in self.metrics],
             }
             for i, slots in enumerate(self.optimizer.state_of(self.learning)):
                 arrays |= {f"optimizer/{i}/{slot}": array for slot, array in slots.items()}

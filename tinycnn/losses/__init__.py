@@ -49,4 +49,6 @@ def get(identifier: Any) -> Loss:
             "a loss needs a gradient, which no function has: make it a class with `forward` and "
             f"`backward`, see losses.Loss. Received: loss={identifier!r:.100}"
         )
-    return _BY_NAME[one_of(identifier, [*_BY_NAME], "loss")]()
+    if not isinstance(identifier, str) or identifier not in _BY_NAME:
+        one_of(identifier, functions.__all__, "loss")  # which raises, and lists these names
+    return _BY_NAME[identifier]()
