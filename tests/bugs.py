@@ -111,13 +111,21 @@ RELU = "kernels.reference:relu_backward"
 SOFTMAX = "kernels.reference:softmax_backward"
 LOG_SOFTMAX = "kernels.reference:log_softmax"
 CROSSENTROPY = "kernels.reference:softmax_cross_entropy_backward"
-ON_LOGITS = "losses:_Crossentropy."
+ON_LOGITS = "losses.crossentropy:_Crossentropy."
 CATEGORICAL = "losses:CategoricalCrossentropy."
 SQUARED = "losses:MeanSquaredError."
+MEAN = "losses.base:mean_of"
+ELEMENTWISE = "losses.elementwise:_Elementwise."
+BINARY = "losses:BinaryCrossentropy."
+HUBER = "losses:Huber."
 STEP_SIZE = "kernels.reference:adam_step_size"
 ADAM = "kernels.reference:adam_update"
 SGD = "kernels.reference:sgd_update"
 RMSPROP = "kernels.reference:rmsprop_update"
+ADAGRAD = "kernels.reference:adagrad_update"
+ADADELTA = "kernels.reference:adadelta_update"
+NADAM = "kernels.reference:nadam_update"
+AMSGRAD = "kernels.reference:amsgrad_update"
 CLIPPED = "optimizers:Optimizer._clipped"
 DECAY = "optimizers.base:decay_weights"
 BATCH_NORM = "kernels.reference:batch_norm_backward"
@@ -823,7 +831,7 @@ _ALL = [
         "loss",
         "TreB1eN/InsightFace_Pytorch#22: a mean divided by the batch size again",
         (
-            Edit(ON_LOGITS + "_forward_on_logits", "/ len(losses)", "/ len(losses) ** 2"),
+            Edit(MEAN, "np.float64)) / losses.size\n", "np.float64)) / losses.size**2\n"),
             Edit(ON_LOGITS + "_backward_on_logits", "/ len(targets)", "/ len(targets) ** 2"),
         ),
     ),
@@ -833,7 +841,7 @@ _ALL = [
         "loss",
         "jax-ml/jax#1023: np.mean of the products scales by 1 / classes",
         (
-            Edit(ON_LOGITS + "_forward_on_logits", "/ len(losses)", "/ targets.size"),
+            Edit(ON_LOGITS + "_forward_on_logits", "shape[:-1])", "shape[:-1]) / K"),
             Edit(ON_LOGITS + "_backward_on_logits", "/ len(targets)", "/ targets.size"),
         ),
     ),
@@ -842,7 +850,7 @@ _ALL = [
         "a scale too many or missing",
         "loss",
         "davisking/dlib#1169: the gradient of (x - y)^2 without its 2",
-        (Edit(SQUARED + "backward", "(2 /", "(1 /"),),
+        (Edit(SQUARED + "slopes", "2 * (p", "1 * (p"),),
     ),
     Bug(
         "crossentropy: gradient y - p",
@@ -871,7 +879,7 @@ _ALL = [
         "eriklindernoren/ML-From-Scratch#98: - y log p - (1 - y) log(1 - p), with its gradient",
         (
             Edit(
-                CATEGORICAL + "forward",
+                CATEGORICAL + "of_samples",
                 "(y_true * np.log(q))",
                 "(y_true * np.log(q) + (1 - y_true) * np.log(1 - q))",
             ),
@@ -890,7 +898,7 @@ _ALL = [
         "wrong clipping",
         "loss",
         "snipsco/ntm-lasagne#5: NaN when a prediction is 0 or 1",
-        (Edit(CATEGORICAL + "forward", "np.clip(p, EPSILON, 1 - EPSILON)", "p.copy()"),),
+        (Edit(CATEGORICAL + "of_samples", "np.clip(p, EPSILON, 1 - EPSILON)", "p.copy()"),),
     ),
     Bug(
         "log-softmax: one sum for the whole batch",
@@ -937,7 +945,73 @@ _ALL = [
         "dtype",
         "loss",
         "numpy/numpy#5681: sums of many float32 numbers need a float64",
-        (Edit(ON_LOGITS + "_forward_on_logits", "losses.sum(dtype=np.float64)", "losses.sum()"),),
+        (Edit(MEAN, "float(losses.sum(dtype=np.float64))", "float(losses.sum())"),),
+    ),
+    Bug(
+        "binary crossentropy: no gradient where the label is 0",
+        "missing terms of a Jacobian",
+        "loss",
+        "deeplearning4j/nd4j#1328: the gradient is always 0 if the label is 0",
+        (Edit(BINARY + "slopes", "(1 - t) / (1 - q) - t / q", "-t / q"),),
+    ),
+    Bug(
+        "binary crossentropy: averaged over the samples only",
+        "a scale too many or missing",
+        "loss",
+        "oysteijo/simd_neuralnet#1: the gradient is off by the number of outputs",
+        (
+            Edit(
+                ELEMENTWISE + "backward",
+                "p.size // p.shape[-1] if self.sums else p.size",
+                "p.size // p.shape[-1]",
+            ),
+        ),
+    ),
+    Bug(
+        "binary crossentropy: exp of a large logit",
+        "overflow",
+        "loss",
+        "borgwang/tinynn#7: log(1 + exp(z)) overflows",
+        (
+            Edit(
+                BINARY + "of_each",
+                "np.maximum(z, zero) - z * t + np.log1p(np.exp(-np.abs(z)))",
+                "np.log1p(np.exp(z)) - z * t + zero",
+            ),
+        ),
+    ),
+    Bug(
+        "mean absolute error: the gradient is not divided by the size",
+        "a scale too many or missing",
+        "loss",
+        "nntrainer/nntrainer#1810: the backward is to scale with the size of the tensor",
+        (Edit(ELEMENTWISE + "backward", " * (1 / averaged)", " + 0 * averaged"),),
+    ),
+    Bug(
+        "huber: a large error to one side costs nothing",
+        "wrong mask",
+        "loss",
+        "marlbenchmark/on-policy#47: e > d where abs(e) > d was meant",
+        (
+            Edit(
+                HUBER + "of_each",
+                "delta * e - half * (delta * delta))",
+                "(delta * e - half * (delta * delta)) * (p > t))",
+            ),
+        ),
+    ),
+    Bug(
+        "divergence: divided by the first axis only",
+        "wrong axis of a reduction",
+        "loss",
+        "neuralmagic/sparseml#674: inputs of three axes are scaled by the size of the first",
+        (
+            Edit(
+                ELEMENTWISE + "backward",
+                "p.size // p.shape[-1] if self.sums else p.size",
+                "len(p) if self.sums else p.size",
+            ),
+        ),
     ),
     # --- optimizers -------------------------------------------------------------------------------
     Bug(
@@ -1140,6 +1214,77 @@ _ALL = [
                 "velocity *= scalar(momentum * learning_rate)",
             ),
         ),
+    ),
+    Bug(
+        "adagrad: the step goes uphill",
+        "wrong sign",
+        "optimizer",
+        "PaddlePaddle/Paddle#4184: `+=` of the step, where `-=` was meant",
+        (Edit(ADAGRAD, "value -= scalar", "value += scalar"),),
+    ),
+    Bug(
+        "adadelta: the step is measured before it is made",
+        "momentum or learning rate misplaced",
+        "optimizer",
+        "yacineMahdid/artificial-intelligence-and-machine-learning#43: both means first, then the "
+        "step from them",
+        (
+            Edit(
+                ADADELTA,
+                "size_of_steps = np.sqrt(mean_square_step + scalar(epsilon))",
+                "mean_square_step *= scalar(rho)\n"
+                "    size_of_steps = np.sqrt(mean_square_step + scalar(epsilon))",
+            ),
+            Edit(
+                ADADELTA,
+                "(mean_square + scalar(epsilon))\n    mean_square_step *= scalar(rho)",
+                "(mean_square + scalar(epsilon))",
+            ),
+        ),
+    ),
+    Bug(
+        "adadelta: the mean of the squares is added to itself",
+        "a term counted twice",
+        "optimizer",
+        "tensorflow/tensorflow#644: accum += accum * rho + ..., where `=` was meant",
+        (Edit(ADADELTA, "mean_square *= scalar(rho)", "mean_square *= scalar(1 + rho)"),),
+    ),
+    Bug(
+        "nadam: the momentum of the step twice in the product",
+        "a term counted twice",
+        "optimizer",
+        "pytorch/pytorch#92699: mu_product * mu * mu_next, though mu_product holds mu already",
+        (Edit(NADAM, "one - product * next_mu", "one - product * mu * next_mu"),),
+    ),
+    Bug(
+        "nadam: the correction of the first step in every step",
+        "wrong bias correction",
+        "optimizer",
+        "FluxML/Flux.jl#789: the powers are taken from the betas, and not from the state",
+        (
+            Edit(NADAM, "b2 ** scalar(step)", "b2"),
+            Edit(NADAM, "product = scalar(momentum_product)", "product = mu"),
+        ),
+    ),
+    Bug(
+        "nadam: the corrected moment takes the moment's place",
+        "wrong bias correction",
+        "optimizer",
+        "deeplearning4j/nd4j#1891: muli and divi, which change m, where mul and div were meant",
+        (
+            Edit(
+                NADAM,
+                "m_hat = next_mu * m / (one - product * next_mu) +",
+                "m *= next_mu / (one - product * next_mu)\n    m_hat = m +",
+            ),
+        ),
+    ),
+    Bug(
+        "amsgrad: the maximum is not kept",
+        "unused result",
+        "optimizer",
+        "pytorch/pytorch#4034: the new maximum is only a local variable",
+        (Edit(AMSGRAD, "np.maximum(v_max, v, out=v_max)", "v_max = np.maximum(v_max, v)"),),
     ),
     Bug(
         "weight decay: by way of Adam's moments",

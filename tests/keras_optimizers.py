@@ -43,6 +43,24 @@ OPTIMIZERS = {
         {"learning_rate": SCHEDULE, "momentum": 0.9, "weight_decay": 0.5},
     ),
     "adam_schedule": ("Adam", {"learning_rate": SCHEDULE}),
+    "adagrad": ("Adagrad", {}),
+    "adagrad_from_zero": (
+        "Adagrad",
+        {"learning_rate": 0.05, "initial_accumulator_value": 0.0, "epsilon": 1e-5},
+    ),
+    "adagrad_decay": ("Adagrad", {"learning_rate": 0.05, "weight_decay": 0.1, "clipvalue": 0.2}),
+    "adadelta": ("Adadelta", {}),
+    "adadelta_of_the_paper": ("Adadelta", {"learning_rate": 1.0, "rho": 0.9, "epsilon": 1e-6}),
+    "adadelta_schedule": ("Adadelta", {"learning_rate": SCHEDULE}),
+    "nadam": ("Nadam", {}),
+    "nadam_fast": (
+        "Nadam",
+        {"learning_rate": 0.02, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-5},
+    ),
+    "nadam_decay": ("Nadam", {"weight_decay": 0.1, "clipvalue": 0.1}),
+    "adam_amsgrad": ("Adam", {"amsgrad": True}),
+    "adam_amsgrad_forgetful": ("Adam", {"learning_rate": 0.01, "beta_2": 0.7, "amsgrad": True}),
+    "adamw_amsgrad": ("AdamW", {"learning_rate": 0.01, "beta_2": 0.9, "amsgrad": True}),
 }
 
 #: Name -> (class, arguments, steps): the schedules on their own.

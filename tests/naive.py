@@ -335,3 +335,48 @@ def sgd_update(value, gradient, velocity, learning_rate, momentum=0.0, nesterov=
             velocity[place] = momentum * velocity[place] + step
             step = momentum * velocity[place] + step if nesterov else velocity[place]
         value[place] += step
+
+
+def amsgrad_update(value, gradient, m, v, v_max, step_size, beta_1, beta_2, epsilon):
+    """In place, on float64 arrays."""
+    for place in np.ndindex(value.shape):
+        g = float(gradient[place])
+        m[place] = beta_1 * m[place] + (1 - beta_1) * g
+        v[place] = beta_2 * v[place] + (1 - beta_2) * g * g
+        v_max[place] = max(v_max[place], v[place])
+        value[place] -= float(step_size) * m[place] / (math.sqrt(v_max[place]) + epsilon)
+
+
+def adagrad_update(value, gradient, sum_of_squares, learning_rate, epsilon):
+    """In place, on float64 arrays."""
+    for place in np.ndindex(value.shape):
+        g = float(gradient[place])
+        sum_of_squares[place] += g * g
+        value[place] -= learning_rate * g / math.sqrt(sum_of_squares[place] + epsilon)
+
+
+def adadelta_update(value, gradient, mean_square, mean_square_step, learning_rate, rho, epsilon):
+    """In place, on float64 arrays: Zeiler 2012, Algorithm 1."""
+    for place in np.ndindex(value.shape):
+        g = float(gradient[place])
+        mean_square[place] = rho * mean_square[place] + (1 - rho) * g * g
+        step = -g * math.sqrt((mean_square_step[place] + epsilon) / (mean_square[place] + epsilon))
+        mean_square_step[place] = rho * mean_square_step[place] + (1 - rho) * step * step
+        value[place] += learning_rate * step
+
+
+def nadam_momentum_product(first, last, before, beta_1, dtype=None):
+    return before * math.prod(beta_1 * (1 - 0.96**t / 2) for t in range(first, last + 1))
+
+
+def nadam_update(value, gradient, m, v, learning_rate, step, product, beta_1, beta_2, epsilon):
+    """In place, on float64 arrays: Dozat 2015, Algorithm 8."""
+    mu, next_mu = (beta_1 * (1 - 0.96**t / 2) for t in (step, step + 1))
+    for place in np.ndindex(value.shape):
+        g = float(gradient[place])
+        m[place] = beta_1 * m[place] + (1 - beta_1) * g
+        v[place] = beta_2 * v[place] + (1 - beta_2) * g * g
+        g_hat, m_hat = g / (1 - product), m[place] / (1 - product * next_mu)
+        v_hat = v[place] / (1 - beta_2**step)
+        m_bar = (1 - mu) * g_hat + next_mu * m_hat
+        value[place] -= learning_rate * m_bar / (math.sqrt(v_hat) + epsilon)

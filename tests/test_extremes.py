@@ -9,8 +9,11 @@ import pytest
 
 from tinycnn import (
     SGD,
+    Adadelta,
+    Adagrad,
     Adam,
     AdamW,
+    Nadam,
     RMSprop,
     Sequential,
     kernels,
@@ -75,6 +78,10 @@ OPTIMIZERS = [
     Adam(0.01, beta_1=0.5, beta_2=0.6),
     AdamW(ExponentialDecay(0.01, 1, 0.5)),
     RMSprop(0.01, rho=0.5, momentum=0.5, centered=True, global_clipnorm=1.0),
+    Adam(0.01, beta_1=0.5, beta_2=0.6, amsgrad=True),
+    Adagrad(0.01, initial_accumulator_value=0.0),
+    Adadelta(0.1, rho=0.5),
+    Nadam(0.01, beta_1=0.5, beta_2=0.6),
 ]
 
 
@@ -226,7 +233,7 @@ def test_what_has_no_end_stays_in_its_range_or_says_so(step):
 
 
 @pytest.mark.parametrize("step", FAR, ids=["1e9", "1e30", "1e400"])
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("name", [name.lower() for name in optimizers.OPTIMIZERS])
 def test_optimizers_after_many_steps(rung, name, step):
     optimizer, weight = optimizers.get(name), Parameter("w", np.ones(2, "f"), np.ones(2, "f"))
     optimizer.iterations = step

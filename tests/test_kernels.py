@@ -754,6 +754,8 @@ OTHERS = {
     *("adam_step_size", "adam_update", "adam_update_all", "rmsprop_update", "sgd_update"),
     *("affine_transform_backward", "affine_transform_forward", "conv2d_relu_pool_backward"),
     *("dropout", "max_pool_backward", "rescale"),
+    *("adadelta_update", "adagrad_update", "amsgrad_update"),
+    *("nadam_momentum_product", "nadam_update"),
 }
 
 

@@ -32,6 +32,7 @@ from without_numba import need
 from tinycnn import (
     SGD,
     Adam,
+    BinaryCrossentropy,
     CategoricalCrossentropy,
     Conv2D,
     Dense,
@@ -141,6 +142,15 @@ def logits_of_any_size():
     assert abs(loss.forward(np.repeat(first, 2, axis=0), apart) - np.log(2) / 2) < 1e-12
 
 
+def binary_logits_of_any_size():
+    # log(1 + e^-gap) is 0: a wrong yes costs its logit, a right one nothing.
+    loss = BinaryCrossentropy(from_logits=True)
+    for logit in (1e4, -1e4):
+        yes = np.array([[float(logit > 0)]])
+        assert loss.forward(1 - yes, np.array([[logit]])) == 1e4
+        assert loss.forward(yes, np.array([[logit]])) == 0
+
+
 def mean_summed_in_float64():
     # Losses of 2**24 and of log 2, of which float32 would lose the second.
     logits = np.array([[2.0**24, 0.0], [0.0, 0.0]], np.float32)
@@ -201,6 +211,7 @@ def fixture_checks():
         yield f"Keras, {name}, {index}", functools.partial(draw, name, index)
     for check in (
         logits_of_any_size,
+        binary_logits_of_any_size,
         mean_summed_in_float64,
         learning_rate_that_changes,
         one_counter_for_all_parameters,

@@ -6,7 +6,20 @@ import doctest
 import numpy as np
 import pytest
 
-from tinycnn import SGD, Adam, AdamW, Dense, Input, RMSprop, Sequential, load_model, optimizers
+from tinycnn import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    Dense,
+    Input,
+    Nadam,
+    RMSprop,
+    Sequential,
+    load_model,
+    optimizers,
+)
 from tinycnn.layers import Layer
 from tinycnn.losses import Loss
 from tinycnn.optimizers import Optimizer, base
@@ -218,7 +231,7 @@ def test_adamw_decays_by_default():
         SGD(weight_decay=-1)
 
 
-@pytest.mark.parametrize("argument", ["amsgrad", "use_ema", "name", "clip"])
+@pytest.mark.parametrize("argument", ["use_ema", "name", "clip"])
 @pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS.values())
 def test_what_is_not_there_is_a_type_error(optimizer, argument):
     with pytest.raises(TypeError, match=argument):
@@ -339,6 +352,11 @@ OPTIMIZERS = [
     RMSprop(),
     RMSprop(momentum=0.5, centered=True, clipnorm=1.0),
     SGD(CosineDecay(0.1, 10), global_clipnorm=0.5),
+    Adam(amsgrad=True),
+    AdamW(amsgrad=True, clipnorm=1.0),
+    Adagrad(weight_decay=0.1),
+    Adadelta(1.0, clipvalue=0.4),
+    Nadam(CosineDecay(0.1, 10)),
 ]
 
 
@@ -438,6 +456,7 @@ def test_optimizers_by_name():
         "beta_1": 0.9,
         "beta_2": 0.999,
         "epsilon": 1e-7,
+        "amsgrad": False,
     }
     assert optimizers.get(adam) is adam
 

@@ -75,7 +75,17 @@ def test_what_a_keras_script_is_told_is_quoted_to_the_letter():
 def test_the_map_names_every_file_of_the_package_once():
     """A row of a folder stands for its files that have no row of their own: data sets."""
     files = {path.relative_to(ROOT / "tinycnn").as_posix() for path in ROOT.glob("tinycnn/**/*.py")}
-    folders = ("", "callbacks/", "datasets/", "interop/", "layers/", "optimizers/", "plotting/")
+    folders = (
+        "",
+        "callbacks/",
+        "datasets/",
+        "interop/",
+        "layers/",
+        "losses/",
+        "metrics/",
+        "optimizers/",
+        "plotting/",
+    )
     trivial = {f"{folder}__init__.py" for folder in folders}
     listed = [target for _, target in FILES]
     assert all(target == name for name, target in FILES)

@@ -12,9 +12,12 @@ from tinycnn import errors, layers, losses
 from tinycnn.callbacks import Callback, Checkpoint, History
 from tinycnn.errors import *
 from tinycnn.layers import *
-from tinycnn.losses import *
+from tinycnn.losses.base import *
+from tinycnn.losses.crossentropy import *
+from tinycnn.losses.elementwise import *
 from tinycnn.models import Sequential, load_model
-from tinycnn.optimizers import Optimizer, rules, schedules
+from tinycnn.optimizers import Optimizer, adaptive, rules, schedules
+from tinycnn.optimizers.adaptive import *
 from tinycnn.optimizers.rules import *
 
 __version__ = "0.1.0"
@@ -29,8 +32,9 @@ __all__ = [
     "schedules",
     *errors.__all__,
     *layers.__all__,
-    *losses.__all__,
+    *losses.CLASSES,
     *rules.__all__,
+    *adaptive.__all__,
 ]
 
 

@@ -245,7 +245,7 @@ class DataParallel(Distribution):
 
     def measured(
         self, model: Any, samples: Data, batch_size: int
-    ) -> Iterator[tuple[dict[str, float], int]]:
+    ) -> Iterator[dict[str, Array]]:
         """Of R batches each rank measures one. See the base class."""
         batches = samples.batches(batch_size)
         while group := list(islice(batches, self.ranks)):

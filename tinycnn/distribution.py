@@ -54,8 +54,8 @@ class Distribution:
 
     def measured(
         self, model: Any, samples: Data, batch_size: int
-    ) -> Iterator[tuple[dict[str, float], int]]:
-        """Yields loss and metrics of one batch after the other, and its number of samples."""
+    ) -> Iterator[dict[str, Array]]:
+        """Yields what one batch after the other adds to the loss and the metrics."""
         for batch in samples.batches(batch_size):
             yield model.measured(batch)
 

@@ -212,7 +212,8 @@ def _score_gradient(model: Sequential, x: Array, classes: int | Sequence[int] | 
     model.forward(x)
     # A sample's score depends on no other sample, so one backward serves all of them: the gradient
     # of the sum of the scores. dscore (N, K) is 1 at each sample's class.
-    from_logits = model.last_softmax() is not None
+    head = model.logits_layer()
+    from_logits = head is not None and head.activation == "softmax"
     dx = model.backward(np.eye(K, dtype=model.dtype)[chosen], from_logits)
     return np.asarray(dx)
 

@@ -57,11 +57,12 @@ class Learner(Stateful):
     def loss_taken(self, y_true: Array, y_pred: Array) -> tuple[losses.Loss, float, bool]:
         """The loss, its value for the last forward, and whether it was taken on the logits.
 
-        This is the one place where softmax and cross-entropy are fused, as in Keras: probabilities
-        that have underflowed to 0 have no log, but their logits are still exact.
+        This is the one place where a cross-entropy is fused with a softmax or sigmoid, as in Keras:
+        probabilities that have underflowed to 0 have no log, but their logits are still exact. Any
+        of the cross-entropies is taken on the logits of either.
         """
         loss, _ = self.compiled_with()
-        last = self.last_softmax()
+        last = self.logits_layer()
         if self._loss_on_logits is None or last is None:
             return loss, _one_number(loss, loss.forward(y_true, y_pred)), False
         return self._loss_on_logits, self._loss_on_logits.forward(y_true, last.z), True
@@ -291,7 +292,7 @@ class Learner(Stateful):
         measured = distribution.measured(self, samples, batch_size)
         for number_ in range(-(-len(samples) // batch_size)):
             call(hooks, "on_test_batch_begin", number_)
-            logs = means.add_measured(*next(measured))
+            logs = means.add_measured(next(measured))
             call(hooks, "on_test_batch_end", number_, logs=logs)
             if line:
                 line.update(number_ + 1, logs)
@@ -302,11 +303,11 @@ class Learner(Stateful):
             line.finish(logs)
         return logs
 
-    def measured(self, batch: Data) -> tuple[dict[str, float], int]:
-        """Loss and metrics of a batch in inference mode, and its number of samples."""
+    def measured(self, batch: Data) -> dict[str, Array]:
+        """What loss and metrics of a batch, in inference mode, add to those of an epoch."""
         y_pred = self.forward(batch.x)
         loss = self.loss_of(batch.y, y_pred)
-        return EpochMeans(self.metrics).measure(loss, batch.y, y_pred), len(batch.y)
+        return EpochMeans(self.metrics).measure(loss, batch.y, y_pred)
 
     def predict(
         self,

@@ -24,7 +24,7 @@ from tinycnn.hooks import Logs, call, checked_hooks, hand_to
 from tinycnn.interop import hdf5, keras_config, keras_files
 from tinycnn.layers import LAYERS, Layer, Rescaling
 from tinycnn.learner import Learner
-from tinycnn.metrics import EpochMeans
+from tinycnn.metrics import EpochMeans, from_description
 from tinycnn.network import FOR_ORDER
 from tinycnn.state import MAX_LAYERS
 from tinycnn.support import console, serialization, warning_signs
@@ -339,7 +339,7 @@ def _compile(model: Sequential, compiled: dict[str, Any]) -> None:
         compiled["optimizer"]["config"]
     )
     loss = losses.LOSSES[compiled["loss"]["class"]](**compiled["loss"]["config"])
-    model.compile(optimizer, loss, compiled["metrics"])
+    model.compile(optimizer, loss, [from_description(m) for m in compiled["metrics"]])
 
 
 def _placed(content: dict[str, Any], classes: Mapping[str, type[Layer]]) -> Sequential:

@@ -214,8 +214,8 @@ class Network(Strict):
 
         Args:
             dy: (N, *output_shape).
-            from_logits: True if `dy` is with respect to the logits, the input of the softmax at the
-                network's end.
+            from_logits: True if `dy` is with respect to the logits, the input of the softmax or
+                sigmoid at the network's end.
             needs_dx: False stops at the lowest layer that learns, without its dx: training has no
                 use for the gradient with respect to the images.
 
@@ -224,7 +224,7 @@ class Network(Strict):
 
         Raises:
             RuntimeError: if there was no forward before.
-            ValueError: for `from_logits` if the network does not end in a softmax.
+            ValueError: for `from_logits` if the network ends neither in a softmax nor in a sigmoid.
         """
         dx: Array | None = None
         for step in self.backward_steps(dy, from_logits, needs_dx):
@@ -237,9 +237,11 @@ class Network(Strict):
         """Yields (layer, dx) from the last layer on, each when the layer's gradients are set."""
         if not self._steps:
             raise RuntimeError(f"{self.name}: backward needs a forward before it")
-        softmax = self.last_softmax() if from_logits else None
-        if from_logits and softmax is None:
-            raise ValueError(f"{self.name} does not end in a softmax, and so has no logits")
+        head = self.logits_layer() if from_logits else None
+        if from_logits and head is None:
+            raise ValueError(
+                f"{self.name} ends neither in a softmax nor in a sigmoid, and so has no logits"
+            )
         learning = {id(parameter) for parameter in self.learning}
         last = None
         if not needs_dx:
@@ -250,21 +252,21 @@ class Network(Strict):
         gradient: Array | None = dy
         for step in reversed(self._steps):
             step.needs_input_gradient = step is not last
-            if softmax is None:
+            if head is None:
                 gradient = step.backward(gradient)  # type: ignore[arg-type]
-            elif step is softmax:
-                gradient, softmax = softmax.backward_from_z(dy), None
+            elif step is head:
+                gradient, head = head.backward_from_z(dy), None
             yield step, gradient
             if step is last:
                 return
 
-    def last_softmax(self) -> Activated | None:
-        """The layer whose softmax is the network's output, if there is one.
+    def logits_layer(self) -> Activated | None:
+        """The layer whose softmax or sigmoid is the network's output, if there is one.
 
         Activation("linear") may follow it: as in Keras, it changes nothing.
         """
         for layer in reversed(self.layers):
-            if isinstance(layer, Activated) and layer.activation == "softmax":
+            if isinstance(layer, Activated) and layer.activation in ("softmax", "sigmoid"):
                 return layer
             if not is_linear(layer):
                 break

@@ -8,14 +8,14 @@ import inspect
 import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tinycnn import losses, optimizers
 from tinycnn.interop import hdf5, keras_files, keras_weights
 from tinycnn.layers import LAYERS, Layer
-from tinycnn.metrics import METRICS, Metric
-from tinycnn.metrics import get as metrics_of
+from tinycnn.metrics import Metric, described
+from tinycnn.metrics import get as get_metrics
 from tinycnn.network import Network
 from tinycnn.optimizers import schedules
 from tinycnn.support import console, serialization
@@ -51,7 +51,7 @@ class Stateful(Network):
     def compile(
         self,
         optimizer: str | optimizers.Optimizer,
-        loss: str | losses.Loss,
+        loss: str | losses.Loss | Callable[..., Any],
         metrics: Sequence[Any] | None = None,
         **unknown: Any,
     ) -> None:
@@ -61,9 +61,11 @@ class Stateful(Network):
             optimizer: a name in `optimizers.OPTIMIZERS`, such as "adam", or an Optimizer with its
                 own settings.
             loss: "categorical_crossentropy" (one-hot labels), "sparse_categorical_crossentropy"
-                (integer labels), "mean_squared_error", or a Loss.
+                (integer labels), "binary_crossentropy", "mean_squared_error", ...: a name or a
+                function of `losses`, or a Loss with its own settings.
             metrics: what to measure besides the loss: names in `metrics.METRICS`, such as
-                "accuracy", functions (y_true, y_pred) -> number, or `metrics.Metric` objects.
+                "accuracy", functions (y_true, y_pred) -> number, or objects such as
+                `metrics.Precision()`.
             unknown: none; for Keras's other arguments the error says what to write instead.
 
         Raises:
@@ -71,15 +73,16 @@ class Stateful(Network):
             TypeError: for any other argument.
         """
         refuse_unknown("compile", unknown, ("optimizer", "loss", "metrics"))
-        new_metrics = metrics_of(metrics)
+        new_metrics = get_metrics(metrics)
         new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
         # This goes past `why_fixed`, which refuses any other assignment.
         vars(self).update(optimizer=new_optimizer, loss=new_loss, metrics=new_metrics)
         self._loss_on_logits = new_loss.on_logits()
-        if self.last_softmax() and getattr(new_loss, "from_logits", False):
+        head = self.logits_layer()
+        if head and getattr(new_loss, "from_logits", False):
             warnings.warn(
-                "the loss expects logits (from_logits=True), but the model ends in a softmax; as "
-                "in Keras the loss is taken on the logits below it",
+                "the loss expects logits (from_logits=True), but the model ends in a "
+                f"{head.activation}; as in Keras the loss is taken on the logits below it",
                 stacklevel=2,
             )
 
@@ -160,7 +163,7 @@ class Stateful(Network):
         }
         settings = (self.loss, self.optimizer, self.optimizer and self.optimizer.schedule)
         unknown = [type(s).__name__ for s in settings if s and type(s) not in known]
-        unknown += [m.name for m in self.metrics if METRICS.get(m.name) != m]
+        unknown += [m.name for m in self.metrics if described(m) is None]
         if unknown:
             names = " and ".join(unknown)
             console.notice(f"{names} can't be saved: compile the model again once it is loaded")
@@ -246,7 +249,7 @@ class Stateful(Network):
                 "optimizer": _described(self.optimizer),
                 "iterations": self.optimizer.iterations,
                 "loss": _described(self.loss),
-                "metrics": [metric.name for metric in self.metrics],
+                "metrics": [described(metric) or metric.name for metric in self.metrics],
             }
             for i, slots in enumerate(self.optimizer.state_of(self.learning)):
                 arrays |= {f"optimizer/{i}/{slot}": array for slot, array in slots.items()}

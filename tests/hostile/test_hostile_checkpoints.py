@@ -150,7 +150,7 @@ ATTACKS = {
         logs=[["\x1b]0;x\x07", [1.0]]]
     ),
     "a name without values": lambda c: c["fit"]["history"]["logs"][0].__setitem__(1, []),
-    "more samples than a float can count": lambda c: c["fit"]["means"][0].__setitem__(2, 10**400),
+    "more samples than a float can count": lambda c: c["fit"]["means"][0].extend([0.5, 10**400]),
     "stopped, perhaps": lambda c: c["fit"].update(stopped="perhaps"),
     "no settings": lambda c: c["fit"].pop("settings"),
     "settings that are a list": lambda c: c["fit"].update(settings=[]),

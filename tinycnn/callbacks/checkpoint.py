@@ -161,7 +161,7 @@ class Checkpoint(Callback):
         run, fit = self._run, content["fit"]
         self.model.set_state(content, arrays)
         run.epoch, run.batch = fit["epoch"], fit["batch"]
-        run.means.sums = {name: [total, count] for name, total, count in fit["means"]}
+        run.means.set_state(fit["means"])
         run.history.epoch = _decoded(fit["history"]["epoch"], arrays)
         run.history.history = dict(_decoded(fit["history"]["logs"], arrays))
         for hook, attributes in zip(self._stateful(), fit["callbacks"], strict=True):
@@ -203,7 +203,7 @@ class Checkpoint(Callback):
         content["fit"] = {
             "epoch": run.epoch,
             "batch": run.batch,
-            "means": [[name, *sums] for name, sums in run.means.sums.items()],
+            "means": run.means.state(),
             "history": {
                 "epoch": _encoded(run.history.epoch, "fit/history/epoch", arrays),
                 "logs": _encoded(list(run.history.history.items()), "fit/history", arrays),
@@ -261,15 +261,13 @@ def _check_fit(
     """Raises some error unless the file holds what `_state` writes, with the right types."""
     fit = content["fit"]
     counts = [(name, fit[name]) for name in ("epoch", "batch")]
-    counts += [(f"number of samples in {name}", n) for name, _, n in fit["means"]]
     for name, count in counts:
         if not 0 <= integer(count, name, least=0) < 2**53:
             raise ValueError(f"`{name}` is out of range")
     if type(fit["stopped"]) is not bool:
         raise TypeError("`stopped` must be a truth value")
-    means = {name: number(total, name) for name, total, _ in fit["means"]}
-    if means.keys() != run.means.sums.keys():
-        raise ValueError(f"its means are of {', '.join(means)}")
+    run.means.check_state(fit["means"])
+    numbers = {"loss", *(metric.name for metric in run.means.metrics if metric.is_number)}
     epochs = _decoded(fit["history"]["epoch"], arrays)
     logs = dict(_decoded(fit["history"]["logs"], arrays))
     if any(type(epoch) is not int for epoch in epochs):
@@ -279,7 +277,7 @@ def _check_fit(
             raise TypeError("the history must be of names that can be printed")
         if not (isinstance(values, list) and values):
             raise TypeError("the history must hold a list of values for each name")
-        if name in means and any(type(value) not in (float, int) for value in values):
+        if name in numbers and any(type(value) not in (float, int) for value in values):
             raise TypeError(f"the history of {name} must hold numbers")
     for hook, attributes in zip(hooks, fit["callbacks"], strict=True):
         if attributes.keys() != set(hook.checkpointed):

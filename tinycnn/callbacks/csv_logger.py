@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinycnn.callbacks.base import Callback
 from tinycnn.hooks import Logs
 from tinycnn.support import console, job
@@ -80,7 +82,8 @@ class CSVLogger(Callback):
             if not self.append:
                 mode = "w"
                 rows += self._lines_before(epoch)
-        rows.append([epoch, *(logs.get(name, "NA") for name in self._names)])
+        values = [logs.get(name, "NA") for name in self._names]
+        rows.append([epoch, *(v.tolist() if isinstance(v, np.ndarray) else v for v in values)])
         try:
             with open(self.filename, mode, newline="", encoding="utf-8") as file:
                 csv.writer(file, delimiter=self.separator).writerows(rows)

@@ -25,8 +25,12 @@ from tinycnn.layers import (
     Softmax,
 )
 from tinycnn.losses import (
+    BinaryCrossentropy,
     CategoricalCrossentropy,
+    Huber,
+    KLDivergence,
     Loss,
+    MeanAbsoluteError,
     MeanSquaredError,
     SparseCategoricalCrossentropy,
 )
@@ -135,6 +139,14 @@ def loss_cases(seed: int = 0) -> list[tuple[str, Loss, Array, Array]]:
     labels = rng.integers(5, size=4)
     one_hot, soft = np.eye(5)[labels], rng.dirichlet(np.ones(5), 4)
     from_logits = CategoricalCrossentropy(from_logits=True)
+    # For losses with a kink: errors of 0.2 to 0.8 and of 1.2 to 1.8, to either side.
+    sides, sizes = rng.choice([-1.0, 1.0], (4, 5)), rng.uniform(0.2, 0.8, (4, 5))
+    apart = logits + sides * (sizes + rng.integers(2, size=(4, 5)))
+    yes = rng.integers(2, size=(4, 5)).astype(np.float64)
+
+    def rows(array: Array) -> Array:
+        return array.reshape(2, 2, 5)
+
     return [
         ("CategoricalCrossentropy on logits", from_logits, one_hot, logits),
         ("CategoricalCrossentropy on logits, soft", from_logits, soft, logits),
@@ -147,7 +159,17 @@ def loss_cases(seed: int = 0) -> list[tuple[str, Loss, Array, Array]]:
             logits,
         ),
         ("SparseCategoricalCrossentropy", SparseCategoricalCrossentropy(), labels, probabilities),
+        ("CategoricalCrossentropy, smooth", CategoricalCrossentropy(True, 0.2), one_hot, logits),
         ("MeanSquaredError", MeanSquaredError(), rng.standard_normal((4, 5)), logits),
+        ("MeanAbsoluteError", MeanAbsoluteError(), apart, logits),
+        ("Huber", Huber(), apart, logits),
+        ("Huber, delta 0.1", Huber(0.1), apart, logits),
+        ("BinaryCrossentropy on logits", BinaryCrossentropy(from_logits=True), yes, 2 * logits),
+        ("BinaryCrossentropy", BinaryCrossentropy(), yes, probabilities),
+        ("BinaryCrossentropy, smooth", BinaryCrossentropy(label_smoothing=0.2), yes, probabilities),
+        ("BinaryCrossentropy of 3 axes", BinaryCrossentropy(), soft[None], probabilities[None]),
+        ("KLDivergence", KLDivergence(), soft, probabilities),
+        ("KLDivergence of 3 axes", KLDivergence(), rows(soft), rows(probabilities)),
     ]
 
 

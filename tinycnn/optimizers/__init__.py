@@ -1,15 +1,18 @@
-"""The optimizers: `base.py` explains what an optimizer is, `rules.py` has them."""
+"""The optimizers: `base.py` explains what one is; `rules.py` and `adaptive.py` have them."""
 
-from tinycnn.optimizers import rules, schedules
+from tinycnn.optimizers import adaptive, rules, schedules
+from tinycnn.optimizers.adaptive import *
 from tinycnn.optimizers.base import Optimizer
 from tinycnn.optimizers.rules import *
 from tinycnn.support.arguments import one_of
 from tinycnn.support.keywords import keywords_of
 
-__all__ = ["OPTIMIZERS", "Optimizer", "get", "schedules", *rules.__all__]
+__all__ = ["OPTIMIZERS", "Optimizer", "get", "schedules", *rules.__all__, *adaptive.__all__]
 
 # The closed list of optimizers that a model file may name.
-OPTIMIZERS: dict[str, type[Optimizer]] = {name: getattr(rules, name) for name in rules.__all__}
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    name: getattr(module, name) for module in (rules, adaptive) for name in module.__all__
+}
 
 # An argument of one optimizer would be ignored as an attribute of another: it is refused there.
 _arguments = {name for rule in OPTIMIZERS.values() for name in keywords_of(rule) or ()}
@@ -28,5 +31,4 @@ def get(identifier: str | Optimizer) -> Optimizer:
         return identifier
     by_name = {name.lower(): optimizer for name, optimizer in OPTIMIZERS.items()}
     name = identifier.lower() if isinstance(identifier, str) else identifier
-    made: Optimizer = getattr(rules, by_name[one_of(name, [*by_name], "optimizer")].__name__)()
-    return made
+    return by_name[one_of(name, [*by_name], "optimizer")]()  # type: ignore[call-arg]

@@ -71,10 +71,10 @@ class Optimizer(Strict):
     # The arrays an optimizer keeps for each parameter, by name, all 0 at first.
     slots: tuple[str, ...] = ()
     not_there = frozenset(  # and the arguments of other optimizers: see optimizers/__init__.py
-        "amsgrad beta1 beta2 clip_norm decay ema_momentum ema_overwrite_frequency eps "
+        "beta1 beta2 clip_norm decay ema_momentum ema_overwrite_frequency eps "
         "gradient_accumulation_steps loss_scale_factor use_ema variables".split()
     )
-    fixed = frozenset(("momentum", "nesterov", "centered"))
+    fixed = frozenset(("momentum", "nesterov", "centered", "amsgrad"))
     never_called: ClassVar[Mapping[str, str]] = {
         "apply_gradients": "update_step",
         "get_updates": "update_step",
@@ -152,8 +152,10 @@ class Optimizer(Strict):
 
     def why_fixed(self, name: str) -> str:
         """Why `name` can't be set: without its slots, it would have no effect."""
-        if "slots" not in vars(self) or (name != "centered" and "velocity" in self.slots):
-            return ""  # it is being made, or has the slots
+        if name not in vars(self):
+            return ""  # it is being made
+        if name in ("momentum", "nesterov") and "velocity" in self.slots:
+            return ""
         return "the optimizer was made without what it needs for that; make a new one"
 
     def build(self, parameters: Sequence[Parameter]) -> None:

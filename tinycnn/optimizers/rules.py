@@ -3,8 +3,8 @@
 The arithmetic of each is in kernels/reference/optimizers.py, under the same name.
 
 Sources: Sutskever et al. 2013 (momentum); Tieleman and Hinton 2012, lecture 6e of their course
-(RMSprop); Kingma and Ba 2015 (Adam); Loshchilov and Hutter 2019 (AdamW); keras/src/optimizers/
-sgd.py, rmsprop.py, adam.py, adamw.py
+(RMSprop); Kingma and Ba 2015 (Adam); Reddi et al. 2018 (AMSGrad); Loshchilov and Hutter 2019
+(AdamW); keras/src/optimizers/sgd.py, rmsprop.py, adam.py, adamw.py
 """
 
 from typing import Any, Unpack
@@ -139,13 +139,14 @@ class Adam(Optimizer):
         beta_2: decay of the mean v of the gradient's square, in [0, 1).
         epsilon: "epsilon hat" of the paper (just before Section 2.1), not the epsilon of its
             Algorithm 1: it is added to sqrt(v) before the bias correction, as in Keras.
+        amsgrad: divide by the largest v so far, instead of the last (AMSGrad).
         **common: weight_decay, clipnorm, clipvalue, global_clipnorm; see `Optimizer`.
 
     Raises:
         ValueError: for an argument out of range.
     """
 
-    slots = ("m", "v")
+    slots: tuple[str, ...] = ("m", "v")
 
     def __init__(
         self,
@@ -153,12 +154,16 @@ class Adam(Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
+        amsgrad: bool = False,
         **common: Unpack[Common],
     ) -> None:
         super().__init__(learning_rate, **common)
         self.beta_1 = number(beta_1, "beta_1", 0.0, 1.0)
         self.beta_2 = number(beta_2, "beta_2", 0.0, 1.0)
         self.epsilon = number(epsilon, "epsilon", low=0.0)
+        self.amsgrad = truth(amsgrad, "amsgrad")
+        if amsgrad:
+            self.slots = (*self.slots, "v_max")
 
     def _update_all(
         self,
@@ -173,10 +178,14 @@ class Adam(Optimizer):
         step_size = kernels.adam_step_size(
             step, learning_rate, self.beta_1, self.beta_2, values[0].dtype
         )
-        ms, vs = ([slots[name] for slots in states] for name in self.slots)
-        kernels.adam_update_all(
-            values, gradients, ms, vs, step_size, self.beta_1, self.beta_2, self.epsilon
-        )
+        rates = (step_size, self.beta_1, self.beta_2, self.epsilon)
+        ms, vs = ([slots[name] for slots in states] for name in ("m", "v"))
+        if not self.amsgrad:
+            kernels.adam_update_all(values, gradients, ms, vs, *rates)
+            return
+        maxima = [slots["v_max"] for slots in states]
+        for arrays in zip(values, gradients, ms, vs, maxima, strict=True):
+            kernels.amsgrad_update(*arrays, *rates)
 
     def get_config(self) -> dict[str, Any]:
         """See `Optimizer.get_config`."""
@@ -185,6 +194,7 @@ class Adam(Optimizer):
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
+            "amsgrad": self.amsgrad,
         }
 
 
@@ -197,6 +207,7 @@ class AdamW(Adam):
         beta_1: as in `Adam`.
         beta_2: as in `Adam`.
         epsilon: as in `Adam`.
+        amsgrad: as in `Adam`.
         **clipping: clipnorm, clipvalue, global_clipnorm; see `Optimizer`.
 
     Raises:
@@ -210,9 +221,10 @@ class AdamW(Adam):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
+        amsgrad: bool = False,
         **clipping: Unpack[Clipping],
     ) -> None:
         weight_decay = number(weight_decay, "weight_decay", low=0.0)
         super().__init__(
-            learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay, **clipping
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **clipping
         )

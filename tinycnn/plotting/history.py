@@ -1,6 +1,9 @@
 """How training went, by epoch."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tinycnn.callbacks import History
 from tinycnn.plotting.figures import BLUE, VERMILION, new_figure, plain
@@ -10,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def plot_history(history: History, title: str = "") -> "Figure":
-    """Metrics and loss by epoch, training beside validation.
+    """Metrics and loss by epoch, training beside validation; metrics that are arrays are left out.
 
     Args:
         history: what `fit` returned.
@@ -21,8 +24,8 @@ def plot_history(history: History, title: str = "") -> "Figure":
     """
     from matplotlib.ticker import MaxNLocator
 
-    validated = tuple(f"val_{name}" for name in history.history)
-    names = [n for n in history.history if n not in (*validated, "learning_rate")]
+    left_out = ("learning_rate", *(f"val_{name}" for name in history.history))
+    names = [n for n in history.history if n not in left_out and _are_numbers(history.history[n])]
     figure = new_figure(5 * len(names), 4.3, title)
     epochs = [epoch + 1 for epoch in history.epoch]
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
@@ -40,3 +43,8 @@ def plot_history(history: History, title: str = "") -> "Figure":
         color="dimgray",
     )
     return figure
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    """Whether no value is an array, such as a confusion matrix."""
+    return not any(isinstance(value, np.ndarray) and value.ndim for value in values)

@@ -53,6 +53,8 @@ MISSING = {
     "use_ema": "Averages of weights are not supported.",
     "loss_scale_factor": "Losses are float32 or float64 and need no scale.",
     "loss_weights": "A model has one output.",
+    "reduction": "The loss of a batch is the mean over its samples.",
+    "ignore_class": "Leave the samples of that class out of x and y.",
     "run_eagerly": "Every step is plain Python already.",
     "steps_per_execution": "Every step is run by itself.",
     "jit_compile": "kernels.use('numpy') turns the compiled kernels off.",

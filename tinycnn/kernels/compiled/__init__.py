@@ -22,6 +22,7 @@ Rules for all kernels:
   check shapes and dtypes, because a wrong shape would read past the end of an array.
 - The compiled variants are a fixed set, all for float32 and float64: one for each of the TILES for
   the two kernels of the convolution, and one of each other kernel.
+- What no training spends its time on has no kernel: the function is the reference's own.
 
 A process that is forked from here may use the kernels: it starts threads of its own.
 """
@@ -37,3 +38,4 @@ from tinycnn.kernels.compiled.regularization import *
 from tinycnn.kernels.compiled.team import get_num_threads as get_num_threads
 from tinycnn.kernels.compiled.team import set_num_threads as set_num_threads
 from tinycnn.kernels.compiled.warming import warm_up as warm_up
+from tinycnn.kernels.reference.adaptive import *

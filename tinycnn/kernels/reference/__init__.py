@@ -1,10 +1,10 @@
 """Every formula of the library in plain NumPy: the kernels to read.
 
 There is a file for each subject. `convolution.py` is the one to read first, then `pooling.py` and
-`activations.py`; `normalization.py`, `regularization.py`, `images.py`, `optimizers.py` and
-`fused.py` stand by themselves. `kernels/compiled/` has the same functions with the same signatures
-in files of the same names, written in Numba, to run. The tests compare both with the definition
-(`tests/naive.py`, nested loops).
+`activations.py`; `normalization.py`, `regularization.py`, `images.py`, `optimizers.py`,
+`adaptive.py` and `fused.py` stand by themselves. `kernels/compiled/` has the same functions with
+the same signatures in files of the same names, written in Numba, to run. The tests compare both
+with the definition (`tests/naive.py`, nested loops).
 
 Each file has its own legend. In all of them the gradient of the loss with respect to `foo` is
 called `dfoo`, and has foo's shape.
@@ -14,6 +14,7 @@ The dtype of the result is the dtype of `x`. The layers check shapes; these func
 """
 
 from tinycnn.kernels.reference.activations import *
+from tinycnn.kernels.reference.adaptive import *
 from tinycnn.kernels.reference.convolution import *
 from tinycnn.kernels.reference.fused import *
 from tinycnn.kernels.reference.images import *
