@@ -6,16 +6,19 @@ picture, requests by the first download.
 
 import importlib
 import pkgutil
-from types import ModuleType
+from typing import Any
 
+from tinycnn import activations as activations
 from tinycnn import errors, layers, losses
 from tinycnn.callbacks import Callback, Checkpoint, History
 from tinycnn.errors import *
+from tinycnn.functional import Model
 from tinycnn.layers import *
 from tinycnn.losses import *
 from tinycnn.models import Sequential, load_model
 from tinycnn.optimizers import Optimizer, rules, schedules
 from tinycnn.optimizers.rules import *
+from tinycnn.support import keras_names
 
 __version__ = "0.1.0"
 
@@ -23,6 +26,7 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "History",
+    "Model",
     "Optimizer",
     "Sequential",
     "load_model",
@@ -34,11 +38,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
+keras_names.install()
+
+
+def __getattr__(name: str) -> Any:
     """Loads a module of tinycnn when it is first used: `tinycnn.datasets`, as in Keras."""
     if name in _modules():
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return keras_names.find(__name__, name)
 
 
 def __dir__() -> list[str]:

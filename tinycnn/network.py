@@ -22,11 +22,12 @@ from tinycnn.support.arguments import shape as checked_shape
 from tinycnn.support.refusals import Strict
 from tinycnn.support.tables import summary_table
 from tinycnn.support.use import Use
+from tinycnn.tensors import Symbol
 from tinycnn.utils import Array, next_seed, snake_case
 
 # Every random generator is default_rng([seed, purpose, ...]). So equal seeds give equal runs, and
 # nothing random has to be saved and restored, only the training's counters.
-FOR_WEIGHTS, FOR_ORDER, FOR_NOISE = range(3)
+FOR_WEIGHTS, FOR_ORDER, FOR_NOISE, FOR_CALLS = range(4)
 
 
 class Network(Strict):
@@ -56,7 +57,7 @@ class Network(Strict):
 
     def __init__(
         self,
-        layers: Iterable[Layer] = (),
+        layers: "Iterable[Layer | Network]" = (),
         *,
         seed: int | None = None,
         dtype: str = "float32",
@@ -71,6 +72,7 @@ class Network(Strict):
         self.layers: list[Layer] = []
         self._trainable = truth(trainable, "trainable")
         self.input_shape: Shape | None = None
+        self.source: Symbol | None = None  # what it takes
         self.built = False
         self._steps: list[Layer] = []  # the layers as `forward` ran them: see layers/fused.py
         self._use = Use()  # which thread is at work on the network
@@ -79,24 +81,32 @@ class Network(Strict):
         for layer in layers:
             self.add(layer)
 
-    def add(self, layer: Layer) -> None:
+    def add(self, layer: "Layer | Network") -> None:
         """Appends a layer, and names it as Keras would ("conv2d_1") if it has no name.
+
+        A network's own layers are appended one by one; they are the same in both from then on.
 
         Raises:
             ValueError: if it is not a layer, is already used, or does not fit the ones before it.
         """
-        shape_before, count_before = self.input_shape, len(self.layers)
-        self.place(layer)
-        if self.input_shape is not None and len(self.layers) > count_before:
-            try:
+        shape_before, count_before, source_before = self.input_shape, len(self.layers), self.source
+        try:
+            self.place(layer)
+            if self.input_shape is not None and len(self.layers) > count_before:
                 self.build()
-            except ValueError:
-                self.layers.pop()
-                self.input_shape = shape_before
-                raise
+        except ValueError:
+            del self.layers[count_before:]
+            self.input_shape, self.source = shape_before, source_before
+            raise
 
-    def place(self, layer: Layer) -> None:
+    def place(self, layer: "Layer | Network") -> None:
         """`add` without building: the shapes are compared, and the parameters made, in `build`."""
+        if isinstance(layer, Network):  # one chain: its layers, one after the other
+            if not self.layers and layer.input_shape is not None and self.source is None:
+                self.place(Input(layer.input_shape))
+            for part in layer.layers:
+                self.place(part)
+            return
         if not isinstance(layer, Layer):
             raise ValueError(f"a model is made of layers. Received: {layer!r}")
         if isinstance(layer, Input) and (self.layers or self.input_shape is not None):
@@ -106,6 +116,7 @@ class Network(Strict):
         if self.input_shape is None and not self.layers:
             self.input_shape = layer.input_shape
         if isinstance(layer, Input):
+            self.source = layer
             return
         names = {other.name for other in self.layers}
         if layer.name is None:
@@ -171,6 +182,55 @@ class Network(Strict):
                     rng = SavedValues(saved.get(str(layer.name), {}))
                 shape = layer.build(shape, rng, self.dtype)
         self.built = True
+        symbol = self.input
+        for layer in self.layers:
+            layer.source = layer.source or symbol
+            symbol = Symbol((*symbol.layers, layer), layer.output_shape or (), self.dtype)
+
+    def pop(self) -> Layer:
+        """Takes the last layer off, and returns it.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if not self.layers:
+            raise ValueError("the model has no layers: there is none to take off")
+        return self.layers.pop()
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or at this place in `layers`.
+
+        Raises:
+            ValueError: if there is no such layer, or not one of the two is given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(
+                "get_layer takes a name or an index, one of them. "
+                f"Received: name={name!r}, index={index!r}"
+            )
+        names = [layer.name for layer in self.layers]
+        if index is not None and -len(names) <= index < len(names):
+            return self.layers[index]
+        if name not in names or index is not None:
+            wanted = f"name={name!r}" if index is None else f"index={index!r}"
+            raise ValueError(
+                f"the model's layers are {', '.join(map(str, names))}. Received: {wanted}"
+            )
+        return self.layers[names.index(name)]
+
+    @property
+    def input(self) -> Symbol:
+        """What the network takes, to make a Model that begins here."""
+        if self.input_shape is None:
+            self.build()  # says what is missing
+        if self.source is None:
+            self.source = Input(self.input_shape or ())
+        return self.source
+
+    @property
+    def output(self) -> Symbol:
+        """What the network makes of its `input`, to make a Model that ends here."""
+        return Symbol((*self.input.layers, *self.layers), self.output_shape, self.dtype)
 
     @property
     def trainable(self) -> bool:

@@ -40,6 +40,7 @@ class RandomAffine(Layer):
     """
 
     rng: np.random.Generator | None = None
+    training_if_called = True
 
     def __init__(self, fill_mode: str = "constant", **kwargs: Any) -> None:
         super().__init__(**kwargs)
