@@ -84,7 +84,9 @@ class Learner(Stateful):
         step = self.steps_trained if step is None else step
         for index, layer in enumerate(self.layers):
             if hasattr(layer, "rng"):
-                layer.rng = np.random.default_rng([self.seed, purpose, step, index])
+                seed = getattr(layer, "seed", None)  # its own, if it was given one
+                seed = self.seed if seed is None else seed
+                layer.rng = np.random.default_rng([seed, purpose, step, index])
 
     def _forward_backward(self, batch: Data, training: bool) -> tuple[float, Array]:
         """Loss and predictions of a batch; all gradients are set."""

@@ -51,7 +51,12 @@ class Sequential(Learner):
         >>> model = Sequential([Input((28, 28, 1)), Flatten(), Dense(10, activation="softmax")])
         >>> model.predict(np.zeros((1, 28, 28, 1)), verbose=0).shape
         (1, 10)
+
+    Attributes:
+        history: what the last `fit` returned; None before.
     """
+
+    history: History | None = None
 
     def fit(
         self,
@@ -111,7 +116,7 @@ class Sequential(Learner):
             "initial_epoch": integer(initial_epoch, "initial_epoch", least=0),
             **({} if validation_freq == 1 else {"validation_freq": validation_freq}),
         }
-        history = History()
+        self.history = history = History()
         hooks = _in_order(callbacks, history, verbose)
         weights = {"sample_weight": sample_weight, "class_weight": class_weight}
         given, data, validation = self._data(x, y, validation_split, validation_data, weights)

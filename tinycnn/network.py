@@ -4,10 +4,10 @@ A step of learning is in learner.py, and `fit` in models.py.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain, count
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tinycnn.parameter import Parameter
 from tinycnn.support import console
 from tinycnn.support.arguments import integer, name_or_none, truth
 from tinycnn.support.arguments import shape as checked_shape
+from tinycnn.support.keywords import refuse_unknown
 from tinycnn.support.refusals import Strict
 from tinycnn.support.tables import summary_table
 from tinycnn.support.use import Use
@@ -380,8 +381,17 @@ class Network(Strict):
         self.build()
         assign(self.parameters, weights, self.name)
 
-    def summary(self) -> None:
-        """Prints Keras's table of layers, output shapes and parameters."""
+    def summary(self, *, print_fn: Callable[[str], Any] | None = None, **unknown: Any) -> None:
+        """Prints Keras's table of layers, output shapes and parameters.
+
+        Args:
+            print_fn: a function that is given the text instead of the console.
+            unknown: none; for Keras's other arguments the error says what to write instead.
+
+        Raises:
+            TypeError: for any other argument.
+        """
+        refuse_unknown("summary", unknown, ("print_fn",))
         rows = []
         for layer in self.layers:
             shape, count = "?", "0 (unbuilt)"
@@ -391,7 +401,11 @@ class Network(Strict):
             rows.append((f"{layer.name} ({type(layer).__name__})", shape, count))
         sizes = self.sizes()
         total = ("Total params", sum(size[1] for size in sizes), sum(size[2] for size in sizes))
-        console.say(summary_table(self.name, rows, [total, *sizes]))
+        text = summary_table(self.name, rows, [total, *sizes])
+        if print_fn is None:
+            console.say(text)
+        else:
+            print_fn(text)
 
     def sizes(self) -> list[tuple[str, int, int]]:
         """(title, numbers, bytes) of what `summary` counts."""

@@ -48,8 +48,8 @@ class Stateful(Network):
 
     def compile(
         self,
-        optimizer: str | optimizers.Optimizer,
-        loss: str | losses.Loss,
+        optimizer: str | optimizers.Optimizer = "rmsprop",
+        loss: str | losses.Loss | None = None,
         metrics: Sequence[Any] | None = None,
         **unknown: Any,
     ) -> None:
@@ -69,6 +69,8 @@ class Stateful(Network):
             TypeError: for any other argument.
         """
         refuse_unknown("compile", unknown, ("optimizer", "loss", "metrics"))
+        if loss is None:
+            raise ValueError("compile needs a loss to train on. Received: loss=None")
         new_metrics = metrics_of(metrics)
         new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
         # This goes past `why_fixed`, which refuses any other assignment.

@@ -32,6 +32,7 @@ ALIASES: dict[str, dict[str, str]] = {
     "": {
         "Loss": "losses.Loss",
         "Metric": "metrics.Metric",
+        "Regularizer": "regularizers.L1L2",
         "KerasTensor": "tensors.Symbol",
         "Variable": "parameter.Parameter",
         "Tensor": "tensors.Tensor",
@@ -60,6 +61,7 @@ ALIASES: dict[str, dict[str, str]] = {
         "save_weights": "models.save_weights",
     },
     "preprocessing": {"image_dataset_from_directory": "utils.image_dataset_from_directory"},
+    "utils": {"plot_model": "plotting.plot_model"},
     "math": {"confusion_matrix": "inspection.confusion_matrix"},
 }
 # The names of activations that TensorFlow has in `tf.nn`; `tf.math` and `tf` have some, too.
@@ -597,7 +599,10 @@ OBJECTS: dict[str, Mapping[str, Any]] = {
             "a metric here is a function of a batch: metric(y_true, y_pred)"
         ),
     },
-    "Callback": {"get_monitor_value": "see logs, the last argument of each hook"},
+    "Callback": {
+        "model": lambda callback: None,  # before it has one
+        "get_monitor_value": "see logs, the last argument of each hook",
+    },
     "Parameter": {
         "shape": lambda parameter: parameter.value.shape,
         "ndim": lambda parameter: parameter.value.ndim,
@@ -712,7 +717,8 @@ def settled(owner: str, given: Mapping[str, Any], known: Collection[str]) -> dic
         elif owner == "Input" and (shape := _input_shape(name, value)) is not None:
             del keywords[name]
             keywords["shape"] = shape
-        elif name == "name" and "weight_decay" in known:  # of an optimizer, which nothing reads
+        elif name == "name" and {"weight_decay", "initial_learning_rate", "boundaries"} & {*known}:
+            # Nothing reads the name of an optimizer or a schedule, as in Keras.
             del keywords[name]
         elif name == "decay" and "weight_decay" in known:
             del keywords[name]
@@ -778,11 +784,64 @@ OTHERWISE: dict[str, str] = {
     "validation_steps": "fewer samples in validation_data",
     "validation_batch_size": "batch_size, which validation uses, too",
     "steps": "fewer samples: x[:n]",
-    "return_dict": "dict(zip(['loss', *(m.name for m in model.metrics)], result))",
+    "filepath": "path",
 }
 
 # What Keras has and tinycnn does not, and what to do about it.
 NOT_THERE: dict[str, str] = {
+    "amsgrad": "The second moment may fall here, as in Adam.",
+    "autocast": "Inputs always become the model's dtype.",
+    "axis": "It is over the last axis.",
+    "baseline": "The first value that is monitored is the baseline.",
+    "batch_size": "Batches may have any size.",
+    "beta_initializer": "beta is 0 at first.",
+    "bounding_box_format": "Images are all that is augmented.",
+    "dtype": "All is of the model's dtype: Sequential(..., dtype='float32').",
+    "ema_momentum": "Averages of weights are not supported.",
+    "ema_overwrite_frequency": "Averages of weights are not supported.",
+    "expand_nested": "A model in a model is layer by layer there already.",
+    "fill_value": "Zeros come in from outside.",
+    "gamma_initializer": "gamma is 1 at first.",
+    "ignore_class": "Leave those samples out of x and y.",
+    "input_tensor": "Call the first layer on the tensor.",
+    "interpolation": "It is bilinear.",
+    "keepdims": "The axes of length 1 are dropped.",
+    "label_smoothing": "Smooth one-hot labels yourself: y * (1 - s) + s / y.shape[1].",
+    "layer_range": "model.get_layer(index=i) is one layer.",
+    "line_length": "The table is as wide as the terminal.",
+    "lora_alpha": "Small networks have no need of it; see trainable.",
+    "lora_rank": "Small networks have no need of it; see trainable.",
+    "max_value": "write the layer ReLU, and clip the data.",
+    "moving_mean_initializer": "It is 0 at first.",
+    "moving_variance_initializer": "It is 1 at first.",
+    "negative_slope": "LeakyReLU has one.",
+    "noise_shape": "Elements are dropped one by one.",
+    "optional": "A model always needs its input.",
+    "overwrite": "A file of that name is replaced.",
+    "positions": "The table is as wide as the terminal.",
+    "quantization_config": "Quantization is not supported.",
+    "ragged": "Inputs are regular arrays.",
+    "raise_error": "Without the callback a NaN raises NumericalError.",
+    "rebuild": "The model is built with each layer that is added.",
+    "reduction": "A loss is the mean over the samples.",
+    "renorm": "Batch renormalization is not supported.",
+    "renorm_clipping": "Batch renormalization is not supported.",
+    "renorm_momentum": "Batch renormalization is not supported.",
+    "beta_constraint": "Constraints are not supported.",
+    "gamma_constraint": "Constraints are not supported.",
+    "beta_regularizer": "Only kernels are regularized.",
+    "gamma_regularizer": "Only kernels are regularized.",
+    "save_freq": "It is at the end of each epoch; Checkpoint(every_seconds=60) saves in between.",
+    "save_weights_only": "The whole model is saved.",
+    "seed": "The model's seed decides: Sequential(..., seed=1).",
+    "show_trainable": "layer.trainable says it.",
+    "sparse": "Inputs are arrays; see scipy.sparse's toarray.",
+    "synchronized": "A batch is on one machine.",
+    "threshold": "ReLU begins at 0.",
+    "factor": "write height_factor and width_factor",
+    "name": "Nothing reads the name: a loss is logged as 'loss'.",
+    "trainable": "There is nothing to train in it.",
+    "zipped": "The file is a zip archive.",
     "data_format": "Images are always (N, H, W, C), 'channels_last'.",
     "dilation_rate": "Dilated kernels are not supported.",
     "groups": "Grouped convolutions are not supported.",
@@ -824,7 +883,10 @@ def find(module: str, name: str) -> Any:
         return SMALL[room][name]
     if name in ALIASES.get(room, {}):
         place, _, real = ALIASES[room][name].rpartition(".")
-        return getattr(importlib.import_module(f"tinycnn.{place}"), real)
+        try:
+            return getattr(importlib.import_module(f"tinycnn.{place}"), real)
+        except (ImportError, AttributeError):
+            pass  # that is not here either, and the answer follows
     if _is_made_here(_inner(room, name)):
         return importlib.import_module(f"{module}.{name}")
     raise AttributeError(

@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tinycnn.support import keras_names
 from tinycnn.support.arguments import printable
@@ -62,6 +62,12 @@ class Door(type):
 
 class Named(metaclass=Door):
     """Base of the classes that users instantiate; attributes may have Keras's names."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The object that `get_config` of another one describes."""
+        made: Self = cls(**config)
+        return made
 
     if not TYPE_CHECKING:  # to a type checker it would make every name a right one
 
