@@ -73,6 +73,14 @@ class Model(Sequential):
                 f"{len(ends)} outputs on different branches"
             )
 
+    def rows(self) -> list[tuple[str, str, str]]:
+        """As in Keras, the summary lists the Input, too."""
+        first = self.input.layers[0]
+        return [
+            (f"{first.name or 'input_layer'} (InputLayer)", str(first.shape), "0"),
+            *super().rows(),
+        ]
+
     def predict(self, x: Array, *arguments: Any, **keywords: Any) -> Any:
         """`Sequential.predict`; for several outputs a list of what it returns."""
         if not self.views:

@@ -154,7 +154,7 @@ class Sequential(Learner):
         """All arrays by their names, the samples to train on, and those to validate on."""
         data = self.checked(x, y, **weights)
         given = _by_name(data, ("x", "y", "sample_weight"))
-        if not isinstance(self.layers[0], Rescaling):
+        if not any(isinstance(layer, Rescaling) for layer in self.layers):
             warning_signs.warn_of_unscaled(data.x)
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):

@@ -392,13 +392,7 @@ class Network(Strict):
             TypeError: for any other argument.
         """
         refuse_unknown("summary", unknown, ("print_fn",))
-        rows = []
-        for layer in self.layers:
-            shape, count = "?", "0 (unbuilt)"
-            if layer.built:
-                shape = f"({', '.join(map(str, (None, *(layer.output_shape or ()))))})"
-                count = f"{layer.count_params():,}"
-            rows.append((f"{layer.name} ({type(layer).__name__})", shape, count))
+        rows = self.rows()
         sizes = self.sizes()
         total = ("Total params", sum(size[1] for size in sizes), sum(size[2] for size in sizes))
         text = summary_table(self.name, rows, [total, *sizes])
@@ -406,6 +400,16 @@ class Network(Strict):
             console.say(text)
         else:
             print_fn(text)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(name and class, output shape, number of parameters) of what `summary` lists."""
+        rows = []
+        for layer in self.layers:
+            shape, count = "?", "0 (unbuilt)"
+            if layer.built:
+                shape, count = str((None, *(layer.output_shape or ()))), f"{layer.count_params():,}"
+            rows.append((f"{layer.name} ({type(layer).__name__})", shape, count))
+        return rows
 
     def sizes(self) -> list[tuple[str, int, int]]:
         """(title, numbers, bytes) of what `summary` counts."""
