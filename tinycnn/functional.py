@@ -111,8 +111,9 @@ def _symbols(given: Any, name: str) -> list[Symbol]:
     """`given` as a list of symbols: it may be one, or a list of them."""
     symbols = list(given) if isinstance(given, list | tuple) else [given]
     if not symbols or not all(isinstance(symbol, Symbol) for symbol in symbols):
+        received = " ".join(shown(given).split())
         raise ValueError(
             f"`{name}` must be an Input, what layers made of one, or a list of these. "
-            f"Received: {name}={shown(given)}"
+            f"Received: {name}={received}"
         )
     return symbols

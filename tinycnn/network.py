@@ -106,6 +106,8 @@ class Network(Strict):
             if not self.layers and layer.input_shape is not None and self.source is None:
                 self.place(Input(layer.input_shape))
             for part in layer.layers:
+                if part.named_by_model and part.name in {other.name for other in self.layers}:
+                    part.name = self._free_name(part, layer)
                 self.place(part)
             return
         if not isinstance(layer, Layer):
@@ -119,16 +121,20 @@ class Network(Strict):
         if isinstance(layer, Input):
             self.source = layer
             return
-        names = {other.name for other in self.layers}
         if layer.name is None:
-            base = snake_case(type(layer).__name__)
-            candidates = chain([base], (f"{base}_{i}" for i in count(1)))
-            layer.name = next(name for name in candidates if name not in names)
+            layer.name, layer.named_by_model = self._free_name(layer), True
         name_or_none(layer.name)  # a name may also have been assigned
-        if layer.name in names:
+        if layer.name in {other.name for other in self.layers}:
             raise ValueError(f"a layer's name must be unique. Received: name={layer.name!r}")
         self.layers.append(layer)
         self.built = False
+
+    def _free_name(self, layer: Layer, *others: "Network") -> str:
+        """A name as Keras would choose it, which no layer of this network or of `others` has."""
+        names = {other.name for network in (self, *others) for other in network.layers}
+        base = snake_case(type(layer).__name__)
+        candidates = chain([base], (f"{base}_{i}" for i in count(1)))
+        return next(name for name in candidates if name not in names)
 
     def build(
         self,

@@ -76,6 +76,7 @@ class Layer(Strict):
         trainable: bool = True,
     ) -> None:
         self.name = name_or_none(name)
+        self.named_by_model = False  # whether a model chose the name, and another may change it
         self.input_shape: Shape | None = None
         if input_shape is not None:
             self.input_shape = shape(input_shape, "input_shape")

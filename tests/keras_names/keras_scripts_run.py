@@ -1,4 +1,4 @@
-"""Runs the scripts of `keras_scripts/` on Keras, and on tinycnn with other import lines.
+"""Runs the scripts of `scripts/` on Keras, and on tinycnn with other import lines.
 
 What is compared is what a script asks of its models: each `fit`, `evaluate`, `predict` and
 `train_on_batch`, with its result, and the shapes and counts that the script prints. Before a model
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-SCRIPTS = Path(__file__).with_name("keras_scripts")
+SCRIPTS = Path(__file__).with_name("scripts")
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 NOISE = re.compile(r"Dropout\((?!0\.0)|Random[A-Z]|GaussianNoise")
 
