@@ -161,7 +161,7 @@ def takes_effect_or_is_refused(thing, name, value, model):
 def test_a_setting_of_a_layer(index, name, value):
     model = net()
     effect = takes_effect_or_is_refused(model.layers[index], name, value, model)
-    live = ("activation", "momentum", "epsilon", "negative_slope", "rate")
+    live = ("activation", "momentum", "epsilon", "negative_slope", "rate", "seed")
     assert effect == (name in live and hasattr(model.layers[index], name))
 
 

@@ -83,7 +83,7 @@ class Learner(Stateful):
         """Gives every stochastic layer its generator, by default for this training step."""
         step = self.steps_trained if step is None else step
         for index, layer in enumerate(self.layers):
-            if hasattr(layer, "rng"):
+            if "rng" in vars(layer) or hasattr(type(layer), "rng"):
                 seed = getattr(layer, "seed", None)  # its own, if it was given one
                 seed = self.seed if seed is None else seed
                 layer.rng = np.random.default_rng([seed, purpose, step, index])

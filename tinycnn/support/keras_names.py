@@ -901,9 +901,9 @@ def attribute(thing: Any, name: str) -> Any:
         AttributeError: if there is no such thing here; the message says what to write instead.
     """
     cls: type = type(thing)
-    if any(name in vars(base) for base in cls.__mro__):  # a property that has failed
-        return object.__getattribute__(thing, name)
     answer = _answer(cls, name)
+    if answer is _FAILED:
+        return object.__getattribute__(thing, name)  # raises what the property has raised
     if callable(answer):
         return answer(thing)
     raise AttributeError(answer, name=name, obj=thing)
@@ -997,9 +997,14 @@ def _by_names(table: Mapping[str, Any]) -> dict[str, Any]:
     return {name: answer for names, answer in table.items() for name in names.split()}
 
 
+_FAILED = object()  # the class has such a property, and it has raised AttributeError
+
+
 @lru_cache(maxsize=4096)
 def _answer(cls: type, name: str) -> Any:
-    """What `attribute` does: a function of the object, or the words of the error."""
+    """What `attribute` does: a function of the object, or the words of the error, or _FAILED."""
+    if any(name in vars(base) for base in cls.__mro__):
+        return _FAILED
     for base in cls.__mro__:
         if base.__name__ in OBJECTS and base.__module__.startswith("tinycnn."):
             answer = _by_names(OBJECTS[base.__name__]).get(name)

@@ -13,23 +13,28 @@ from tinycnn.support.keras_names import NOT_THERE, OTHERWISE
 def refuse_unknown(owner: str, unknown: Mapping[str, Any], known: Collection[str]) -> None:
     """Raises TypeError for the first of the `unknown` keywords, and says what to write instead.
 
+    Those that ask for what is so anyway pass, see keras_names.py.
+
     Args:
         owner: what was called, as the user wrote it: "Conv2D", "fit".
         unknown: the keywords that it does not have.
         known: those that it has.
     """
     for name in keras_names.settled(owner, unknown, known):
-        words = f"{owner} has no argument `{printable(name)}`"
-        if name in NOT_THERE:
-            raise TypeError(f"{words}. {NOT_THERE[name]}")
-        instead = OTHERWISE.get(name)
-        if instead is None or (instead.isidentifier() and instead not in known):
-            instead = next(iter(difflib.get_close_matches(name, known, 1, 0.75)), None)
-        raise TypeError(
-            f"{words}; write {instead}"
-            if instead
-            else f"{words}; it has {', '.join(known) or 'none'}"
-        )
+        raise _error(owner, name, known)
+
+
+def _error(owner: str, name: str, known: Collection[str]) -> TypeError:
+    """The error for one keyword."""
+    words = f"{owner} has no argument `{printable(name)}`"
+    if name in NOT_THERE:
+        return TypeError(f"{words}. {NOT_THERE[name]}")
+    instead = OTHERWISE.get(name)
+    if instead is None or (instead.isidentifier() and instead not in known):
+        instead = next(iter(difflib.get_close_matches(name, known, 1, 0.75)), None)
+    return TypeError(
+        f"{words}; write {instead}" if instead else f"{words}; it has {', '.join(known) or 'none'}"
+    )
 
 
 class Door(type):
@@ -48,9 +53,9 @@ class Door(type):
         known = keywords_of(cls) if keywords else None
         if known is not None:
             keywords = keras_names.settled(cls.__name__, keywords, known)
-            refuse_unknown(
-                cls.__name__, {n: keywords[n] for n in keywords if n not in known}, known
-            )
+            for name in keywords:
+                if name not in known:
+                    raise _error(cls.__name__, name, known)
         return super().__call__(*arguments, **keywords)
 
     @property
