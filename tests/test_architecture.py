@@ -122,6 +122,7 @@ ORDER = [
     "plotting.history",
     "plotting.inside",
     "plotting.machinery",
+    "plotting.network",
     "plotting.predictions",
     "plotting",
     "",  # tinycnn/__init__.py

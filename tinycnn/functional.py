@@ -75,11 +75,8 @@ class Model(Sequential):
 
     def rows(self) -> list[tuple[str, str, str]]:
         """As in Keras, the summary lists the Input, too."""
-        first = self.input.layers[0]
-        return [
-            (f"{first.name or 'input_layer'} (InputLayer)", str(first.shape), "0"),
-            *super().rows(),
-        ]
+        name = self.input.layers[0].name or "input_layer"
+        return [(f"{name} (InputLayer)", str(self.input.shape), "0"), *super().rows()]
 
     def predict(self, x: Array, *arguments: Any, **keywords: Any) -> Any:
         """`Sequential.predict`; for several outputs a list of what it returns."""

@@ -152,6 +152,7 @@ def run(name: str, package: Any, classes: Sequence[type], ours: bool) -> Record:
         mnist.load_data = load_data
         for cls, method, _, call in replaced:
             setattr(cls, method, call)
+        package.utils.clear_session()  # Keras counts the names of layers through a session
         package.utils.set_random_seed(1)
         with contextlib.redirect_stdout(output), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -170,7 +171,7 @@ def shapes_in(output: str) -> list[str]:
         if not re.search(r"━━|\bstep\b|/step|^Epoch \d", line) or line.startswith(("┏", "┡")):
             line = re.sub(r"\x1b\[[0-9;]*m", "", line)  # colours
             line = re.sub(r"-?\d+\.\d+(e[+-]?\d+)?", "", line)  # losses and the like
-            found += re.findall(r"\((?:(?:None|\d+),? ?)+\)|\{.*\}|\[.*\]|\d[\d,]*", line)
+            found += re.findall(r"\((?:(?:None|\d+),? ?)+\)|\{.*\}|\[.*\]|(?<!\w)\d[\d,]*", line)
     return found
 
 

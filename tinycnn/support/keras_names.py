@@ -647,6 +647,7 @@ SO_ANYWAY: dict[str, tuple[Any, ...]] = {
     "dtype": (None, "float32"),
     "ema_momentum": (0.99,),
     "ema_overwrite_frequency": (None,),
+    "expand_nested": (False, True),  # the layers of a model in a model are its own here
     "fill_value": (0, 0.0),
     "gamma_constraint": (None,),
     "gamma_initializer": ("ones",),
@@ -673,6 +674,7 @@ SO_ANYWAY: dict[str, tuple[Any, ...]] = {
     "save_freq": ("epoch",),
     "save_weights_only": (False,),
     "seed": (None,),
+    "show_dtype": (False,),
     "sparse": (None, False),
     "steps": (None,),
     "steps_per_epoch": (None,),
@@ -834,6 +836,7 @@ NOT_THERE: dict[str, str] = {
     "save_freq": "It is at the end of each epoch; Checkpoint(every_seconds=60) saves in between.",
     "save_weights_only": "The whole model is saved.",
     "seed": "The model's seed decides: Sequential(..., seed=1).",
+    "show_dtype": "All is of the model's dtype.",
     "show_trainable": "layer.trainable says it.",
     "sparse": "Inputs are arrays; see scipy.sparse's toarray.",
     "synchronized": "A batch is on one machine.",
