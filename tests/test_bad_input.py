@@ -180,13 +180,17 @@ ROWS = {
         ValueError,
         "`epsilon` epsilon=-1",
     ),
-    "batch norm axis": (lambda: BatchNormalization(axis=1), TypeError, "axis"),
+    "batch norm axis": (
+        lambda: BatchNormalization(axis=1).build((4, 4, 2)),
+        ValueError,
+        "axis=1 (N, 4, 4, 2)",
+    ),
     "leaky slope": (lambda: LeakyReLU(-1), ValueError, "`negative_slope` negative_slope=-1"),
     "elu alpha": (lambda: ELU(float("nan")), ValueError, "`alpha` alpha=nan"),
     "regularizer": (
-        lambda: Dense(2, kernel_regularizer="l1"),
+        lambda: Dense(2, kernel_regularizer="l3"),
         ValueError,
-        "unknown regularizer l2 'l1'",
+        "unknown regularizer l2 'l3'",
     ),
     "regularizer number": (
         lambda: Conv2D(2, 2, kernel_regularizer=0.01),
@@ -417,7 +421,7 @@ ROWS = {
         "`validation_data` pair (x, y)",
     ),
     # fit's arguments
-    "no epochs": (lambda: fit(epochs=0), ValueError, "`epochs` epochs=0"),
+    "fewer epochs than none": (lambda: fit(epochs=-1), ValueError, "`epochs` epochs=-1"),
     "epochs as text": (lambda: fit(epochs="10"), ValueError, "`epochs` epochs='10'"),
     "no batch": (lambda: fit(batch_size=0), ValueError, "`batch_size` batch_size=0"),
     "half a batch": (lambda: fit(batch_size=0.5), ValueError, "`batch_size` batch_size=0.5"),

@@ -162,7 +162,7 @@ def takes_effect_or_is_refused(thing, name, value, model):
 def test_a_setting_of_a_layer(index, name, value):
     model = net()
     effect = takes_effect_or_is_refused(model.layers[index], name, value, model)
-    live = ("activation", "momentum", "epsilon", "negative_slope", "rate")
+    live = ("activation", "momentum", "epsilon", "negative_slope", "rate", "seed")
     assert effect == (name in live and hasattr(model.layers[index], name))
 
 
@@ -326,7 +326,7 @@ def test_a_callback_can_stop_an_evaluation_and_a_prediction():
 
     model = net()
     hook = callbacks.LambdaCallback(on_test_batch_end=stop("stop_evaluating", 1))
-    assert model.evaluate(X, Y, 4, 0, [hook]) == model.evaluate(X[:8], Y[:8], 4, 0)
+    assert model.evaluate(X, Y, 4, 0, callbacks=[hook]) == model.evaluate(X[:8], Y[:8], 4, 0)
     hook = callbacks.LambdaCallback(on_predict_batch_end=stop("stop_predicting", 0))
     np.testing.assert_array_equal(model.predict(X, 5, 0, [hook]), model.predict(X[:5], 5, 0))
     assert len(model.predict(X, 5, 0)) == len(X)  # the wish was for that prediction only

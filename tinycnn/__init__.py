@@ -6,11 +6,13 @@ picture, requests by the first download.
 
 import importlib
 import pkgutil
-from types import ModuleType
+from typing import Any
 
+from tinycnn import activations as activations
 from tinycnn import errors, layers, losses
 from tinycnn.callbacks import Callback, Checkpoint, History
 from tinycnn.errors import *
+from tinycnn.functional import Model
 from tinycnn.layers import *
 from tinycnn.losses.base import *
 from tinycnn.losses.crossentropy import *
@@ -19,6 +21,7 @@ from tinycnn.models import Sequential, load_model
 from tinycnn.optimizers import Optimizer, adaptive, rules, schedules
 from tinycnn.optimizers.adaptive import *
 from tinycnn.optimizers.rules import *
+from tinycnn.support import keras_names
 
 __version__ = "0.1.0"
 
@@ -26,6 +29,7 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "History",
+    "Model",
     "Optimizer",
     "Sequential",
     "load_model",
@@ -38,11 +42,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
+keras_names.install()
+
+
+def __getattr__(name: str) -> Any:
     """Loads a module of tinycnn when it is first used: `tinycnn.datasets`, as in Keras."""
     if name in _modules():
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return keras_names.find(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -200,7 +200,7 @@ class DataParallel(Distribution):
 
     def own(self, data: Data) -> Data:
         """The samples, of which a rank reads those of its own shards. See the base class."""
-        return Data(_Lazy(data.x), data.y) if self._world else data  # type: ignore[arg-type]
+        return Data(_Lazy(data.x), data.y, data.weights) if self._world else data  # type: ignore[arg-type]
 
     def forward_backward(self, model: Any, batch: Data) -> tuple[float, Array]:
         """The gradients of this rank's shards, and their sum over all. See the base class.
@@ -221,7 +221,7 @@ class DataParallel(Distribution):
             if not share:
                 tree.add(np.zeros(_size(learning, statistics), model.dtype))
                 continue
-            loss, y_pred = model.differentiate(Data(batch.x[part], batch.y[part]), True, shard)
+            loss, y_pred = model.differentiate(batch.chosen(part), True, shard)
             seen.append((loss * share, y_pred if model.metrics else None))
             super().update_statistics(model)
             tree.add(_row(share, learning, statistics, before, model.dtype))

@@ -20,14 +20,15 @@ from tinycnn.errors import NumericalError
 from tinycnn.hooks import Hooks, Logs, call, checked_hooks, hand_to
 from tinycnn.layers import fused
 from tinycnn.metrics import EpochMeans
-from tinycnn.network import FOR_NOISE
+from tinycnn.network import FOR_CALLS, FOR_NOISE
 from tinycnn.state import Stateful
 from tinycnn.support import console, data
-from tinycnn.support.arguments import integer
+from tinycnn.support.arguments import integer, truth
 from tinycnn.support.data import Data
 from tinycnn.support.diagnosis import Tensor, diagnose
 from tinycnn.support.keywords import refuse_unknown
 from tinycnn.support.progress import EpochLine
+from tinycnn.tensors import Symbol, tensor
 from tinycnn.utils import Array
 
 
@@ -43,6 +44,7 @@ class Learner(Stateful):
     stop_training = False
     stop_evaluating = False
     stop_predicting = False
+    _calls = 0  # of the model itself, each of which has its own noise
 
     never_called: ClassVar[Mapping[str, str]] = {
         **Stateful.never_called,
@@ -54,8 +56,12 @@ class Learner(Stateful):
 
     # --- one batch --------------------------------------------------------------------------------
 
-    def loss_taken(self, y_true: Array, y_pred: Array) -> tuple[losses.Loss, float, bool]:
+    def loss_taken(
+        self, y_true: Array, y_pred: Array, weights: Array | None = None
+    ) -> tuple[losses.Loss, float, bool]:
         """The loss, its value for the last forward, and whether it was taken on the logits.
+
+        With weights (N,) it is the mean of each sample's loss times its weight.
 
         This is the one place where a cross-entropy is fused with a softmax or sigmoid, as in Keras:
         probabilities that have underflowed to 0 have no log, but their logits are still exact. Any
@@ -64,28 +70,35 @@ class Learner(Stateful):
         loss, _ = self.compiled_with()
         last = self.logits_layer()
         if self._loss_on_logits is None or last is None:
-            return loss, _one_number(loss, loss.forward(y_true, y_pred)), False
-        return self._loss_on_logits, self._loss_on_logits.forward(y_true, last.z), True
+            return loss, _weighted(loss, y_true, y_pred, weights), False
+        on_logits = self._loss_on_logits
+        return on_logits, _weighted(on_logits, y_true, last.z, weights), True
 
     def penalty(self) -> float:
         """What the regularizers add to the loss."""
         return sum((p.regularizer(p.value) for p in self.learning if p.regularizer), 0.0)
 
-    def loss_of(self, y_true: Array, y_pred: Array) -> float:
+    def loss_of(self, y_true: Array, y_pred: Array, weights: Array | None = None) -> float:
         """The loss of the last `forward`, which returned `y_pred`; penalties included."""
-        return self.loss_taken(y_true, y_pred)[1] + self.penalty()
+        return self.loss_taken(y_true, y_pred, weights)[1] + self.penalty()
 
-    def seed_noise(self, shard: int = 0) -> None:
-        """Gives every stochastic layer its generator for this training step.
+    def seed_noise(
+        self, shard: int = 0, purpose: int = FOR_NOISE, step: int | None = None
+    ) -> None:
+        """Gives every stochastic layer its generator, by default for this training step.
 
         Args:
             shard: the part of the batch that comes next, if it is cut into several.
+            purpose: what the noise is for, see network.py.
+            step: the number of the step, or of the call.
         """
+        step = self.steps_trained if step is None else step
         part = [shard] if shard else []
         for index, layer in enumerate(self.layers):
-            if hasattr(layer, "rng"):
-                place = [self.seed, FOR_NOISE, self.steps_trained, index, *part]
-                layer.rng = np.random.default_rng(place)
+            if "rng" in vars(layer) or hasattr(type(layer), "rng"):
+                seed = getattr(layer, "seed", None)  # its own, if it was given one
+                seed = self.seed if seed is None else seed
+                layer.rng = np.random.default_rng([seed, purpose, step, index, *part])
 
     def differentiate(self, batch: Data, training: bool, shard: int = 0) -> tuple[float, Array]:
         """Loss and predictions of a batch, or of one shard of it; all gradients are set.
@@ -95,13 +108,15 @@ class Learner(Stateful):
         if training:
             self.seed_noise(shard)
         y_pred = self.forward(batch.x, training)
-        loss, value, from_logits = self.loss_taken(batch.y, y_pred)
+        loss, value, from_logits = self.loss_taken(batch.y, y_pred, batch.weights)
         dy = loss.backward()
         if np.shape(dy) != y_pred.shape:  # one row would be broadcast to all samples
             raise ValueError(
                 f"{type(loss).__name__}.backward must return the gradient with respect to y_pred, "
                 f"of shape {y_pred.shape}. Received: an array of shape {np.shape(dy)}"
             )
+        if batch.weights is not None:  # the loss is a sum over the samples, so its gradient is, too
+            dy = dy * batch.weights.astype(dy.dtype).reshape(-1, *[1] * (dy.ndim - 1))
         self.backward(dy, from_logits, needs_dx=False)
         return value, y_pred
 
@@ -148,12 +163,19 @@ class Learner(Stateful):
         return value, [p.grad.copy() for p in self.learning if p.grad is not None]
 
     def train_on_batch(
-        self, x: Array, y: Array | None = None, **unknown: Any
-    ) -> float | list[float]:
-        """One training step.
+        self,
+        x: Array,
+        y: Array | None = None,
+        sample_weight: Array | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+        **unknown: Any,
+    ) -> float | list[float] | Logs:
+        """One training step; the arguments are those of `fit`.
 
         Returns:
-            [loss, *metrics] of this batch before the update, or the loss alone without metrics.
+            [loss, *metrics] of this batch before the update, or the loss alone without metrics;
+            with `return_dict` a dict of them by name.
 
         Raises:
             ValueError: for data that do not fit the model.
@@ -161,13 +183,14 @@ class Learner(Stateful):
             NumericalError: if the loss is finite and the gradient that the backward ends with is
                 not. A loss that is not finite is returned. Neither changes a weight.
         """
-        refuse_unknown("train_on_batch", unknown, ("x", "y"))
-        batch = self.checked(x, y)
+        known = ("x", "y", "sample_weight", "class_weight", "return_dict")
+        refuse_unknown("train_on_batch", unknown, known)
+        batch = self.checked(x, y, sample_weight=sample_weight, class_weight=class_weight)
         with self.at_work("train_on_batch"):
             value, y_pred, updated = self._train_step(batch)
         if math.isfinite(value) and not updated:
             raise NumericalError(f"a gradient is not finite. {self.diagnosis(batch)}")
-        return self._results(value, batch.y, y_pred)
+        return self._results(EpochMeans(self.metrics).add(value, batch.y, y_pred), return_dict)
 
     def warm_up(self, x: Array, y: Array) -> float:
         """Compiles, or loads, the kernels that training on such a batch needs, and no others.
@@ -188,18 +211,27 @@ class Learner(Stateful):
         return kernels.warm_up_for(lambda: twin.train_on_batch(*zeros))
 
     def test_on_batch(
-        self, x: Array, y: Array | None = None, **unknown: Any
-    ) -> float | list[float]:
-        """[loss, *metrics] of one batch, or the loss alone; nothing is learned."""
-        refuse_unknown("test_on_batch", unknown, ("x", "y"))
-        batch = self.checked(x, y)
+        self,
+        x: Array,
+        y: Array | None = None,
+        sample_weight: Array | None = None,
+        return_dict: bool = False,
+        **unknown: Any,
+    ) -> float | list[float] | Logs:
+        """What `train_on_batch` returns for one batch; nothing is learned."""
+        refuse_unknown("test_on_batch", unknown, ("x", "y", "sample_weight", "return_dict"))
+        batch = self.checked(x, y, sample_weight=sample_weight)
         with self.at_work("test_on_batch"):
             y_pred = self.forward(batch.x)
-            loss = self.loss_of(batch.y, y_pred)
-        return self._results(loss, batch.y, y_pred)
+            loss = self.loss_of(batch.y, y_pred, batch.weights)
+        return self._results(EpochMeans(self.metrics).add(loss, batch.y, y_pred), return_dict)
 
-    def _results(self, loss: float, y: Array, y_pred: Array) -> float | list[float]:
-        return [loss, *(metric(y, y_pred) for metric in self.metrics)] if self.metrics else loss
+    def _results(self, logs: Logs, return_dict: bool) -> float | list[float] | Logs:
+        """The loss and the metrics in the form that Keras returns them."""
+        if truth(return_dict, "return_dict"):
+            return logs
+        results = [logs["loss"], *(logs[metric.name] for metric in self.metrics)]
+        return results if self.metrics else results[0]
 
     def diagnosis(self, batch: Data) -> str:
         """Which tensor of a training step on `batch` is the first that is not finite, and why.
@@ -229,7 +261,7 @@ class Learner(Stateful):
                 yield Tensor("weights", f"the {p.name} of {place[layer]}", p.value)
             y_pred = layer.forward(y_pred, training=True)
             yield Tensor("output", f"the output of {place[layer]}", y_pred)
-        loss, value, from_logits = self.loss_taken(batch.y, y_pred)
+        loss, value, from_logits = self.loss_taken(batch.y, y_pred, batch.weights)
         yield Tensor("loss", "the loss", np.asarray(value + self.penalty()))
         dy = loss.backward()
         yield Tensor("gradient", "the gradient of the loss with respect to the last output", dy)
@@ -251,31 +283,44 @@ class Learner(Stateful):
         y: Array | None = None,
         batch_size: int = 32,
         verbose: str | int = "auto",
+        sample_weight: Array | None = None,
         callbacks: Iterable[Hooks] | None = None,
+        return_dict: bool = False,
         **unknown: Any,
-    ) -> float | list[float]:
+    ) -> float | list[float] | Logs:
         """Loss and metrics over a data set, in inference mode.
 
+        Args:
+            x: samples (n, *input_shape).
+            y: targets, as the loss expects them.
+            batch_size: samples per step.
+            verbose: 0 for silence.
+            sample_weight: (n,), how much each sample's loss counts; metrics count all alike.
+            callbacks: see callbacks/base.py.
+            return_dict: return a dict.
+            unknown: none; for Keras's other arguments the error says what to write instead.
+
         Returns:
-            [loss, *metrics], or the loss alone without metrics.
+            [loss, *metrics], or the loss alone without metrics; with `return_dict` a dict of them
+            by name.
 
         Raises:
             ValueError: for data that do not fit the model.
             TypeError: for an argument that only Keras has; the message says what to write instead.
             RuntimeError: while another thread uses the model.
         """
-        refuse_unknown("evaluate", unknown, ("x", "y", "batch_size", "verbose", "callbacks"))
+        known = ("x", "y", "batch_size", "verbose", "sample_weight", "callbacks", "return_dict")
+        refuse_unknown("evaluate", unknown, known)
         batch_size = integer(batch_size, "batch_size")
         hooks = checked_hooks(callbacks, Hooks)
-        samples = self.checked(x, y)
+        samples = self.checked(x, y, sample_weight=sample_weight)
         steps = -(-len(samples) // batch_size)
         line = EpochLine("", steps, console.is_live(verbose)) if verbose else None
         with self.at_work("evaluate"):
             hand_to(hooks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
             logs = self._evaluate(samples, batch_size, hooks, line)
             self.forget()
-        results = [logs["loss"], *(logs[metric.name] for metric in self.metrics)]
-        return results if self.metrics else results[0]
+        return self._results(logs, return_dict)
 
     def _evaluate(
         self,
@@ -306,7 +351,7 @@ class Learner(Stateful):
     def measured(self, batch: Data) -> dict[str, Array]:
         """What loss and metrics of a batch, in inference mode, add to those of an epoch."""
         y_pred = self.forward(batch.x)
-        loss = self.loss_of(batch.y, y_pred)
+        loss = self.loss_of(batch.y, y_pred, batch.weights)
         return EpochMeans(self.metrics).measure(loss, batch.y, y_pred)
 
     def predict(
@@ -351,6 +396,37 @@ class Learner(Stateful):
             self.forget()
         return y[:done]
 
+    def predict_on_batch(self, x: Array) -> Array:
+        """The model's output for one batch: (N, *output_shape)."""
+        x = self.checked_inputs(x)
+        with self.at_work("predict"):
+            return self.forward(x)
+
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
+        """Keras's way to run the model: `model(x)`, all samples as one batch.
+
+        Args:
+            x: samples (N, *input_shape), for which this returns the output as a Tensor, or a
+                Symbol, for which it returns the Symbol of the output.
+            training: True switches noise and the statistics of the batch on; None leaves it to
+                each layer, as in Keras, where those of augmentation are on.
+
+        Raises:
+            ValueError: if it does not fit the model.
+        """
+        if isinstance(x, Symbol):
+            for layer in self.layers:
+                x = x.followed_by(layer)
+            return x
+        x = self.checked_inputs(x)
+        with self.at_work("forward"):
+            self._steps = self.layers
+            self.seed_noise(purpose=FOR_CALLS, step=self._calls)
+            self._calls += 1
+            for layer in self.layers:
+                x = layer(x, training)
+        return tensor(x)
+
     # --- data at the door -------------------------------------------------------------------------
 
     def checked_inputs(self, x: Any, name: str = "x") -> Array:
@@ -365,8 +441,17 @@ class Learner(Stateful):
             data.check_range(x, name)
         return x
 
-    def checked(self, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> Data:
-        """Samples and targets as the model and its loss take them.
+    def checked(
+        self,
+        x: Any,
+        y: Any,
+        names: tuple[str, str, str] = ("x", "y", "sample_weight"),
+        sample_weight: Any = None,
+        class_weight: Any = None,
+    ) -> Data:
+        """Samples, targets and weights as the model and its loss take them.
+
+        As in Keras, targets (n,) for a single output are taken as (n, 1).
 
         Raises:
             ValueError: if they do not fit; the message names the argument.
@@ -374,9 +459,27 @@ class Learner(Stateful):
         """
         loss, _ = self.compiled_with()
         x, y = self.checked_inputs(x, names[0]), data.checked_numbers(y, names[1])
-        data.checked_lengths(x, y, names)
+        data.checked_lengths(x, y, names[:2])
+        if self.output_shape == (*y.shape[1:], 1):
+            y = y[..., np.newaxis]
         loss.check_targets(y, self.output_shape)
-        return Data(x, y)
+        K = self.output_shape[-1]
+        return Data(x, y, data.checked_weights(sample_weight, class_weight, y, K, names[2]))
+
+
+def _weighted(loss: losses.Loss, y_true: Array, y_pred: Array, weights: Array | None) -> float:
+    """The loss of a batch; with weights (N,), the mean of each sample's loss times its weight.
+
+    A loss returns the mean of its samples, so those of equal weight are taken together.
+    """
+    value = 0.0
+    if weights is not None:
+        for weight in np.unique(weights):
+            some = weights == weight
+            part = _one_number(loss, loss.forward(y_true[some], y_pred[some]))
+            value += float(weight) * part * int(np.count_nonzero(some)) / len(weights)
+    mean = _one_number(loss, loss.forward(y_true, y_pred))  # the last: backward is for all samples
+    return mean if weights is None else value
 
 
 def _one_number(loss: losses.Loss, value: Any) -> float:

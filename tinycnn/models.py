@@ -11,7 +11,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,12 @@ class Sequential(Learner):
         >>> model = Sequential([Input((28, 28, 1)), Flatten(), Dense(10, activation="softmax")])
         >>> model.predict(np.zeros((1, 28, 28, 1)), verbose=0).shape
         (1, 10)
+
+    Attributes:
+        history: what the last `fit` returned; None before.
     """
+
+    history: History | None = None
 
     def fit(
         self,
@@ -65,9 +70,12 @@ class Sequential(Learner):
         verbose: str | int = "auto",
         callbacks: Iterable[Callback] | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[Array, Array] | None = None,
+        validation_data: tuple[Array, ...] | None = None,
         shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Array | None = None,
         initial_epoch: int = 0,
+        validation_freq: int | Sequence[int] = 1,
         distribution: Distribution = ALONE,
         **unknown: Any,
     ) -> History:
@@ -82,9 +90,13 @@ class Sequential(Learner):
                 terminal and in a notebook, and 2 elsewhere.
             callbacks: see callbacks/base.py.
             validation_split: the share of the data to validate on: its last part as it stands.
-            validation_data: (x, y) to validate on instead.
+            validation_data: (x, y) to validate on instead, or (x, y, sample_weight).
             shuffle: take the samples in a new order in each epoch.
+            class_weight: {class number: how much the loss of its samples counts}; 1 if not there.
+            sample_weight: (n,), how much each sample's loss counts. The metrics count all alike.
             initial_epoch: the epoch to start with.
+            validation_freq: validate after every so many epochs, or after those of these numbers,
+                counted from 1.
             distribution: `distributed.DataParallel(...)` shares each batch out among processes.
             unknown: none; for Keras's other arguments the error says what to write instead.
 
@@ -103,14 +115,15 @@ class Sequential(Learner):
                 got.
         """
         refuse_unknown("fit", unknown, _FIT)
-        epochs, batch_size = integer(epochs, "epochs"), integer(batch_size, "batch_size")
+        epochs, batch_size = integer(epochs, "epochs", least=0), integer(batch_size, "batch_size")
         settings = {
             "batch_size": batch_size,
             "shuffle": truth(shuffle, "shuffle"),
             "validation_split": 0.0 if validation_data is not None else validation_split,
             "initial_epoch": integer(initial_epoch, "initial_epoch", least=0),
+            **({} if validation_freq == 1 else {"validation_freq": validation_freq}),
         }
-        history = History()
+        self.history = history = History()
         hooks = _in_order(callbacks, history, verbose)
         if not isinstance(distribution, Distribution):
             raise ValueError(
@@ -118,7 +131,9 @@ class Sequential(Learner):
                 f"Received: distribution={distribution!r}"
             )
         settings |= distribution.settings
-        given, data, validation = self._data(x, y, validation_split, validation_data)
+        weights = {"sample_weight": sample_weight, "class_weight": class_weight}
+        given, data, validation = self._data(x, y, validation_split, validation_data, weights)
+        validates = _epochs_to_validate(validation_freq, epochs)
         self.compiled_with()[1].build(self.learning)
         if self.parameters and not self.learning:
             warnings.warn("no parameter of the model learns: fit changes nothing", stacklevel=2)
@@ -136,7 +151,7 @@ class Sequential(Learner):
                 epoch = run.epoch
                 call(hooks, "on_epoch_begin", epoch)
                 logs = self._train_epoch(data, run)
-                if validation is not None:
+                if validation is not None and epoch in validates:
                     values = self._evaluate(
                         validation, batch_size, hooks, distribution=distribution
                     )
@@ -154,24 +169,29 @@ class Sequential(Learner):
         return history
 
     def _data(
-        self, x: Any, y: Any, validation_split: float, validation_data: Any
+        self, x: Any, y: Any, validation_split: float, validation_data: Any, weights: dict[str, Any]
     ) -> tuple[dict[str, Array], Data, Data | None]:
         """All arrays by their names, the samples to train on, and those to validate on."""
-        data = self.checked(x, y)
-        given = {"x": data.x, "y": data.y}
-        if not isinstance(self.layers[0], Rescaling):
+        data = self.checked(x, y, **weights)
+        given = _by_name(data, ("x", "y", "sample_weight"))
+        if not any(isinstance(layer, Rescaling) for layer in self.layers):
             warning_signs.warn_of_unscaled(data.x)
         if validation_data is not None:
-            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
                 kind = type(validation_data).__name__
-                raise ValueError(f"`validation_data` must be a pair (x, y). Received: a {kind}")
-            names = ("validation_data[0]", "validation_data[1]")
-            x, y = validation_data
-            validation = self.checked(x, y, names)
-            return given | {names[0]: validation.x, names[1]: validation.y}, data, validation
+                raise ValueError(
+                    "`validation_data` must be a pair (x, y) or (x, y, sample_weight). "
+                    f"Received: a {kind}"
+                )
+            names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
+            x, y, *weight = validation_data
+            validation = self.checked(x, y, names, *weight)
+            return given | _by_name(validation, names), data, validation
         if not number(validation_split, "validation_split", 0.0, 1.0):
             return given, data, None
         training, validation = data.split(validation_split)
+        if weights["class_weight"] is not None:  # as in Keras, it is for the training only
+            validation = Data(validation.x, validation.y)
         sparse = isinstance(self.loss, losses.SparseCategoricalCrossentropy)
         warning_signs.warn_of_uneven_split(data.y, len(training), sparse)
         return given, training, validation
@@ -228,8 +248,22 @@ class Sequential(Learner):
 # The arguments of `fit`, for the error that any other one raises.
 _FIT = (
     *("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split"),
-    *("validation_data", "shuffle", "initial_epoch", "distribution"),
+    *("validation_data", "shuffle", "class_weight", "sample_weight", "initial_epoch"),
+    *("validation_freq", "distribution"),
 )
+
+
+def _by_name(data: Data, names: Sequence[str]) -> dict[str, Array]:
+    arrays = zip(names, (data.x, data.y, data.weights), strict=True)
+    return {name: array for name, array in arrays if array is not None}
+
+
+def _epochs_to_validate(validation_freq: Any, epochs: int) -> Collection[int]:
+    """The epochs, counted from 0, after which `fit` validates."""
+    if isinstance(validation_freq, list | tuple):
+        return {integer(epoch, "validation_freq[...]") - 1 for epoch in validation_freq}
+    every = integer(validation_freq, "validation_freq")
+    return range(every - 1, epochs, every)
 
 
 def _in_order(

@@ -4,10 +4,10 @@ A step of learning is in learner.py, and `fit` in models.py.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain, count
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,15 +19,17 @@ from tinycnn.parameter import Parameter
 from tinycnn.support import console
 from tinycnn.support.arguments import integer, name_or_none, truth
 from tinycnn.support.arguments import shape as checked_shape
+from tinycnn.support.keywords import refuse_unknown
 from tinycnn.support.refusals import Strict
 from tinycnn.support.reprs import table
 from tinycnn.support.tables import summary_table
 from tinycnn.support.use import Use
+from tinycnn.tensors import Symbol
 from tinycnn.utils import Array, next_seed, snake_case
 
 # Every random generator is default_rng([seed, purpose, ...]). So equal seeds give equal runs, and
 # nothing random has to be saved and restored, only the training's counters.
-FOR_WEIGHTS, FOR_ORDER, FOR_NOISE = range(3)
+FOR_WEIGHTS, FOR_ORDER, FOR_NOISE, FOR_CALLS = range(4)
 
 
 class Network(Strict):
@@ -57,7 +59,7 @@ class Network(Strict):
 
     def __init__(
         self,
-        layers: Iterable[Layer] = (),
+        layers: "Iterable[Layer | Network]" = (),
         *,
         seed: int | None = None,
         dtype: str = "float32",
@@ -72,6 +74,7 @@ class Network(Strict):
         self.layers: list[Layer] = []
         self._trainable = truth(trainable, "trainable")
         self.input_shape: Shape | None = None
+        self.source: Symbol | None = None  # what it takes
         self.built = False
         self._steps: list[Layer] = []  # the layers as `forward` ran them: see layers/fused.py
         self._use = Use()  # which thread is at work on the network
@@ -80,24 +83,34 @@ class Network(Strict):
         for layer in layers:
             self.add(layer)
 
-    def add(self, layer: Layer) -> None:
+    def add(self, layer: "Layer | Network") -> None:
         """Appends a layer, and names it as Keras would ("conv2d_1") if it has no name.
+
+        A network's own layers are appended one by one; they are the same in both from then on.
 
         Raises:
             ValueError: if it is not a layer, is already used, or does not fit the ones before it.
         """
-        shape_before, count_before = self.input_shape, len(self.layers)
-        self.place(layer)
-        if self.input_shape is not None and len(self.layers) > count_before:
-            try:
+        shape_before, count_before, source_before = self.input_shape, len(self.layers), self.source
+        try:
+            self.place(layer)
+            if self.input_shape is not None and len(self.layers) > count_before:
                 self.build()
-            except ValueError:
-                self.layers.pop()
-                self.input_shape = shape_before
-                raise
+        except ValueError:
+            del self.layers[count_before:]
+            self.input_shape, self.source = shape_before, source_before
+            raise
 
-    def place(self, layer: Layer) -> None:
+    def place(self, layer: "Layer | Network") -> None:
         """`add` without building: the shapes are compared, and the parameters made, in `build`."""
+        if isinstance(layer, Network):  # one chain: its layers, one after the other
+            if not self.layers and layer.input_shape is not None and self.source is None:
+                self.place(Input(layer.input_shape))
+            for part in layer.layers:
+                if part.named_by_model and part.name in {other.name for other in self.layers}:
+                    part.name = self._free_name(part, layer)
+                self.place(part)
+            return
         if not isinstance(layer, Layer):
             raise ValueError(f"a model is made of layers. Received: {layer!r}")
         if isinstance(layer, Input) and (self.layers or self.input_shape is not None):
@@ -107,17 +120,22 @@ class Network(Strict):
         if self.input_shape is None and not self.layers:
             self.input_shape = layer.input_shape
         if isinstance(layer, Input):
+            self.source = layer
             return
-        names = {other.name for other in self.layers}
         if layer.name is None:
-            base = snake_case(type(layer).__name__)
-            candidates = chain([base], (f"{base}_{i}" for i in count(1)))
-            layer.name = next(name for name in candidates if name not in names)
+            layer.name, layer.named_by_model = self._free_name(layer), True
         name_or_none(layer.name)  # a name may also have been assigned
-        if layer.name in names:
+        if layer.name in {other.name for other in self.layers}:
             raise ValueError(f"a layer's name must be unique. Received: name={layer.name!r}")
         self.layers.append(layer)
         self.built = False
+
+    def _free_name(self, layer: Layer, *others: "Network") -> str:
+        """A name as Keras would choose it, which no layer of this network or of `others` has."""
+        names = {other.name for network in (self, *others) for other in network.layers}
+        base = snake_case(type(layer).__name__)
+        candidates = chain([base], (f"{base}_{i}" for i in count(1)))
+        return next(name for name in candidates if name not in names)
 
     def build(
         self,
@@ -172,6 +190,55 @@ class Network(Strict):
                     rng = SavedValues(saved.get(str(layer.name), {}))
                 shape = layer.build(shape, rng, self.dtype)
         self.built = True
+        symbol = self.input
+        for layer in self.layers:
+            layer.source = layer.source or symbol
+            symbol = Symbol((*symbol.layers, layer), layer.output_shape or (), self.dtype)
+
+    def pop(self) -> Layer:
+        """Takes the last layer off, and returns it.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if not self.layers:
+            raise ValueError("the model has no layers: there is none to take off")
+        return self.layers.pop()
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or at this place in `layers`.
+
+        Raises:
+            ValueError: if there is no such layer, or not one of the two is given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(
+                "get_layer takes a name or an index, one of them. "
+                f"Received: name={name!r}, index={index!r}"
+            )
+        names = [layer.name for layer in self.layers]
+        if index is not None and -len(names) <= index < len(names):
+            return self.layers[index]
+        if name not in names or index is not None:
+            wanted = f"name={name!r}" if index is None else f"index={index!r}"
+            raise ValueError(
+                f"the model's layers are {', '.join(map(str, names))}. Received: {wanted}"
+            )
+        return self.layers[names.index(name)]
+
+    @property
+    def input(self) -> Symbol:
+        """What the network takes, to make a Model that begins here."""
+        if self.input_shape is None:
+            self.build()  # says what is missing
+        if self.source is None:
+            self.source = Input(self.input_shape or ())
+        return self.source
+
+    @property
+    def output(self) -> Symbol:
+        """What the network makes of its `input`, to make a Model that ends here."""
+        return Symbol((*self.input.layers, *self.layers), self.output_shape, self.dtype)
 
     @property
     def trainable(self) -> bool:
@@ -338,24 +405,37 @@ class Network(Strict):
         """What a notebook shows: the table of `summary`."""
         totals = [f"{title}: {count:,}" for title, count, _ in self.sizes()]
         header = ["Layer (type)", "Output Shape", "Param #"]
-        return table(header, self._rows(), f"{self.name}. {', '.join(totals)}")
+        return table(header, self.rows(), f"{self.name}. {', '.join(totals)}")
 
-    def _rows(self) -> list[tuple[str, str, str]]:
-        """(layer, output shape, parameters) of each layer."""
+    def summary(self, *, print_fn: Callable[[str], Any] | None = None, **unknown: Any) -> None:
+        """Prints Keras's table of layers, output shapes and parameters.
+
+        Args:
+            print_fn: a function that is given the text instead of the console.
+            unknown: none; for Keras's other arguments the error says what to write instead.
+
+        Raises:
+            TypeError: for any other argument.
+        """
+        refuse_unknown("summary", unknown, ("print_fn",))
+        rows = self.rows()
+        sizes = self.sizes()
+        total = ("Total params", sum(size[1] for size in sizes), sum(size[2] for size in sizes))
+        text = summary_table(self.name, rows, [total, *sizes])
+        if print_fn is None:
+            console.say(text)
+        else:
+            print_fn(text)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(name and class, output shape, number of parameters) of what `summary` lists."""
         rows = []
         for layer in self.layers:
             shape, count = "?", "0 (unbuilt)"
             if layer.built:
-                shape = f"({', '.join(map(str, (None, *(layer.output_shape or ()))))})"
-                count = f"{layer.count_params():,}"
+                shape, count = str((None, *(layer.output_shape or ()))), f"{layer.count_params():,}"
             rows.append((f"{layer.name} ({type(layer).__name__})", shape, count))
         return rows
-
-    def summary(self) -> None:
-        """Prints Keras's table of layers, output shapes and parameters."""
-        rows, sizes = self._rows(), self.sizes()
-        total = ("Total params", sum(size[1] for size in sizes), sum(size[2] for size in sizes))
-        console.say(summary_table(self.name, rows, [total, *sizes]))
 
     def sizes(self) -> list[tuple[str, int, int]]:
         """(title, numbers, bytes) of what `summary` counts."""

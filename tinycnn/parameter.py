@@ -1,13 +1,17 @@
 """A parameter: an array that a layer learns, with its gradient beside it."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from tinycnn.regularizers import L2
+import numpy as np
+
+from tinycnn.regularizers import L1L2
+from tinycnn.support.keywords import Named
 from tinycnn.utils import Array
 
 
 @dataclass(eq=False)
-class Parameter:
+class Parameter(Named):
     """An array of a layer, and the gradient of the loss with respect to it.
 
     Args:
@@ -23,10 +27,14 @@ class Parameter:
     value: Array
     grad: Array | None = None
     trainable: bool = True
-    regularizer: L2 | None = None
+    regularizer: L1L2 | None = None
     frozen: bool = False
 
     @property
     def learns(self) -> bool:
         """Whether an optimizer should update it."""
         return self.trainable and not self.frozen
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """The value: `np.asarray(parameter)`."""
+        return np.array(self.value, dtype=dtype, copy=copy)

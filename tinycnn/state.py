@@ -50,8 +50,8 @@ class Stateful(Network):
 
     def compile(
         self,
-        optimizer: str | optimizers.Optimizer,
-        loss: str | losses.Loss | Callable[..., Any],
+        optimizer: str | optimizers.Optimizer = "rmsprop",
+        loss: str | losses.Loss | Callable[..., Any] | None = None,
         metrics: Sequence[Any] | None = None,
         **unknown: Any,
     ) -> None:
@@ -73,6 +73,8 @@ class Stateful(Network):
             TypeError: for any other argument.
         """
         refuse_unknown("compile", unknown, ("optimizer", "loss", "metrics"))
+        if loss is None:
+            raise ValueError("compile needs a loss to train on. Received: loss=None")
         new_metrics = get_metrics(metrics)
         new_optimizer, new_loss = optimizers.get(optimizer), losses.get(loss)
         # This goes past `why_fixed`, which refuses any other assignment.

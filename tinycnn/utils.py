@@ -103,6 +103,25 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
     return one_hot.reshape((*labels.shape, classes))
 
 
+def normalize(x: Any, axis: int = -1, order: int = 2) -> Array:
+    """Divides vectors by their norms, which become 1; a vector of zeros stays as it is.
+
+    Args:
+        x: an array of any shape; integers become float64.
+        axis: the vectors lie along this one.
+        order: 2 for the root of the sum of the squares, 1 for the sum of the absolute values, ....
+
+    Returns:
+        An array of the same shape.
+
+    Source: keras/src/utils/numerical_utils.py
+    """
+    array = np.atleast_1d(np.asarray(x))
+    norms = np.atleast_1d(np.linalg.norm(array, order, axis))
+    norms[norms == 0] = 1
+    return array / np.expand_dims(norms, axis)
+
+
 def snake_case(name: str) -> str:
     """Conv2D -> conv2d, MaxPooling2D -> max_pooling2d, ReLU -> re_lu: Keras's rule."""
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)

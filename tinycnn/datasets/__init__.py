@@ -5,16 +5,18 @@
 
 import importlib
 import pkgutil
-from types import ModuleType
+from typing import Any
+
+from tinycnn.support import keras_names
 
 __all__ = [module.name for module in pkgutil.iter_modules(__path__)]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     """Loads a module when it is first used: `tinycnn.datasets.mnist`, as in Keras."""
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return keras_names.find(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tinycnn import kernels
 from tinycnn.layers.base import Layer, Shape
-from tinycnn.support.arguments import number, one_of
+from tinycnn.support.arguments import number, one_of, shown
 from tinycnn.utils import Array
 
 __all__ = ["ELU", "Activation", "LeakyReLU", "ReLU", "Softmax"]
@@ -47,12 +47,19 @@ ACTIVATIONS = {
 }
 
 
-def checked(activation: str | None) -> str:
-    """The name of a known activation; None is "linear".
+def checked(activation: Any) -> str:
+    """The name of an activation: a name, a function of `tinycnn.activations`, None for "linear".
 
     Raises:
-        ValueError: for any other name; the message lists the known ones.
+        ValueError: for anything else; the message lists the known names.
     """
+    if callable(activation):
+        if getattr(activation, "__module__", "") != "tinycnn.activations":
+            raise ValueError(
+                "an activation needs its derivative; take one of tinycnn.activations, or write "
+                f"a layer after this one. Received: activation={shown(activation)}"
+            )
+        activation = activation.__name__
     return "linear" if activation is None else one_of(activation, [*ACTIVATIONS], "activation")
 
 
@@ -120,7 +127,7 @@ class Activation(Activated):
         array([[0., 2.]])
     """
 
-    def __init__(self, activation: str | None, **kwargs: Any) -> None:
+    def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = checked(activation)
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from tinycnn import kernels
 from tinycnn.layers.base import Layer, Shape
-from tinycnn.support.arguments import number, one_of
+from tinycnn.support.arguments import integer, number, one_of
 from tinycnn.support.geometry import output_size
 from tinycnn.utils import Array
 
@@ -35,15 +35,20 @@ Factor = float | Sequence[float]
 class RandomAffine(Layer):
     """Base of the layers here, which differ in the transforms they draw.
 
-    `rng` draws them. A model sets it before every training step. If you use the layer alone, set it
-    yourself; otherwise each forward draws from a fresh, unpredictable one.
+    `rng` draws them. A model sets it before every training step, from `seed` or else from its own.
+    If you use the layer alone, set it or pass a `seed`; otherwise each forward draws from a fresh,
+    unpredictable one.
     """
 
     rng: np.random.Generator | None = None
+    training_if_called = True
 
-    def __init__(self, fill_mode: str = "constant", **kwargs: Any) -> None:
+    def __init__(self, fill_mode: str = "constant", seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.fill_mode = one_of(fill_mode, ("constant",), "fill_mode")
+        self.seed = None if seed is None else integer(seed, "seed", least=0)
+        if self.seed is not None:
+            self.rng = np.random.default_rng(self.seed)
 
     def build(
         self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
@@ -74,7 +79,7 @@ class RandomAffine(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "fill_mode": self.fill_mode}
+        return {**super().get_config(), "fill_mode": self.fill_mode, "seed": self.seed}
 
     def _around_center(self, linear: Array) -> Array:
         """The transforms with these linear parts (N, 2, 2) that keep the image's centre fixed."""
@@ -92,6 +97,7 @@ class RandomTranslation(RandomAffine):
             between the two of a pair (lower, upper); a number f means (-f, f).
         width_factor: likewise for the width; negative is to the left.
         fill_mode: "constant", the only one here: zeros come in from outside.
+        seed: of the layer's own noise; None leaves it to the model.
 
     Input shape: (N, H, W, C). Output shape: the same.
 
@@ -137,6 +143,7 @@ class RandomRotation(RandomAffine):
             is drawn between the two of a pair (lower, upper); a number f means (-f, f). So 0.05
             turns by up to 18 degrees.
         fill_mode: "constant", the only one here: zeros come in from outside.
+        seed: of the layer's own noise; None leaves it to the model.
 
     Input shape: (N, H, W, C). Output shape: the same.
 
@@ -174,6 +181,7 @@ class RandomZoom(RandomAffine):
             drawn between the two of a pair (lower, upper); a number f means (-f, f).
         width_factor: likewise for the width; None draws one factor for both.
         fill_mode: "constant", the only one here: zeros come in from outside.
+        seed: of the layer's own noise; None leaves it to the model.
 
     Input shape: (N, H, W, C). Output shape: the same.
 

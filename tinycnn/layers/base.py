@@ -27,9 +27,10 @@ import numpy as np
 from tinycnn.initializers import Initializer, SavedValues
 from tinycnn.initializers import get as get_initializer
 from tinycnn.parameter import Parameter
-from tinycnn.regularizers import L2
+from tinycnn.regularizers import L1L2
 from tinycnn.support.arguments import batch_shape, name_or_none, shape, truth
 from tinycnn.support.refusals import Strict
+from tinycnn.tensors import Symbol, tensor
 from tinycnn.utils import Array
 
 __all__ = ["Layer"]
@@ -63,6 +64,8 @@ class Layer(Strict):
         "compute_output_shape": "build",
     }
 
+    training_if_called = False  # what `layer(x)` takes for `training`, as Keras's layer does
+
     # A stochastic layer (dropout) declares:  rng: np.random.Generator | None = None
 
     def __init__(
@@ -73,6 +76,7 @@ class Layer(Strict):
         trainable: bool = True,
     ) -> None:
         self.name = name_or_none(name)
+        self.named_by_model = False  # whether a model chose the name, and another may change it
         self.input_shape: Shape | None = None
         if input_shape is not None:
             self.input_shape = shape(input_shape, "input_shape")
@@ -83,6 +87,7 @@ class Layer(Strict):
         self.trainable = trainable
         self.needs_input_gradient = True  # False: `backward` may return None instead of dx
         self.cache: tuple[Any, ...] | None = None  # what `forward` leaves for `backward`
+        self.source: Symbol | None = None  # what it takes in its first model
         self._samples: int | None = None  # N of the last forward
         # Runs the last forward again, if it ran fused with another layer's: see fused.py.
         self.forward_apart: Callable[[], object] | None = None
@@ -163,7 +168,7 @@ class Layer(Strict):
         dtype: str = "float32",
         *,
         trainable: bool = True,
-        regularizer: L2 | None = None,
+        regularizer: L1L2 | None = None,
     ) -> Parameter:
         """Makes a parameter and appends it to `self.parameters`; for use in `build`.
 
@@ -287,6 +292,41 @@ class Layer(Strict):
         )
 
     # --- for everybody ----------------------------------------------------------------------------
+
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
+        """Keras's way to run the layer: `layer(x)`.
+
+        Args:
+            x: a batch, for which this returns `forward`'s output as a Tensor, or a Symbol, for
+                which it returns the Symbol of the output.
+            training: for a batch, as in `forward`; None is the layer's `training_if_called`.
+
+        A layer that is not built yet is built in float32, whatever the dtype of `x`.
+
+        Raises:
+            ValueError: if the layer can't take the shape.
+        """
+        if isinstance(x, Symbol):
+            return x.followed_by(self)
+        if not self.built:
+            self.build(np.shape(x)[1:])
+        return tensor(self.forward(x, self.training_if_called if training is None else training))
+
+    @property
+    def input(self) -> Symbol:
+        """What the layer takes in its model, to make a Model that begins here.
+
+        Raises:
+            AttributeError: if it is in no model that is built.
+        """
+        if self.source is None:
+            raise AttributeError(f"{self} has no input and no output until a model is built of it")
+        return self.source
+
+    @property
+    def output(self) -> Symbol:
+        """What the layer makes of its `input`, to make a Model that ends here."""
+        return Symbol((*self.input.layers, self), self.output_shape or (), self.dtype)
 
     def count_params(self) -> int:
         """How many numbers the layer's parameters hold."""

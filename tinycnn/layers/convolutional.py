@@ -16,7 +16,7 @@ from tinycnn import kernels
 from tinycnn.initializers import Initializer
 from tinycnn.layers.base import Shape
 from tinycnn.layers.kernel_and_bias import KernelAndBias
-from tinycnn.regularizers import L2
+from tinycnn.regularizers import L1L2
 from tinycnn.support.arguments import pair, size
 from tinycnn.support.geometry import checked_padding, output_size
 from tinycnn.utils import Array
@@ -32,7 +32,7 @@ class Conv2D(KernelAndBias):
         kernel_size: (KH, KW), or one integer for both.
         strides: (SH, SW), or one integer for both.
         padding: "valid" (none) or "same" (zeros around, so that OH = ceil(H / SH)).
-        activation: "relu", "softmax", ..., see `Activation`; None for none.
+        activation: "relu", activations.softmax, ..., see `Activation`; None for none.
         use_bias: whether to add a bias.
         kernel_initializer: name or function; see initializers.py.
         bias_initializer: the same.
@@ -55,11 +55,11 @@ class Conv2D(KernelAndBias):
         strides: int | Sequence[int] = (1, 1),
         padding: str = "valid",
         *,
-        activation: str | None = None,
+        activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
-        kernel_regularizer: str | L2 | dict[str, Any] | None = None,
+        kernel_regularizer: str | L1L2 | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(

@@ -13,16 +13,19 @@ from tinycnn import kernels
 from tinycnn.initializers import Initializer
 from tinycnn.layers.base import Layer, Shape
 from tinycnn.layers.kernel_and_bias import KernelAndBias
-from tinycnn.regularizers import L2
+from tinycnn.regularizers import L1L2
 from tinycnn.support.arguments import shape as checked_shape
 from tinycnn.support.arguments import size
+from tinycnn.tensors import Symbol
 from tinycnn.utils import Array
 
 __all__ = ["Dense", "Flatten", "Input"]
 
 
-class Input(Layer):
+class Input(Layer, Symbol):
     """Tells a model the shape of its samples; passes data through and is not listed in `layers`.
+
+    It is also the symbol of these samples, on which the first layer of a chain can be called.
 
     Args:
         shape: the shape of one sample, without the batch axis.
@@ -35,7 +38,8 @@ class Input(Layer):
     """
 
     def __init__(self, shape: Sequence[int], *, name: str | None = None) -> None:
-        super().__init__(name=name, input_shape=checked_shape(shape, "shape"))
+        Layer.__init__(self, name=name, input_shape=checked_shape(shape, "shape"))
+        Symbol.__init__(self, (self,), checked_shape(shape, "shape"))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -75,7 +79,7 @@ class Dense(KernelAndBias):
 
     Args:
         units: U, the number of outputs.
-        activation: "relu", "softmax", ..., see `Activation`; None for none.
+        activation: "relu", activations.softmax, ..., see `Activation`; None for none.
         use_bias: whether to add a bias.
         kernel_initializer: name or function; see initializers.py.
         bias_initializer: the same.
@@ -94,11 +98,11 @@ class Dense(KernelAndBias):
     def __init__(
         self,
         units: int,
-        activation: str | None = None,
+        activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
-        kernel_regularizer: str | L2 | dict[str, Any] | None = None,
+        kernel_regularizer: str | L1L2 | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(

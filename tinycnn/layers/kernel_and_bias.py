@@ -9,7 +9,7 @@ from tinycnn.initializers import Initializer
 from tinycnn.initializers import get as get_initializer
 from tinycnn.layers.activations import Activated, checked
 from tinycnn.layers.base import Shape
-from tinycnn.regularizers import L2
+from tinycnn.regularizers import L1L2
 from tinycnn.support.arguments import truth
 from tinycnn.utils import Array
 
@@ -18,7 +18,7 @@ class KernelAndBias(Activated):
     """Base of the layers in which z is a sum of products with a kernel, plus a bias.
 
     Args:
-        activation: "relu", "softmax", ..., see `Activation`; None for none.
+        activation: "relu", activations.softmax, ..., see `Activation`; None for none.
         use_bias: whether to add a bias.
         kernel_initializer: name or function; see initializers.py.
         bias_initializer: the same.
@@ -31,11 +31,11 @@ class KernelAndBias(Activated):
     def __init__(
         self,
         *,
-        activation: str | None = None,
+        activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",
-        kernel_regularizer: str | L2 | dict[str, Any] | None = None,
+        kernel_regularizer: str | L1L2 | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinycnn import kernels
 from tinycnn.layers.base import Layer, Shape
-from tinycnn.support.arguments import number, truth
+from tinycnn.support.arguments import batch_shape, integer, number, truth
 from tinycnn.utils import Array
 
 __all__ = ["BatchNormalization"]
@@ -26,6 +26,7 @@ class BatchNormalization(Layer):
     The model moves these means after each training step: see `update_statistics`.
 
     Args:
+        axis: the channels' axis, which must be the last: -1, or its number in a batch.
         momentum: share of a moving statistic that is kept, in [0, 1).
         epsilon: added to the variance.
         center: whether there is a beta.
@@ -43,10 +44,11 @@ class BatchNormalization(Layer):
                [ 1.]])
     """
 
-    fixed = Layer.fixed | {"scale"}
+    fixed = Layer.fixed | {"axis", "scale"}
 
     def __init__(
         self,
+        axis: int = -1,
         *,
         momentum: float = 0.99,
         epsilon: float = 0.001,
@@ -55,6 +57,7 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.axis = integer(axis, "axis", least=-1)
         self.momentum = number(momentum, "momentum", 0.0, 1.0)
         self.epsilon = number(epsilon, "epsilon", low=0.0)
         self.center = truth(center, "center")
@@ -67,6 +70,11 @@ class BatchNormalization(Layer):
         if not input_shape or min(input_shape) < 1:
             raise ValueError(
                 f"BatchNormalization needs inputs of shape (N, ..., C). Received: {input_shape}"
+            )
+        if self.axis not in (-1, len(input_shape)):
+            raise ValueError(
+                f"BatchNormalization is over the last axis of inputs {batch_shape(input_shape)}. "
+                f"Received: axis={self.axis}"
             )
         C, made = input_shape[-1:], (rng, dtype)
         if self.scale:
@@ -131,6 +139,7 @@ class BatchNormalization(Layer):
         """The constructor's arguments."""
         return {
             **super().get_config(),
+            "axis": self.axis,
             "momentum": self.momentum,
             "epsilon": self.epsilon,
             "center": self.center,

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinycnn import kernels
 from tinycnn.layers.base import Layer
-from tinycnn.support.arguments import number
+from tinycnn.support.arguments import integer, number
 from tinycnn.utils import Array
 
 __all__ = ["Dropout"]
@@ -26,6 +26,7 @@ class Dropout(Layer):
 
     Args:
         rate: the probability of being dropped, 0 to 1 (in some textbooks p is that of being kept).
+        seed: of the layer's own noise; None leaves it to the model.
 
     Input shape: any. Output shape: the same.
 
@@ -39,8 +40,11 @@ class Dropout(Layer):
 
     rng: np.random.Generator | None = None
 
-    def __init__(self, rate: float, **kwargs: Any) -> None:
+    def __init__(self, rate: float, *, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.seed = None if seed is None else integer(seed, "seed", least=0)
+        if self.seed is not None:
+            self.rng = np.random.default_rng(self.seed)
         self.rate = number(rate, "rate", low=0.0)
         if self.rate > 1:
             raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate!r}")
@@ -65,4 +69,4 @@ class Dropout(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "rate": self.rate}
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

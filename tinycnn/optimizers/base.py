@@ -320,7 +320,7 @@ class Optimizer(Strict):
         return as_call(self, config, always=["learning_rate"])
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """A new optimizer, at step 0, with the arguments that `get_config` returned."""
         rate = config["learning_rate"]
         if isinstance(rate, dict):

@@ -12,6 +12,7 @@ from tinycnn.plotting.gradients import plot_gradients
 from tinycnn.plotting.history import plot_history
 from tinycnn.plotting.inside import plot_feature_maps, plot_filters, plot_grad_cam, plot_saliency
 from tinycnn.plotting.machinery import plot_augmentation, plot_im2col
+from tinycnn.plotting.network import plot_model
 from tinycnn.plotting.predictions import (
     plot_confusion_matrix,
     plot_mistakes,
@@ -31,6 +32,7 @@ __all__ = [
     "plot_history",
     "plot_im2col",
     "plot_mistakes",
+    "plot_model",
     "plot_predictions",
     "plot_reading",
     "plot_saliency",

@@ -8,13 +8,13 @@ array_data_adapter.py (one permutation per epoch, last partial batch kept).
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinycnn.support.arguments import batch_shape
+from tinycnn.support.arguments import batch_shape, integer, number, shown
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]
@@ -27,10 +27,12 @@ class Data:
     Args:
         x: samples (n, *input_shape).
         y: targets, one for each sample.
+        weights: how much each sample's loss counts (n,), or None if all count 1.
     """
 
     x: Array
     y: Array
+    weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -42,7 +44,12 @@ class Data:
             ValueError: if the split leaves either part empty.
         """
         at = split_at(len(self), validation_split)
-        return Data(self.x[:at], self.y[:at]), Data(self.x[at:], self.y[at:])
+        return self.chosen(slice(at)), self.chosen(slice(at, None))
+
+    def chosen(self, which: slice | Array) -> "Data":
+        """The samples of these numbers."""
+        weights = None if self.weights is None else self.weights[which]
+        return Data(self.x[which], self.y[which], weights)
 
     def batches(
         self, batch_size: int, order: Array | None = None, done: int = 0
@@ -55,13 +62,13 @@ class Data:
             done: how many batches to leave out at the beginning.
         """
         for chosen in batches(len(self), batch_size, order, done):
-            yield Data(self.x[chosen], self.y[chosen])
+            yield self.chosen(chosen)
 
 
 def checked_inputs(x: Any, input_shape: Shape | None, name: str = "x") -> Array:
     """`x` as an array of finite numbers (n, *input_shape), n > 0.
 
-    As in Keras, images without a channel axis are given one if the model has one channel.
+    As in Keras, a last axis of length 1 is added or dropped if the model has or lacks one.
 
     Raises:
         ValueError: if it is not; the message names the argument and what was received.
@@ -70,6 +77,8 @@ def checked_inputs(x: Any, input_shape: Shape | None, name: str = "x") -> Array:
     if input_shape is not None:
         if input_shape[-1:] == (1,) and array.shape[1:] == input_shape[:-1]:
             array = array[..., np.newaxis]
+        elif array.shape[1:] == (*input_shape, 1):
+            array = array[..., 0]
         if array.shape[1:] != input_shape:
             raise ValueError(
                 f"`{name}` must have shape {batch_shape(input_shape)}, as the model was built. "
@@ -141,6 +150,49 @@ def checked_lengths(x: Array, y: Array, names: tuple[str, str]) -> None:
             f"`{names[0]}` and `{names[1]}` must hold the same number of samples. "
             f"Received: {len(x)} and {len(y)}"
         )
+
+
+def checked_weights(
+    sample_weight: Any, class_weight: Any, y: Array, K: int, name: str = "sample_weight"
+) -> Array | None:
+    """How much the loss of each sample counts, from one of the two arguments of `fit`.
+
+    Args:
+        sample_weight: (n,) or (n, 1), a weight for each sample; None for none.
+        class_weight: {class number: weight}; a class that is not in it counts 1. None for none.
+        y: the targets (n, ...).
+        K: how many classes there are.
+        name: what the user calls `sample_weight`.
+
+    Returns:
+        (n,) of float32, as in Keras; None if both are None.
+
+    Raises:
+        ValueError: if both are given, or one does not fit.
+    """
+    if sample_weight is None and class_weight is None:
+        return None
+    if sample_weight is not None and class_weight is not None:
+        raise ValueError("`sample_weight` and `class_weight` can't be given at the same time")
+    if class_weight is None:
+        weights = checked_numbers(sample_weight, name).astype(np.float32)
+        if weights.shape not in ((len(y),), (len(y), 1)):
+            raise ValueError(
+                f"`{name}` must hold one weight for each of the {len(y)} samples. "
+                f"Received: {name} of shape {weights.shape}"
+            )
+        return weights.reshape(-1)
+    classes = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
+    if y.ndim > 2 or not isinstance(class_weight, Mapping):
+        raise ValueError(
+            "`class_weight` must be a dict {class number: weight}, for targets that are classes. "
+            f"Received: {shown(class_weight)} and y of shape {y.shape}"
+        )
+    weights = np.ones(len(y), np.float32)
+    for number_, weight in class_weight.items():
+        at = integer(number_, "class_weight's class", least=0, most=max(K, 2) - 1)
+        weights[np.round(classes) == at] = number(weight, f"class_weight[{at}]")
+    return weights
 
 
 def class_numbers(y: Array) -> Array | None:

@@ -3,114 +3,81 @@
 import difflib
 import inspect
 from collections.abc import Collection, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from tinycnn.support import keras_names
 from tinycnn.support.arguments import printable
-
-# What earlier Keras versions, other libraries and habit call an argument, and what to write here.
-OTHERWISE = {
-    "lr": "learning_rate",
-    "alpha": "negative_slope",
-    "beta1": "beta_1",
-    "beta2": "beta_2",
-    "eps": "epsilon",
-    "decay": "weight_decay, or a schedule as the learning_rate",
-    "nb_filter": "filters",
-    "n_filters": "filters",
-    "out_channels": "filters",
-    "border_mode": "padding",
-    "subsample": "strides",
-    "stride": "strides",
-    "kernel": "kernel_size",
-    "init": "kernel_initializer",
-    "W_regularizer": "kernel_regularizer",
-    "bias": "use_bias",
-    "output_dim": "units",
-    "p": "rate",
-    "input_dim": "input_shape=(size,)",
-    "batch_input_shape": "input_shape, without the batch axis",
-    "batch_shape": "shape, without the batch axis",
-    "nb_epoch": "epochs",
-    "show_accuracy": "metrics=['accuracy'] in compile",
-    "activity_regularizer": "kernel_regularizer, which penalizes weights",
-    "bias_regularizer": "kernel_regularizer, which leaves biases alone",
-    "gradient_accumulation_steps": "a larger batch_size in fit",
-    "weighted_metrics": "metrics",
-    "steps_per_epoch": "fewer samples: x[:n], y[:n]",
-    "validation_steps": "fewer samples in validation_data",
-    "validation_batch_size": "batch_size, which validation uses, too",
-    "steps": "fewer samples: x[:n]",
-    "return_dict": "dict(zip(['loss', *(m.name for m in model.metrics)], result))",
-}
-
-# What Keras has and tinycnn does not, and what to do about it.
-MISSING = {
-    "data_format": "Images are always (N, H, W, C), 'channels_last'.",
-    "dilation_rate": "Dilated kernels are not supported.",
-    "groups": "Grouped convolutions are not supported.",
-    "kernel_constraint": "Constraints are not supported.",
-    "bias_constraint": "Constraints are not supported.",
-    "use_ema": "Averages of weights are not supported.",
-    "loss_scale_factor": "Losses are float32 or float64 and need no scale.",
-    "loss_weights": "A model has one output.",
-    "reduction": "The loss of a batch is the mean over its samples.",
-    "ignore_class": "Leave the samples of that class out of x and y.",
-    "run_eagerly": "Every step is plain Python already.",
-    "steps_per_execution": "Every step is run by itself.",
-    "jit_compile": "kernels.use('numpy') turns the compiled kernels off.",
-    "auto_scale_loss": "Losses are float32 or float64 and need no scale.",
-    "class_weight": "Repeat the samples of a rare class in x and y.",
-    "sample_weight": "Repeat samples in x and y.",
-    "reset_metrics": "Every call begins anew.",
-    "validation_freq": "Validation comes after every epoch.",
-    "by_name": "Layers are matched in their order.",
-    "skip_mismatch": "All weights of the file must be the model's.",
-    "safe_mode": "No file holds code that could run here.",
-    "save_format": "The ending of the path decides: .npz, .keras or .h5.",
-    "include_optimizer": "The optimizer's state is saved; save_weights saves none.",
-    "workers": "The data are in memory.",
-    "use_multiprocessing": "The data are in memory.",
-    "max_queue_size": "The data are in memory.",
-}
+from tinycnn.support.keras_names import NOT_THERE, OTHERWISE
 
 
 def refuse_unknown(owner: str, unknown: Mapping[str, Any], known: Collection[str]) -> None:
     """Raises TypeError for the first of the `unknown` keywords, and says what to write instead.
+
+    Those that ask for what is so anyway pass, see keras_names.py.
 
     Args:
         owner: what was called, as the user wrote it: "Conv2D", "fit".
         unknown: the keywords that it does not have.
         known: those that it has.
     """
-    for name in unknown:
-        words = f"{owner} has no argument `{printable(name)}`"
-        if name in MISSING:
-            raise TypeError(f"{words}. {MISSING[name]}")
-        instead = OTHERWISE.get(name)
-        if instead is None or (instead.isidentifier() and instead not in known):
-            instead = next(iter(difflib.get_close_matches(name, known, 1, 0.75)), None)
-        raise TypeError(
-            f"{words}; write {instead}"
-            if instead
-            else f"{words}; it has {', '.join(known) or 'none'}"
-        )
+    for name in keras_names.settled(owner, unknown, known):
+        raise _error(owner, name, known)
 
 
-class Named:
-    """Base of the classes that users instantiate: a wrong keyword's error names their class."""
+def _error(owner: str, name: str, known: Collection[str]) -> TypeError:
+    """The error for one keyword."""
+    words = f"{owner} has no argument `{printable(name)}`"
+    if name in NOT_THERE:
+        return TypeError(f"{words}. {NOT_THERE[name]}")
+    instead = OTHERWISE.get(name)
+    if instead is None or (instead.isidentifier() and instead not in known):
+        instead = next(iter(difflib.get_close_matches(name, known, 1, 0.75)), None)
+    return TypeError(
+        f"{words}; write {instead}" if instead else f"{words}; it has {', '.join(known) or 'none'}"
+    )
 
-    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
+
+class Door(type):
+    """What a call of a class goes through: a wrong keyword's error names that class.
+
+    Keywords of Keras's that have another name here, or ask for what is so anyway, pass by today's
+    names: see keras_names.py.
+    """
+
+    def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
         """Makes the object, if its `__init__` takes these keywords.
 
         Raises:
             TypeError: for another keyword; it names the class and what to write instead.
         """
-        if keywords:
-            known = keywords_of(cls)
-            if known is not None:
-                unknown = {name: keywords[name] for name in keywords if name not in known}
-                refuse_unknown(cls.__name__, unknown, known)
-        return super().__new__(cls)
+        known = keywords_of(cls) if keywords else None
+        if known is not None:
+            keywords = keras_names.settled(cls.__name__, keywords, known)
+            for name in keywords:
+                if name not in known:
+                    raise _error(cls.__name__, name, known)
+        return super().__call__(*arguments, **keywords)
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The signature that `help` and editors show: that of `__init__`."""
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=[*signature.parameters.values()][1:])
+
+
+class Named(metaclass=Door):
+    """Base of the classes that users instantiate; attributes may have Keras's names."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The object that `get_config` of another one describes."""
+        made: Self = cls(**config)
+        return made
+
+    if not TYPE_CHECKING:  # to a type checker it would make every name a right one
+
+        def __getattr__(self, name: str) -> Any:
+            return keras_names.attribute(self, name)
 
 
 def keywords_of(cls: type) -> list[str] | None:

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from tinycnn.support.keywords import MISSING, OTHERWISE, Named, keywords_of
+from tinycnn.support.keras_names import NOT_THERE, OTHERWISE
+from tinycnn.support.keywords import Named, keywords_of
 
 
 class Strict(Named):
@@ -67,8 +68,8 @@ def _is_ours(cls: type) -> bool:
 
 
 def _advice(name: str, known: Collection[str]) -> str:
-    if name in MISSING:
-        words = MISSING[name].rstrip(".")
+    if name in NOT_THERE:
+        words = NOT_THERE[name].rstrip(".")
         return words[0].lower() + words[1:]
     instead = OTHERWISE.get(name, "")
     if instead and (instead in known or not instead.isidentifier()):

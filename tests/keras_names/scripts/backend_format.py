@@ -1,0 +1,32 @@
+"""The images' layout is asked for, as in the oldest examples."""
+
+from keras import backend as K
+from keras.datasets import mnist
+from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
+from keras.models import Sequential
+from keras.utils import to_categorical
+
+img_rows, img_cols = 28, 28
+(x_train, y_train), (x_test, y_test) = mnist.load_data()
+if K.image_data_format() == "channels_first":
+    x_train = x_train.reshape(x_train.shape[0], 1, img_rows, img_cols)
+    input_shape = (1, img_rows, img_cols)
+else:
+    x_train = x_train.reshape(x_train.shape[0], img_rows, img_cols, 1)
+    x_test = x_test.reshape(x_test.shape[0], img_rows, img_cols, 1)
+    input_shape = (img_rows, img_cols, 1)
+x_train = x_train.astype("float32") / 255
+x_test = x_test.astype("float32") / 255
+y_train, y_test = to_categorical(y_train, 10), to_categorical(y_test, 10)
+K.clear_session()
+model = Sequential()
+model.add(Conv2D(6, kernel_size=(3, 3), activation="relu", input_shape=input_shape))
+model.add(Conv2D(6, (3, 3), activation="relu"))
+model.add(MaxPooling2D(pool_size=(2, 2)))
+model.add(Flatten())
+model.add(Dense(16, activation="relu"))
+model.add(Dense(10, activation="softmax"))
+model.compile(loss="categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])
+model.fit(x_train, y_train, batch_size=128, epochs=2, verbose=1, validation_data=(x_test, y_test))
+score = model.evaluate(x_test, y_test, verbose=0)
+print(K.floatx(), K.epsilon(), input_shape)
