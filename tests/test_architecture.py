@@ -135,7 +135,6 @@ ORDER = [
     "distributed",
     "inspection",
     "keras_weights",
-    "interop",
     "interop.onnx",
     "interop.torch_weights",
     "interop.sklearn",

@@ -243,9 +243,7 @@ class DataParallel(Distribution):
         for p, value in self._moved:
             p.value[...] = value
 
-    def measured(
-        self, model: Any, samples: Data, batch_size: int
-    ) -> Iterator[dict[str, Array]]:
+    def measured(self, model: Any, samples: Data, batch_size: int) -> Iterator[dict[str, Array]]:
         """Of R batches each rank measures one. See the base class."""
         batches = samples.batches(batch_size)
         while group := list(islice(batches, self.ranks)):

@@ -52,9 +52,7 @@ class Distribution:
         for layer in model.layers:
             layer.update_statistics()
 
-    def measured(
-        self, model: Any, samples: Data, batch_size: int
-    ) -> Iterator[dict[str, Array]]:
+    def measured(self, model: Any, samples: Data, batch_size: int) -> Iterator[dict[str, Array]]:
         """Yields what one batch after the other adds to the loss and the metrics."""
         for batch in samples.batches(batch_size):
             yield model.measured(batch)

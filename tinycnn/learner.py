@@ -82,9 +82,7 @@ class Learner(Stateful):
         """The loss of the last `forward`, which returned `y_pred`; penalties included."""
         return self.loss_taken(y_true, y_pred, weights)[1] + self.penalty()
 
-    def seed_noise(
-        self, shard: int = 0, purpose: int = FOR_NOISE, step: int | None = None
-    ) -> None:
+    def seed_noise(self, shard: int = 0, purpose: int = FOR_NOISE, step: int | None = None) -> None:
         """Gives every stochastic layer its generator, by default for this training step.
 
         Args:

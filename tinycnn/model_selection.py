@@ -139,7 +139,8 @@ def cross_validate(
         epochs: passes over the other k - 1 folds for each model.
         seed: decides the folds, None is 0; the models have seeds of their own.
         verbose: 0 silent, 1 a live line for each fold, 2 a plain one; "auto" is 1 on a terminal
-            and in a notebook, and 2 elsewhere. With an executor each fold has a plain line, when it is done.
+            and in a notebook, and 2 elsewhere. With an executor each fold has a plain line, when it
+            is done.
         executor: trains the folds at the same time, with the same scores, to the bit: any Executor
             of concurrent.futures, loky, dask or mpi4py. Its workers share out the cores. They read
             the data from a temporary folder, or from the file that is memory-mapped already.

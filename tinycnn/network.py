@@ -339,6 +339,11 @@ class Network(Strict):
                 break
         return None
 
+    def last_softmax(self) -> Activated | None:
+        """The layer whose softmax is the network's output, if there is one."""
+        head = self.logits_layer()
+        return head if head and head.activation == "softmax" else None
+
     def forget(self) -> None:
         """Frees what the layers keep for a backward."""
         for layer in self.layers:

@@ -5,9 +5,10 @@
 Source: keras/src/losses/losses.py
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from tinycnn.losses.base import as_arrays
+from tinycnn.losses.base import Loss, as_arrays
 from tinycnn.losses.crossentropy import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from tinycnn.losses.elementwise import (
     BinaryCrossentropy,
@@ -76,7 +77,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Array:
 
 
 # What `compile` makes of a function; in this order, as `losses.get` lists the names.
-LOSS_OF = {
+LOSS_OF: dict[Callable[..., Array], type[Loss]] = {
     categorical_crossentropy: CategoricalCrossentropy,
     sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
     binary_crossentropy: BinaryCrossentropy,
