@@ -294,9 +294,22 @@ def team() -> Team:
     """The team of this process; it is started when it is first needed."""
     global _team
     if _team is None:
+        _keep_freed_memory()
         _team = Team(get_num_threads())
         atexit.register(_team.stop)
     return _team
+
+
+def _keep_freed_memory() -> None:
+    """Lets the C library keep what is freed, for the next step's arrays.
+
+    A training step makes some megabytes of arrays, and frees them. glibc gives such blocks back to
+    the system at once, which then has to find and clear new ones: 470 pages a step, a fifth of its
+    time. It stops doing so for blocks up to the largest one that it has seen freed, if that is not
+    above 32 MB (`M_MMAP_THRESHOLD` in mallopt(3)). So one is made and freed, which costs nothing:
+    no page of it is ever touched.
+    """
+    np.empty((32 << 20) - (64 << 10), np.uint8)
 
 
 def get_num_threads() -> int:
