@@ -80,7 +80,7 @@ SHARES, ASLEEP, LOCK, SHARE_SIZE = 48, 16, 17, 32
 
 MOST_PIECES = 0x8000  # of one job: a ticket has 16 bits for each of its two piece numbers
 # The first words of a step; see `launch.py`.
-STEP_LENGTH, STEP_FUNCTION, STEP_PIECES = 0, 1, 2
+STEP_LENGTH, STEP_FUNCTION, STEP_PIECES = 0, 1, 5
 
 SPIN_SECONDS = 2e-3  # how long a thread watches for work before it sleeps
 BUSY_SPIN_SECONDS = 5e-5
