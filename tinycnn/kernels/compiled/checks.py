@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 
 def ready(array: Array, ndim: int, name: str) -> Array:
     """The array as kernels need it, contiguous and aligned; a copy only if need be."""
-    if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
+    if array.dtype.char not in "fd" or not array.dtype.isnative:
         raise TypeError(f"`{name}` must be float32 or float64. Received: {array.dtype}")
     if array.ndim != ndim:
         raise ValueError(f"`{name}` must have {ndim} axes. Received: shape {array.shape}")

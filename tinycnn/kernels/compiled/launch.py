@@ -27,7 +27,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -42,32 +42,64 @@ from tinycnn.utils import Array
 Numbers = tuple[int | tuple[int, ...], ...]
 Room = tuple[int, int]
 
-# A step's words: how many there are, the kernel's address, how many pieces, the address of the
-# numbers, how many floats and ints of room; then the arrays, and what is in lists of arrays.
+# A step's words: how many there are, the kernel's address, the address of the numbers, how many
+# floats and ints of room, how many pieces; then the arrays, and what is in lists of arrays.
 _HEAD = 6
-_NUMBERS, _FLOATS, _INTS = 3, 4, 5
+_NUMBERS, _FLOATS, _INTS = 2, 3, 4
 _MOST_PLANS = 1024  # that a kernel remembers
 
 
-class Step(NamedTuple):
-    """A kernel with all that it needs to run."""
+class _Plan:
+    """What is the same whenever a kernel is launched with these numbers and dtypes.
 
-    code: "Code"
-    plan: "_Plan"
-    pieces: int
-    arrays: Sequence[Any]
+    Args:
+        code: what runs.
+        dtypes: of the arrays.
+        lists: for each of them whether it is a list of arrays.
+        numbers: as they were given.
+        room: how many floats and ints of scratch memory.
+    """
+
+    __slots__ = ("_memory", "_pack", "code", "head", "numbers", "room", "room_size")
+
+    def __init__(self, code: "Code", dtypes: Any, lists: Any, numbers: Numbers, room: Room) -> None:
+        self.code, self.numbers, self.room = code, numbers, room
+        self.room_size = _in_lines(room[0] * dtypes[0].itemsize) + _in_lines(room[1] * 8)
+        words = [w for n in numbers for w in (n if isinstance(n, tuple) else (n,))]
+        self._memory = np.array(words or [0], np.int64)
+        self._pack = None if any(lists) else struct.Struct(f"{1 + len(lists)}q").pack
+        self.head = b""  # the first words, once there is an address
+
+    def ready(self, arrays: Sequence[Any]) -> None:
+        """Compiles or loads the code, after which `words` can be asked for."""
+        self.code.ready()
+        length = _HEAD + len(arrays)
+        head = (length, self.code.address, self._memory.ctypes.data, *self.room)
+        self.head = struct.pack("5q", *head)
+
+    def words(self, pieces: int, arrays: Sequence[Any]) -> bytes:
+        """A step as `team.py` and the kernel's entry read it."""
+        if self._pack is not None:
+            return self.head + self._pack(pieces, *map(id, arrays))
+        length = _HEAD + len(arrays)
+        fixed: list[int] = []
+        more: list[int] = []
+        for array in arrays:
+            if isinstance(array, list):
+                fixed.append(length + len(more))
+                more += map(id, array)
+            else:
+                fixed.append(id(array))
+        words = [pieces, *fixed, *more]
+        return (
+            struct.pack("q", length + len(more))
+            + self.head[8:]
+            + struct.pack(f"{len(words)}q", *words)
+        )
 
 
-class _Plan(NamedTuple):
-    """What is the same whenever a kernel is launched with these numbers and dtypes."""
-
-    code: "Code"
-    numbers: Any  # an array of all numbers, one after the other
-    room: Room
-    room_size: int  # in bytes
-    pack: Callable[..., bytes] | None  # words to bytes; None if there are lists
-    head: tuple[int, ...]  # the last of the first words: numbers, floats, ints
-    values: Numbers  # the numbers as they were given
+# A kernel with all that it needs to run: its plan, how many pieces, the arrays.
+Step = tuple[_Plan, int, Sequence[Any]]
 
 
 class Kernel:
@@ -89,28 +121,17 @@ class Kernel:
         self, pieces: int, arrays: Sequence[Any], numbers: Numbers = (), room: Room = (0, 0)
     ) -> Step:
         """The same as a step, for `run`."""
-        dtypes = [a.dtype if type(a) is np.ndarray else _dtype(a) for a in arrays]
-        key = (numbers, room, *dtypes)
-        plan = self._plans.get(key) or self._plan(key, arrays, numbers, room)
-        return Step(plan.code, plan, pieces, arrays)
+        key = (numbers, room, *[a.dtype if type(a) is np.ndarray else _dtype(a) for a in arrays])
+        return self._plans.get(key) or self._plan(key, arrays, numbers, room), pieces, arrays
 
     def _plan(self, key: Any, arrays: Sequence[Any], numbers: Numbers, room: Room) -> _Plan:
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
         dtypes = tuple(_dtype(array) for array in arrays)
         lists = tuple(isinstance(array, list) for array in arrays)
-        itemsize = dtypes[0].itemsize
-        sizes = (_in_lines(room[0] * itemsize), _in_lines(room[1] * 8))
-        kinds = tuple(_kind(number) for number in numbers)
-        form = (dtypes, lists, kinds)
+        form = (dtypes, lists, tuple(_kind(number) for number in numbers))
         code = self._codes.setdefault(form, Code(self.function, *form))
-        words = [w for n in numbers for w in (n if isinstance(n, tuple) else (n,))]
-        memory = np.array(words or [0], np.int64)
-        length = _HEAD + len(arrays)
-        pack = None if any(lists) else struct.Struct(f"{length}q").pack
-        head = (memory.ctypes.data, *room)
-        plan = _Plan(code, memory, room, sum(sizes), pack, head, numbers)
-        self._plans[key] = plan
+        plan = self._plans[key] = _Plan(code, dtypes, lists, numbers, room)
         return plan
 
 
@@ -210,39 +231,23 @@ def _in_lines(size: int) -> int:
     return (size + 63) // 64 * 64
 
 
-def _words(step: Step) -> bytes:
-    """A step as `team.py` and the kernel's entry read it."""
-    plan, arrays = step.plan, step.arrays
-    length = _HEAD + len(arrays)
-    if plan.pack is not None:
-        return plan.pack(length, plan.code.address, step.pieces, *plan.head, *map(id, arrays))
-    fixed: list[int] = []
-    more: list[int] = []
-    for array in arrays:
-        if isinstance(array, list):
-            fixed.append(length + len(more))
-            more += map(id, array)
-        else:
-            fixed.append(id(array))
-    words = [length + len(more), plan.code.address, step.pieces, *plan.head, *fixed, *more]
-    return struct.pack(f"{len(words)}q", *words)
-
-
 def run(*steps: Step) -> None:
     """Launches the steps one after the other; each one's pieces are shared out to the team."""
     planned = _planned.get()
     if planned is not None:
         _plan_for_later(steps, planned)
         return
-    for step in steps:
-        if not step.code.address:
-            step.code.ready()
+    block, room = b"", 0
+    for plan, pieces, arrays in steps:
+        if not plan.head:
+            plan.ready(arrays)
+        block += plan.words(pieces, arrays)
+        if plan.room_size > room:
+            room = plan.room_size
     with team_.turn:
         team = team_.team()
-        for step in steps:
-            if step.plan.room_size > team.room_size:
-                team.provide(step.plan.room_size)
-        block = b"".join([_words(step) for step in steps])
+        if room > team.room_size:
+            team.provide(room)
         team.launch(team.control, len(steps), block)
         team.look_around()
 
@@ -263,9 +268,9 @@ def planning() -> Iterator[dict[Code, None]]:
 
 
 def _plan_for_later(steps: Sequence[Step], planned: dict[Code, None]) -> None:
-    for step in steps:
-        planned[step.code] = None
-        for given in step.arrays:
+    for plan, _, given_arrays in steps:
+        planned[plan.code] = None
+        for given in given_arrays:
             arrays: Any = given if isinstance(given, list) else [given]
             for array in arrays:
                 # Also what the kernels would only read, which was made for this purpose.
@@ -275,15 +280,15 @@ def _plan_for_later(steps: Sequence[Step], planned: dict[Code, None]) -> None:
 
 def _run_as_python(*steps: Step) -> None:
     """The same with the JIT off."""
-    for step in steps:
-        floats, ints = step.plan.room
-        arrays = [a if isinstance(a, list) else a.reshape(-1) for a in step.arrays]
-        for piece in range(step.pieces):
+    for plan, pieces, given in steps:
+        floats, ints = plan.room
+        arrays = [a if isinstance(a, list) else a.reshape(-1) for a in given]
+        for piece in range(pieces):
             room = []
-            if step.code.has_room:
+            if plan.code.has_room:
                 # What is read before it is written shows.
-                room = [np.full(floats, np.nan, _dtype(step.arrays[0])), np.full(ints, -(1 << 40))]
-            step.code.function(piece, *room, *arrays, *step.plan.values)
+                room = [np.full(floats, np.nan, _dtype(given[0])), np.full(ints, -(1 << 40))]
+            plan.code.function(piece, *room, *arrays, *plan.numbers)
 
 
 if JIT_OFF:

@@ -83,11 +83,12 @@ def adam_update_all(
     others: list[tuple[Array, Array, Array, Array]] = []
     for arrays in zip(values, gradients, ms, vs, strict=True):
         value, gradient, m, v = arrays
-        same_dtype(value=value, gradient=gradient, m=m, v=v, first=values[0])
-        same_shape(value.shape, gradient=gradient, m=m, v=v)
-        if writable_in_place(value, m, v):
-            gradient = ready(gradient, value.ndim, "gradient")
-            flat.append((value, gradient, m, v))
+        if not value.shape == gradient.shape == m.shape == v.shape:
+            same_shape(value.shape, gradient=gradient, m=m, v=v)
+        if not values[0].dtype == value.dtype == gradient.dtype == m.dtype == v.dtype:
+            same_dtype(value=value, gradient=gradient, m=m, v=v, first=values[0])
+        if value.flags.carray and m.flags.carray and v.flags.carray:
+            flat.append((value, ready(gradient, value.ndim, "gradient"), m, v))
         else:
             others.append(arrays)
     if flat:

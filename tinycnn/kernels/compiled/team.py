@@ -80,7 +80,7 @@ SHARES, ASLEEP, LOCK, SHARE_SIZE = 48, 16, 17, 32
 
 MOST_PIECES = 0x8000  # of one job: a ticket has 16 bits for each of its two piece numbers
 # The first words of a step; see `launch.py`.
-STEP_LENGTH, STEP_FUNCTION, STEP_PIECES = 0, 1, 2
+STEP_LENGTH, STEP_FUNCTION, STEP_PIECES = 0, 1, 5
 
 SPIN_SECONDS = 2e-3  # how long a thread watches for work before it sleeps
 BUSY_SPIN_SECONDS = 5e-5
@@ -294,9 +294,22 @@ def team() -> Team:
     """The team of this process; it is started when it is first needed."""
     global _team
     if _team is None:
+        _keep_freed_memory()
         _team = Team(get_num_threads())
         atexit.register(_team.stop)
     return _team
+
+
+def _keep_freed_memory() -> None:
+    """Lets the C library keep what is freed, for the next step's arrays.
+
+    A training step makes some megabytes of arrays, and frees them. glibc gives such blocks back to
+    the system at once, which then has to find and clear new ones: 470 pages a step, a fifth of its
+    time. It stops doing so for blocks up to the largest one that it has seen freed, if that is not
+    above 32 MB (`M_MMAP_THRESHOLD` in mallopt(3)). So one is made and freed, which costs nothing:
+    no page of it is ever touched.
+    """
+    np.empty((32 << 20) - (64 << 10), np.uint8)
 
 
 def get_num_threads() -> int:
