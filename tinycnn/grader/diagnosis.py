@@ -24,6 +24,7 @@ from tinycnn.utils import Array
 # The least part of the wrong results that a mistake must explain if it is to be named: of two
 # mistakes in one function, each often explains less than half.
 PART = 0.15
+MOST = 45  # mistakes that are tried two by two: a thousand pairs take half a second
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,11 @@ def _two_mistakes(answers: Answers) -> tuple[Mistake, Mistake] | None:
     wrong = sorted((c for c in answers.cells if c.wrong), key=lambda cell: -cell.differing)
     if len(wrong) < 2 or len({cell.case for cell in wrong}) < len(answers.wrong_cases):
         return None
+    if all(_plain(answers, cell) for cell in wrong):
+        return None
     right = [cell for cell in answers.cells if not cell.wrong]
-    for a, b in combinations(mistakes_of(answers.exercise.name), 2):
+    known = _of_the_same_tensors(answers, wrong)
+    for a, b in combinations(known if len(known) <= MOST else (), 2):
         try:
             function = wrong_function(a.exercise, a.edits + b.edits)
         except (ValueError, SyntaxError):  # they change the same piece
@@ -230,6 +234,20 @@ def _two_mistakes(answers: Answers) -> tuple[Mistake, Mistake] | None:
         ):
             return a, b
     return None
+
+
+def _of_the_same_tensors(answers: Answers, wrong: list[Cell]) -> list[Mistake]:
+    """The mistakes that do nothing to a tensor in which nothing is wrong."""
+    tensors = {cell.tensor for cell in wrong}
+    alike = [c for c in answers.cells if c.case == wrong[0].case and c.tensor not in tensors]
+    return [
+        mistake
+        for mistake in mistakes_of(answers.exercise.name)
+        if not any(
+            _is_wrong(answers, cell, _predicted(answers, cell, known_function(mistake)))
+            for cell in alike
+        )
+    ]
 
 
 def _predicted(answers: Answers, cell: Cell, function: Callable[..., Any]) -> Array | None:

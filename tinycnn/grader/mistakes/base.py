@@ -91,7 +91,9 @@ def _code(file: str) -> CodeType:
 
 @cache
 def _source(target: str) -> str:
-    return textwrap.dedent(inspect.getsource(getattr(_module(_file(target)), target)))
+    source = textwrap.dedent(inspect.getsource(getattr(_module(_file(target)), target)))
+    head, _, rest = source.partition('"""')  # without its docstring, which takes time to compile
+    return head.rstrip() + rest.partition('"""')[2]
 
 
 @cache
