@@ -57,7 +57,7 @@ CONV = "total += big[n, i * SH + u, j * SW + v, c] * kernel[u, v, c, f]"
 DK = "dkernel[u, v, c, f] += big[n, i * SH + u, j * SW + v, c] * g"
 DX = "dbig[n, i * SH + u, j * SW + v, c] += kernel[u, v, c, f] * g"
 PADDED = "big, OH, OW, top, left = padded(x, (KH, KW), strides, padding)"
-LAST = "the last row or column of windows is left out"
+LAST = "the last row and column of windows is left out"
 
 MUTANTS = [
     # --- im2col and col2im ------------------------------------------------------------------------

@@ -604,7 +604,7 @@ def adam_step_cases(rng: np.random.Generator) -> Iterator[Case]:
         if step > 1:
             past = _kinds(rng, kind, *shape) * gradient.dtype.type(1e-7 if tiny else 1)
             m, v = past / 4, past * past / 8
-        rates = (0.5, 0.75, 0.125) if kind == "whole" else (0.1, 0.9, 0.99 if tiny else 0.999)
+        rates = (0.5, 0.75, 0.125) if kind == "whole" else (0.1, 0.9, 0.995 if tiny else 0.999)
         names = ("learning_rate", "beta_1", "beta_2")
         arguments: Arguments = {"value": value, "gradient": gradient, "m": m, "v": v, "step": step}
         arguments |= {**dict(zip(names, rates, strict=True)), "epsilon": 1e-7 if tiny else 1e-8}

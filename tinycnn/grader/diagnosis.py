@@ -6,19 +6,25 @@
 3. Facts about the numbers: a turned sign, a constant ratio, exchanged axes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
+from typing import Any
 
 import numpy as np
 
-from tinycnn.grader.answers import FEWEST, Answers, Cell, same
+from tinycnn.grader.answers import FEWEST, Answers, Cell, is_float32, same
 from tinycnn.grader.calls import Outcome
 from tinycnn.grader.mistakes import mistakes_of
-from tinycnn.grader.mistakes.base import Mistake, known_function
+from tinycnn.grader.mistakes.base import Mistake, known_function, wrong_function
 from tinycnn.grader.signatures import signature
 from tinycnn.grader.verdicts import wrong_numbers
 from tinycnn.utils import Array
+
+# The least part of the wrong results that a mistake must explain if it is to be named: of two
+# mistakes in one function, each often explains less than half.
+PART = 0.15
+MOST = 45  # mistakes that are tried two by two: a thousand pairs take half a second
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,11 @@ def diagnose(answers: Answers) -> Diagnosis:
         candidates = tuple(mistake.name for mistake, _ in known)
         best, explained = known[0]
         return Diagnosis(best.name, "mistake", best.rule, (explained, len(wrong)), candidates)
+    both = _two_mistakes(answers)
+    if both is not None:
+        a, b = both
+        cause = f"{a.name}, and that {b.name}"
+        return Diagnosis(cause, "mistake", a.rule, (len(wrong), len(wrong)), (a.name, b.name))
     if first.tensor is not None and wrong:
         fact = signature(answers, wrong[0].tensor)
         if fact is not None:
@@ -113,25 +124,38 @@ def _failure(outcome: Outcome) -> str:
 
 
 def _other_order(answers: Answers) -> tuple[str, str, str] | None:
-    """Whether the right results came in another order, in every case."""
+    """Whether the results came in another order: by their numbers, or else by their shapes."""
     names = answers.exercise.returns
-    if len(names) < 2:
+    count = len(names)
+    came = [
+        (outcome.results[:count], right[:count], is_float32(case))
+        for outcome, right, case in zip(
+            answers.outcomes, answers.expected, answers.cases, strict=True
+        )
+        if len(outcome.results) >= count
+    ]
+    if count < 2 or not came:
         return None
-    for order in list(permutations(range(len(names))))[1:]:
-        if all(
-            len(outcome.results) >= len(names)
-            and all(
-                right[place] is None or same(outcome.results[i], right[place])
-                for i, place in enumerate(order)
-            )
-            for outcome, right, case in zip(
-                answers.outcomes, answers.expected, answers.cases, strict=True
-            )
-            if "the numbers are float32" not in case.traits
-        ):
-            came = ", ".join(names[place] for place in order)
-            return f"the results come in the order {came}", "form", RETURN
-    return None
+
+    def fits(order: tuple[int, ...], alike: Callable[[Array | None, Array, bool], bool]) -> bool:
+        return all(
+            right is None or alike(got[i], right, narrow)
+            for got, rights, narrow in came
+            for i, right in enumerate(rights[place] for place in order)
+        )
+
+    orders = list(permutations(range(count)))
+    equal = next((order for order in orders[1:] if fits(order, same)), None)
+    shaped = [order for order in orders if fits(order, _of_one_shape)]
+    order = equal or (shaped[0] if len(shaped) == 1 else orders[0])
+    if order == orders[0]:
+        return None
+    told = ", ".join(names[place] for place in order)
+    return f"the results come in the order {told}", "form", RETURN
+
+
+def _of_one_shape(a: Array | None, b: Array, _: bool) -> bool:
+    return a is None or a.shape == b.shape
 
 
 def _degenerate(answers: Answers) -> tuple[str, str, str] | None:
@@ -189,6 +213,64 @@ def _known_mistakes(answers: Answers) -> list[tuple[Mistake, int]]:
     return [(mistake, len(cells)) for *_, mistake, cells in ranked]
 
 
+def _two_mistakes(answers: Answers) -> tuple[Mistake, Mistake] | None:
+    """Two mistakes that explain all wrong cells together, where none explains some alone."""
+    wrong = sorted((c for c in answers.cells if c.wrong), key=lambda cell: -cell.differing)
+    if len(wrong) < 2 or len({cell.case for cell in wrong}) < len(answers.wrong_cases):
+        return None
+    if all(_plain(answers, cell) for cell in wrong):
+        return None
+    right = [cell for cell in answers.cells if not cell.wrong]
+    known = _of_the_same_tensors(answers, wrong)
+    for a, b in combinations(known if len(known) <= MOST else (), 2):
+        try:
+            function = wrong_function(a.exercise, a.edits + b.edits)
+        except (ValueError, SyntaxError):  # they change the same piece
+            continue
+        if all(
+            _made_alike(answers, c, _predicted(answers, c, function)) for c in wrong
+        ) and not any(
+            _is_wrong(answers, cell, _predicted(answers, cell, function)) for cell in right
+        ):
+            return a, b
+    return None
+
+
+def _of_the_same_tensors(answers: Answers, wrong: list[Cell]) -> list[Mistake]:
+    """The mistakes that do nothing to a tensor in which nothing is wrong."""
+    tensors = {cell.tensor for cell in wrong}
+    alike = [c for c in answers.cells if c.case == wrong[0].case and c.tensor not in tensors]
+    return [
+        mistake
+        for mistake in mistakes_of(answers.exercise.name)
+        if not any(
+            _is_wrong(answers, cell, _predicted(answers, cell, known_function(mistake)))
+            for cell in alike
+        )
+    ]
+
+
+def _predicted(answers: Answers, cell: Cell, function: Callable[..., Any]) -> Array | None:
+    """What another function makes of a cell."""
+    case = answers.cases[cell.case]
+    results = answers.exercise.run(function, case).results
+    names = answers.exercise.tensors(case)
+    return results[names.index(cell.tensor)] if len(results) == len(names) else None
+
+
+def _made_alike(answers: Answers, cell: Cell, made: Array | None) -> bool:
+    near = answers.exercise.tolerance
+    return made is not None and cell.got is not None and same(cell.got, made, cell.float32, near)
+
+
+def _plain(answers: Answers, cell: Cell) -> bool:
+    """Whether a student's result is 0 everywhere, an argument, or not finite."""
+    got = cell.got
+    if got is None or not np.isfinite(got).all() or not got.any():
+        return True
+    return any(_is_argument(answers, cell, name) for name in answers.cases[cell.case].arguments)
+
+
 def _sample(wrong: list[Cell]) -> Iterator[Cell]:
     """Some wrong cells of each tensor: most mistakes explain none of them, and are done with."""
     for tensor in dict.fromkeys(cell.tensor for cell in wrong):
@@ -223,18 +305,18 @@ def _explained(
         return results[names.index(cell.tensor)] if len(results) == len(names) else None
 
     def explains(cell: Cell) -> bool:
-        made = predicted(cell)
-        near = answers.exercise.tolerance
-        return (
-            made is not None and cell.got is not None and same(cell.got, made, cell.float32, near)
-        )
+        return _made_alike(answers, cell, predicted(cell))
 
     if not any(map(explains, _sample(wrong))):
         return None
     cells = [cell for cell in wrong if explains(cell)]
     telling = [cell for cell in cells if cell.differing > 1 or cell.expected.size == 1]
-    proof = len(telling) >= 2 or any(cell.differing >= FEWEST for cell in cells)
-    if not proof:
+    if len(cells) < len(wrong):
+        # A part of them may agree by chance: in numbers that are alike, or in a few cells.
+        telling = [cell for cell in telling if not _plain(answers, cell)]
+        if len(cells) < PART * len(wrong):
+            return None
+    if len(telling) < 2 and all(cell.differing < FEWEST for cell in telling):
         return None
     if any(_is_wrong(answers, cell, predicted(cell)) for cell in answers.cells if not cell.wrong):
         return None

@@ -39,14 +39,14 @@ def _enough(cells: list[Cell]) -> bool:
 def _fits(cell: Cell, change: Change) -> bool:
     try:
         return same(cell.got, change(cell.expected), cell.float32)
-    except ValueError:  # fewer axes
+    except (ValueError, IndexError):  # fewer axes
         return False
 
 
 def _still(cell: Cell, change: Change) -> bool:
     try:
         return same(cell.expected, change(cell.expected), cell.float32)
-    except ValueError:
+    except (ValueError, IndexError):
         return True
 
 

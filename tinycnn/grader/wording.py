@@ -133,10 +133,11 @@ def _cause(diagnosis: Diagnosis, called: str) -> str:
     if called:
         return f"It calls your {called}, which is wrong itself: mend that first."
     explained, of = diagnosis.explained
+    these = "both mistakes" if ", and that " in str(diagnosis.cause) else "this mistake"
     if diagnosis.kind == "mistake" and explained == of:
         return (
-            f"The likely cause is that {diagnosis.cause}: with this mistake all {of} wrong results "
-            "come out exactly as yours do."
+            f"The likely cause is that {diagnosis.cause}: with {these} all {of} wrong results come "
+            "out exactly as yours do."
         )
     if diagnosis.kind == "mistake":
         return (

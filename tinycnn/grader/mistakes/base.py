@@ -15,8 +15,8 @@ from functools import cache
 from types import CodeType
 from typing import Any, NamedTuple
 
-# The patched function sees these files as one, so that a change of col2im reaches conv2d_backward.
-# What is named twice is what the last of them calls so.
+# Those files of these that a change touches are executed as one, so that a change of col2im reaches
+# conv2d_backward. What is named twice is what the last of them calls so.
 FILES = (
     "tinycnn.grader.definitions",
     "tinycnn.kernels.reference.convolution",
@@ -66,7 +66,8 @@ def wrong_function(exercise: str, edits: tuple[Edit, ...]) -> Callable[..., Any]
         ValueError: if a piece is not found exactly once.
     """
     namespace: dict[str, Any] = {"__name__": "tinycnn.grader.mistakes.patched"}
-    for file in FILES:
+    files = {_file(name) for name in (exercise, *(edit.target for edit in edits))}
+    for file in sorted(files, key=FILES.index):
         exec(_code(file), namespace)
     for target in dict.fromkeys(edit.target for edit in edits):
         source = _source(target)
@@ -90,12 +91,19 @@ def _code(file: str) -> CodeType:
 
 @cache
 def _source(target: str) -> str:
-    (function,) = {
-        getattr(_module(file), target)
+    source = textwrap.dedent(inspect.getsource(getattr(_module(_file(target)), target)))
+    head, _, rest = source.partition('"""')  # without its docstring, which takes time to compile
+    return head.rstrip() + rest.partition('"""')[2]
+
+
+@cache
+def _file(name: str) -> str:
+    """The one that defines a function."""
+    return next(
+        file
         for file in FILES
-        if getattr(getattr(_module(file), target, None), "__module__", None) == file
-    }
-    return textwrap.dedent(inspect.getsource(function))
+        if getattr(getattr(_module(file), name, None), "__module__", None) == file
+    )
 
 
 def _module(file: str) -> Any:

@@ -252,18 +252,23 @@ ADDING = [
             ),
         ),
     ),
-    (
-        "the last row or column of windows is left out",
-        "The windows are counted by OH and OW, and the last one belongs to them.",
+    *(
         (
-            Edit(
-                "col2im",
-                "    for i in range(KH):",
-                "    windows = windows.copy()\n"
-                "    windows[:, -1:] = windows[:, :, -1:] = 0\n"
-                "    for i in range(KH):",
+            f"the last {which} of windows is left out",
+            "The windows are counted by OH and OW, and the last one belongs to them.",
+            (
+                Edit(
+                    "col2im",
+                    "    for i in range(KH):",
+                    f"    windows = windows.copy()\n    {part} = 0\n    for i in range(KH):",
+                ),
             ),
-        ),
+        )
+        for which, part in (
+            ("row", "windows[:, -1:]"),
+            ("column", "windows[:, :, -1:]"),
+            ("row and column", "windows[:, -1:] = windows[:, :, -1:]"),
+        )
     ),
 ]
 
@@ -399,16 +404,23 @@ FORWARD = [
             Edit("conv2d_forward", "        y = relu_forward(y)", "        pass"),
         ),
     ),
-    (
-        "the last row or column of windows is left out",
-        "The outputs are counted by OH and OW, and the last one belongs to them.",
+    *(
         (
-            Edit(
-                "conv2d_forward",
-                "return y.reshape(N, OH, OW, F)",
-                "y = y.reshape(N, OH, OW, F)\n    y[:, -1:] = y[:, :, -1:] = 0\n    return y",
+            f"the last {which} of windows is left out",
+            "The outputs are counted by OH and OW, and the last one belongs to them.",
+            (
+                Edit(
+                    "conv2d_forward",
+                    "return y.reshape(N, OH, OW, F)",
+                    f"y = y.reshape(N, OH, OW, F)\n    {part} = 0\n    return y",
+                ),
             ),
-        ),
+        )
+        for which, part in (
+            ("row", "y[:, -1:]"),
+            ("column", "y[:, :, -1:]"),
+            ("row and column", "y[:, -1:] = y[:, :, -1:]"),
+        )
     ),
     (
         "only the first window is computed",

@@ -152,6 +152,24 @@ FORWARD = [
         "Half of the rows and columns around the image go to its beginning, rounded down.",
         (Edit("max_pool_forward", f"*{PAD}", f"*((0, sum(pair)) for pair in {PAD})"),),
     ),
+    *(
+        (
+            f"the last {which} of windows is left out",
+            "The windows are counted by OH and OW, and the last one belongs to them.",
+            (
+                Edit(
+                    "max_pool_forward",
+                    "return y, winners",
+                    f"{part} = 0\n    {part.replace('y[', 'winners[')} = 0\n    return y, winners",
+                ),
+            ),
+        )
+        for which, part in (
+            ("row", "y[:, -1:]"),
+            ("column", "y[:, :, -1:]"),
+            ("row and column", "y[:, -1:] = y[:, :, -1:]"),
+        )
+    ),
     (
         "the first image is read for every image",
         "Image n of the output comes from image n of the input.",
@@ -283,16 +301,23 @@ BACKWARD = [
             ),
         ),
     ),
-    (
-        "the last row or column of windows is left out",
-        "The windows are counted by OH and OW, and the last one belongs to them.",
+    *(
         (
-            Edit(
-                "max_pool_backward",
-                "    for i in range(PH):",
-                "    dy = dy.copy()\n    dy[:, -1:] = dy[:, :, -1:] = 0\n    for i in range(PH):",
+            f"the last {which} of windows is left out",
+            "The windows are counted by OH and OW, and the last one belongs to them.",
+            (
+                Edit(
+                    "max_pool_backward",
+                    "    for i in range(PH):",
+                    f"    dy = dy.copy()\n    {part} = 0\n    for i in range(PH):",
+                ),
             ),
-        ),
+        )
+        for which, part in (
+            ("row", "dy[:, -1:]"),
+            ("column", "dy[:, :, -1:]"),
+            ("row and column", "dy[:, -1:] = dy[:, :, -1:]"),
+        )
     ),
     (
         "the first channel's winner is taken for every channel",
