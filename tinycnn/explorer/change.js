@@ -1,12 +1,19 @@
 /* Changing the model on the page: a number, a filter, a step of learning; and back again. */
 "use strict";
 
+const MOST_KEPT = 2e7; // numbers that are kept for undoing; then the oldest changes are forgotten
+
 /** The model's parameters, which can be changed and put back, to the bit. */
 class Changes {
   constructor(model) {
     this.model = model;
+    this.exported = new Map(); // what was changed, as it was exported: {layer, name, old} by both
+    this.start_anew();
+  }
+
+  start_anew() {
     this.undone = []; // what each change has replaced: [{layer, name, old}, ...]
-    this.exported = new Map(); // the same of the model as it was exported, by layer and name
+    this.forgotten = 0; // changes that can't be undone one by one any more
     this.forget_step();
   }
 
@@ -14,6 +21,10 @@ class Changes {
   forget_step() {
     this.steps = [];
     this.before_step = null;
+  }
+
+  get count() {
+    return this.undone.length + this.forgotten;
   }
 
   value_of({ layer, name }) {
@@ -28,6 +39,11 @@ class Changes {
       if (!this.exported.has(key)) this.exported.set(key, one);
     }
     this.undone.push(olds);
+    const kept = () => this.undone.flat().reduce((sum, { old }) => sum + old.length, 0);
+    while (this.undone.length > 1 && kept() > MOST_KEPT) {
+      this.undone.shift();
+      this.forgotten += 1;
+    }
     this.forget_step();
   }
 
@@ -51,10 +67,20 @@ class Changes {
     return learned;
   }
 
-  /** Takes the last change back. */
+  /** Takes the last change back; false if there is none. */
   undo() {
-    for (const one of this.undone.pop() || []) this.value_of(one).set(one.old);
+    const olds = this.undone.pop();
+    for (const one of olds || []) this.value_of(one).set(one.old);
     this.forget_step();
+    return Boolean(olds);
+  }
+
+  /** Takes all changes back; false if there are none. */
+  reset() {
+    const any = this.count > 0;
+    for (const one of this.exported.values()) this.value_of(one).set(one.old);
+    this.start_anew();
+    return any;
   }
 
   /** The output for x of the model as it was exported. */

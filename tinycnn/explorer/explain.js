@@ -48,9 +48,10 @@ function step_blocks({ model, before_step }, { layer, name, old, gradient, learn
 function parameter_blocks(context, l, name, n) {
   const layer = context.model.layers[l];
   const { has_gradient } = layer.parameters[name];
+  const rows = size_of(layer.output_shape.slice(0, -1));
   const uses = {
     conv2d: `It is used in each of the ${layer.output_shape.slice(0, 2).join(" × ")} windows.`,
-    dense: `It is used ${count_of(size_of(layer.output_shape.slice(0, -1)), "time")} for each picture.`,
+    dense: `It is used ${count_of(rows, "time")} for each picture.`,
     batch_norm: "It is used for every number of its channel.",
   }[layer.kind];
   const blocks = [{ text: uses }];

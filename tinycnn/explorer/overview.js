@@ -79,7 +79,7 @@ function render_answer() {
     .sort((a, b) => output[b] - output[a])
     .slice(0, 10)
     .sort((a, b) => a - b);
-  const exported = changes.undone.length ? changes.output_as_exported(run[0].x) : null;
+  const exported = changes.count ? changes.output_as_exported(run[0].x) : null;
   const best = index_of_largest(output);
   const largest = Math.max(...order.map((k) => Math.abs(output[k]))) || 1;
   const rows = order.map((k) =>
@@ -238,7 +238,7 @@ function render_target() {
         model.loss
           ? model.softmax === null
             ? "A score is an output of the network."
-            : "A score is a class's sum z in the last layer, before softmax makes a probability of it."
+            : "A score is a class's sum z in the last layer, before softmax makes it a probability."
           : "The page has no loss for this model. It knows cross-entropy, and squared errors.",
       ),
     );

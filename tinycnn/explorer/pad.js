@@ -101,7 +101,8 @@ function make_pad(place, changed) {
       "p",
       { id: "pad-help" },
       "Draw with the mouse or a finger. With the keyboard, arrow keys move the pen, and the " +
-        "space bar puts it down and lifts it. The page centres and scales the drawing as MNIST's digits were.",
+        "space bar puts it down and lifts it. The page centres and scales the drawing as MNIST's " +
+        "digits were.",
     ),
     canvas,
     element("p", {}, clear),

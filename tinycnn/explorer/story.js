@@ -93,7 +93,8 @@ function story_of(context, sample, class_names) {
       "Forward: every number in it is a sum that you can check. ",
       link_to({ layer: l, view: "y", index }, `The largest output of ${layer.name}`),
       ` is ${short(run[l].y[index])}. It is made of ` +
-        `${count_of(products.length - bias, "product")} of an input and a weight${bias ? ", and a bias" : ""}.`,
+        `${count_of(products.length - bias, "product")} of an input and a weight` +
+        (bias ? ", and a bias." : "."),
     );
   }
   if (gradients[0] && gradients[0].dx.some((value) => value !== 0)) {

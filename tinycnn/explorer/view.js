@@ -3,19 +3,16 @@
 
 /** Draws what is chosen; `anew` if it is more than another number of the same view. */
 function render(anew) {
-  render_answer();
-  render_samples();
-  render_layers();
-  render_target();
   document.body.classList.toggle("blank", !context);
+  if (anew || !context) {
+    render_samples();
+    render_answer();
+    render_layers();
+    render_target();
+  }
   if (!context) {
-    by_id("story").replaceChildren(
-      element(
-        "p",
-        {},
-        "Nothing is drawn yet, so there is nothing to compute. Draw a digit, or choose a picture.",
-      ),
-    );
+    const text = "Nothing is drawn yet, so there is nothing to compute. Draw, or choose a picture.";
+    by_id("story").replaceChildren(element("p", {}, text));
     by_id("tasks").replaceChildren();
     return;
   }
@@ -78,16 +75,16 @@ function begin() {
   if (by_id("right")) by_id("right").value = chosen_sample().label ?? state.target.index;
   document.querySelector("main").hidden = false;
   render(true);
-  const none = "There is nothing to undo: the model is as it was exported.";
   by_id("undo").addEventListener("click", () => {
-    const any = changes.undone.length > 0;
-    changes.undo();
-    changed(any ? "The last change is undone." : none);
+    const done = changes.undo();
+    changed(done ? "The last change is undone." : "There is no change to undo.");
   });
   by_id("reset").addEventListener("click", () => {
-    const any = changes.undone.length > 0;
-    while (changes.undone.length) changes.undo();
-    changed(any ? "All changes are undone: the model is as it was exported." : none);
+    changed(
+      changes.reset()
+        ? "All changes are undone: the model is as it was exported."
+        : "There is nothing to undo: the model is as it was exported.",
+    );
   });
   by_id("skip").addEventListener("click", (event) => {
     event.preventDefault();

@@ -20,6 +20,12 @@ function element(tag, attributes, ...children) {
 
 const by_id = (id) => document.getElementById(id);
 
+// What goes wrong is seen, not only told to the console.
+addEventListener("error", ({ message }) => {
+  by_id("badge").className = "bad";
+  by_id("badge").textContent = `✗ The page has failed: ${message}. Export it again.`;
+});
+
 /** A style for one element; the page's policy forbids style attributes. */
 function styled(made, styles) {
   Object.assign(made.style, styles);
