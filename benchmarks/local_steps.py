@@ -3,8 +3,8 @@
     python benchmarks/local_steps.py --data-dir FOLDER
 
 Where the network between the machines is slow, a sum of gradients at each step takes longer than
-the step. With local steps (DiLoCo) each of K workers makes H steps of Adam by itself, on data of its
-own. Then the mean of what they have changed goes through an outer optimizer, SGD with Nesterov
+the step. With local steps (DiLoCo) each of K workers makes H steps of Adam by itself, on its own
+data. Then the mean of what they have changed goes through an outer optimizer, SGD with Nesterov
 momentum, and all go on from there: 1 / H of the traffic.
 
 The workers are simulated one after the other in one process; traffic is counted, not sent. Every
