@@ -59,6 +59,7 @@ ORDER = [
     "kernels",
     "support.scripts",
     "support.threads",
+    "support.mpi",
     "support.ending",
     "support.ordered_sum",
     "regularizers",
