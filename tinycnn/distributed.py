@@ -156,6 +156,8 @@ class DataParallel(Distribution):
                 f"fewer shards or a larger batch_size, for {FEW} samples at least",
                 stacklevel=3,
             )
+        if not self._world:
+            return
         content, arrays = model.state()
         digest = hashlib.sha256()
         for array in arrays.values():
@@ -176,6 +178,8 @@ class DataParallel(Distribution):
 
     def end_epoch(self, model: Any) -> None:
         """Raises RuntimeError if the ranks' weights are no longer the same. See the base class."""
+        if not self._world:
+            return
         everyone = self._meet("the end of an epoch", model.fingerprint())
         for rank, fingerprint in enumerate(everyone):
             if fingerprint != everyone[0]:
