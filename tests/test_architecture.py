@@ -69,6 +69,7 @@ ORDER = [
     "kernels",
     "support.scripts",
     "support.threads",
+    "support.mpi",
     "support.ending",
     "support.ordered_sum",
     "regularizers",

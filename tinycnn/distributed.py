@@ -27,12 +27,9 @@ Source: Goyal et al. 2017, "Accurate, large minibatch SGD" (the arithmetic of da
 import hashlib
 import json
 import math
-import os
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from itertools import accumulate, islice, pairwise
 from typing import Any
 
@@ -42,7 +39,7 @@ from tinycnn import kernels
 from tinycnn.distribution import Distribution, Result
 from tinycnn.layers import BatchNormalization
 from tinycnn.parameter import Parameter
-from tinycnn.support import job, threads
+from tinycnn.support import job, mpi, threads
 from tinycnn.support.arguments import integer
 from tinycnn.support.data import Data
 from tinycnn.support.ending import Ending
@@ -53,19 +50,14 @@ from tinycnn.utils import Array
 
 FEW = 16  # samples of a shard, below which their statistics say little about the batch's
 
-BRIEF = 2e-3  # seconds that a rank waits for others without falling asleep
-give_way = getattr(os, "sched_yield", lambda: time.sleep(0))
-
-# What mpiexec tells the processes that it starts: Open MPI's, and that of MPICH and its relatives.
-LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-
 
 class DataParallel(Distribution):
     """Shares each training batch out among all processes that mpiexec has started.
 
     Once it is made, rank 0 alone prints and saves: what tinycnn prints elsewhere is discarded, and
-    so are model files and logs. So make it at the top of a script. All callbacks run on all ranks,
-    and must decide the same there; `from_main` helps those that look at a clock.
+    so are model files and logs. So make it at the top of a script, and put the script's own prints
+    below `if distribution.rank == 0:`. All callbacks run on all ranks, and must decide the same
+    there; `from_main` helps those that look at a clock.
 
     An error, Ctrl-C or SIGTERM on one rank ends all. Ranks are no part of a checkpoint: a training
     may go on with another number of them, to the bit.
@@ -90,12 +82,12 @@ class DataParallel(Distribution):
     """
 
     def __init__(self, shards: int) -> None:
-        world = _world()
-        self.rank = int(world.rank) if world else 0
-        self.ranks = int(world.size) if world else 1
         self._world: Any = None
-        if world:
+        self.rank, self.ranks, self._neighbours = 0, 1, 1
+        if world := mpi.world():
             self._world = world.Dup()
+            self.rank, self.ranks = int(world.rank), int(world.size)
+            self._neighbours = mpi.neighbours(world)
             self._ending = Ending(world.Dup())
             self._ending.watch()
         if self.rank:
@@ -121,16 +113,13 @@ class DataParallel(Distribution):
 
         For callbacks that decide by what ranks may see differently, such as a clock or a file.
         """
-        if not self._world:
-            return function()
         answer: Any = None
         if self.rank == 0:
             try:
                 answer = True, function()
             except Exception as error:  # whatever it is, all ranks raise it
                 answer = False, error
-        self._wait_for_all()
-        good, answer = self._world.bcast(answer)
+        good, answer = self._meet("from_main", answer)[0]
         if not good:
             raise answer
         return answer
@@ -140,14 +129,16 @@ class DataParallel(Distribution):
     @contextmanager
     def training(self, dtype: str) -> Iterator[None]:
         """Inside its `with` all ranks train together, and end together. See the base class."""
-        self._stop = 0
-        if not self._world:
-            yield
-            return
-        neighbours = self._world.Split_type(import_module("mpi4py.MPI").COMM_TYPE_SHARED).size
-        with self._ending, threads.shared_by(neighbours):
-            self.from_main(lambda: kernels.warm_up(dtype))  # the others find it in the cache
-            yield
+        self._stop, self._run = 0, None
+        try:
+            if not self._world:
+                yield
+                return
+            with self._ending, threads.shared_by(self._neighbours):
+                self.from_main(lambda: kernels.warm_up(dtype))  # the others find it in the cache
+                yield
+        finally:
+            self._run = None  # and with it the data
 
     def begin(self, model: Any, run: Any) -> None:
         """Raises ValueError unless all ranks begin with the same model, data and arguments."""
@@ -165,12 +156,16 @@ class DataParallel(Distribution):
                 f"fewer shards or a larger batch_size, for {FEW} samples at least",
                 stacklevel=3,
             )
+        if not self._world:
+            return
         content, arrays = model.state()
-        values = hashlib.sha256(b"".join(array.tobytes() for array in arrays.values()))
+        digest = hashlib.sha256()
+        for array in arrays.values():
+            digest.update(array.tobytes())
         here = {name: content.pop(name) for name in ("seed", "epochs_trained", "layers", "compile")}
         here |= {"model": content, **run.settings, "epoch": run.epoch, "batch": run.batch}
         here |= {name: identity(array) for name, array in run.arrays.items()}
-        here |= {"weights": values.hexdigest(), "kernels": kernels.active()}
+        here |= {"weights": digest.hexdigest(), "kernels": kernels.active()}
         everyone = self._meet("the beginning", json.loads(json.dumps(here, default=plain)))
         for rank, there in enumerate(everyone):
             for name, value in there.items():
@@ -183,6 +178,8 @@ class DataParallel(Distribution):
 
     def end_epoch(self, model: Any) -> None:
         """Raises RuntimeError if the ranks' weights are no longer the same. See the base class."""
+        if not self._world:
+            return
         everyone = self._meet("the end of an epoch", model.fingerprint())
         for rank, fingerprint in enumerate(everyone):
             if fingerprint != everyone[0]:
@@ -255,7 +252,7 @@ class DataParallel(Distribution):
         return self._stop if self._world else signal
 
     def _meet(self, where: str, message: Any) -> list[Any]:
-        """The messages of all ranks, which come here at the same moment of the training.
+        """The messages of all ranks, which come here at the same moment of a training.
 
         They also tell each other which signals have come.
 
@@ -264,31 +261,19 @@ class DataParallel(Distribution):
         """
         if not self._world:
             return [message]
-        where = f"{where}, after {self._run.position}"
-        self._wait_for_all()
-        everyone = self._world.allgather((where, self._run.interrupt.pending, message))
+        signal = 0
+        if self._run:
+            where, signal = f"{where}, after {self._run.position}", self._run.interrupt.pending
+        mpi.wait_for_all(self._world)
+        everyone = self._world.allgather((where, signal, message))
         for rank, (there, _, _) in enumerate(everyone):
             if there != everyone[0][0]:
                 raise RuntimeError(
                     "a callback has not decided the same on all ranks, see DataParallel.from_main: "
-                    f"rank 0 is at {everyone[0][0]}, and rank {rank} at {there}"
+                    f"rank 0 is at {everyone[0][0]}; rank {rank} is at {there}"
                 )
         self._stop = max(signal for _, signal, _ in everyone)
         return [message for _, _, message in everyone]
-
-    def _wait_for_all(self) -> None:
-        """Waits until all ranks are here, and lets other programs use the core meanwhile.
-
-        Where MPI itself waits, it keeps the core busy. If there are more ranks than free cores,
-        those that wait would keep those that work from it.
-        """
-        everyone_is_here = self._world.Ibarrier()
-        start = time.monotonic()
-        while not everyone_is_here.Test():
-            if time.monotonic() - start < BRIEF:
-                give_way()
-            else:
-                time.sleep(BRIEF / 4)
 
 
 # --- what is added up -----------------------------------------------------------------------------
@@ -367,31 +352,6 @@ class _Lazy:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(self._samples if self._chosen is None else self[:], dtype)
-
-
-# --- MPI ------------------------------------------------------------------------------------------
-
-
-def _world() -> Any:
-    """mpi4py's communicator of all ranks; None for a process that works alone."""
-    started = int(next((os.environ[name] for name in LAUNCHED if name in os.environ), 1))
-    try:
-        world = import_module("mpi4py.MPI").COMM_WORLD
-    except (ImportError, RuntimeError) as error:  # there is no mpi4py, or no MPI library for it
-        if started == 1:
-            return None
-        raise ImportError(
-            f"mpiexec has started {started} processes, which need mpi4py to work together "
-            f"(pip install 'tinycnn[mpi]'): {error}"
-        ) from error
-    if started > 1 and world.size == 1:
-        library = import_module("mpi4py.MPI").Get_library_version().partition("\n")[0]
-        raise RuntimeError(
-            f"mpiexec has started {started} processes, and mpi4py sees one: they belong to "
-            "different MPI libraries. Use the mpiexec of the one that mpi4py has found. "
-            f"Received: {library:.60}"
-        )
-    return world if world.size > 1 else None
 
 
 def _discard(*arguments: Any, **more: Any) -> None:

@@ -1,5 +1,6 @@
 """Ranks under a real mpiexec: the bits of one process, and an end for all when one of them ends."""
 
+import functools
 import random
 import signal
 import time
@@ -16,10 +17,16 @@ NUMPY = {"TINYCNN_KERNELS": "numpy"}
 ENDS_WITHIN = 5.0  # seconds, of all ranks after one has failed
 
 
-@pytest.fixture(scope="module")
-def alone():
+@functools.cache
+def expected(rung="numpy", **settings):
     """The record of one process without mpiexec."""
-    return record(0, NUMPY)
+    return record(0, {"TINYCNN_KERNELS": rung}, **settings)
+
+
+@pytest.fixture
+def alone():
+    """That of the program's defaults."""
+    return expected()
 
 
 # --- the same bits --------------------------------------------------------------------------------
@@ -52,15 +59,15 @@ def test_frozen_statistics_stay_and_all_callbacks_do_the_same(tmp_path):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_on_compiled_kernels_whatever_the_threads(ranks, threads):
     settings = {"shards": 8, "batch_size": 32}
-    assert record(ranks, threads=threads, **settings) == record(0, **settings)
+    compiled = {"TINYCNN_KERNELS": "numba"}
+    assert record(ranks, compiled, threads=threads, **settings) == expected("numba", **settings)
 
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("shards", [5, 6, 8])
 def test_any_number_of_shards(shards):
-    expected = record(0, NUMPY, shards=shards)
     for ranks in (3, 4, 5):
-        assert record(ranks, NUMPY, shards=shards) == expected
+        assert record(ranks, NUMPY, shards=shards) == expected(shards=shards)
 
 
 # --- stopped, and resumed on another number of ranks ----------------------------------------------
@@ -99,7 +106,6 @@ def test_stopped_in_any_step_and_resumed_with_other_ranks(tmp_path, alone, numbe
 def test_mpiexec_killed_at_any_moment(tmp_path, seed):
     """Its ranks die with it, or see that it has gone; the checkpoint is whole at every moment."""
     rng, path = random.Random(seed), tmp_path / "checkpoint.npz"
-    expected = record(0, NUMPY, epochs=40)
     for ranks in (2, 3, 1):
         process = start(ranks, NUMPY, epochs=40, checkpoint=str(path))
         while not path.exists() and process.poll() is None:
@@ -107,7 +113,7 @@ def test_mpiexec_killed_at_any_moment(tmp_path, seed):
         time.sleep(rng.uniform(0, 0.5))
         process.send_signal(signal.SIGTERM)
         finish(process)
-    assert record(4, NUMPY, epochs=40, checkpoint=str(path)) == expected
+    assert record(4, NUMPY, epochs=40, checkpoint=str(path)) == expected(epochs=40)
 
 
 # --- one fails, and all end -----------------------------------------------------------------------
@@ -135,8 +141,8 @@ def fails(fault, ranks=3, rank=1, **settings):
     process = start(ranks, NUMPY, fault=fault, rank=rank, **settings)
     begin = time.monotonic()
     code, _, err = finish(process)
-    expected, words = FAULTS[fault]
-    assert code == expected or (expected is None and code), (code, err[-3000:])
+    right, words = FAULTS[fault]
+    assert code == right or (right is None and code), (code, err[-3000:])
     if words:
         assert err.count(words.replace("rank 1 of 3", f"rank {rank} of {ranks}")) == 1, err[-3000:]
     return time.monotonic() - begin, err

@@ -1,0 +1,72 @@
+"""The ranks of an MPI job: who is there, and a way to wait for each other.
+
+mpi4py is imported when it is asked for, and nothing else in tinycnn needs it.
+"""
+
+import os
+import time
+from importlib import import_module
+from typing import Any
+
+from tinycnn.support import console
+
+# What mpiexec tells the processes that it starts: Open MPI's, and that of MPICH and its relatives.
+LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+BRIEF = 2e-3  # seconds that a rank waits for others without falling asleep
+LONG = 60.0  # seconds after which it says so
+
+give_way = getattr(os, "sched_yield", lambda: time.sleep(0))
+
+
+def world() -> Any:
+    """mpi4py's communicator of all ranks; None for a process that works alone.
+
+    Raises:
+        RuntimeError: if mpiexec and mpi4py belong to different MPI libraries.
+        ImportError: if mpiexec has started several processes, and mpi4py is not there.
+    """
+    started = int(next((os.environ[name] for name in LAUNCHED if name in os.environ), 1))
+    try:
+        MPI = import_module("mpi4py.MPI")
+    except (ImportError, RuntimeError) as error:  # there is no mpi4py, or no MPI library for it
+        if started == 1:
+            return None
+        raise ImportError(
+            f"mpiexec has started {started} processes, which need mpi4py to work together "
+            f"(pip install 'tinycnn[mpi]'): {error}"
+        ) from error
+    if started > 1 and MPI.COMM_WORLD.size == 1:
+        library = MPI.Get_library_version().partition("\n")[0]
+        raise RuntimeError(
+            f"mpiexec has started {started} processes, and mpi4py sees one: they belong to "
+            "different MPI libraries. Use the mpiexec of the one that mpi4py has found. "
+            f"Received: {library:.60}"
+        )
+    return MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
+
+
+def neighbours(communicator: Any) -> int:
+    """How many ranks, this one included, are on this machine."""
+    here = communicator.Split_type(import_module("mpi4py.MPI").COMM_TYPE_SHARED)
+    count = int(here.size)
+    here.Free()
+    return count
+
+
+def wait_for_all(communicator: Any) -> None:
+    """Waits until all ranks are here, and lets other programs use the core meanwhile.
+
+    Where MPI itself waits, it keeps the core busy. If there are more ranks than free cores, those
+    that wait would keep those that work from it.
+    """
+    everyone_is_here = communicator.Ibarrier()
+    start, silent = time.monotonic(), True
+    while not everyone_is_here.Test():
+        waited = time.monotonic() - start
+        if waited < BRIEF:
+            give_way()
+        else:
+            time.sleep(BRIEF / 4)
+        if waited > LONG and silent:
+            console.notice(f"has waited {LONG:.0f} seconds for other ranks; has one ended early?")
+            silent = False
