@@ -26,6 +26,7 @@ from tinycnn.support.data import Data
 from tinycnn.support.diagnosis import Tensor, diagnose
 from tinycnn.support.keywords import refuse_unknown
 from tinycnn.support.progress import EpochLine
+from tinycnn.support.stream import Stream, hands_out_batches, in_steps, of_source
 from tinycnn.utils import Array
 
 
@@ -216,9 +217,13 @@ class Learner(Stateful):
         batch_size: int = 32,
         verbose: str | int = "auto",
         callbacks: Iterable[Hooks] | None = None,
+        steps: int | None = None,
         **unknown: Any,
     ) -> float | list[float]:
         """Loss and metrics over a data set, in inference mode.
+
+        The arguments are those of `fit`: `x` may also hand out batches. `steps` takes only so many
+        of these, or of batches of the arrays.
 
         Returns:
             [loss, *metrics], or the loss alone without metrics.
@@ -228,14 +233,16 @@ class Learner(Stateful):
             TypeError: for an argument that only Keras has; the message says what to write instead.
             RuntimeError: while another thread uses the model.
         """
-        refuse_unknown("evaluate", unknown, ("x", "y", "batch_size", "verbose", "callbacks"))
+        known = ("x", "y", "batch_size", "verbose", "callbacks", "steps")
+        refuse_unknown("evaluate", unknown, known)
         batch_size = integer(batch_size, "batch_size")
         hooks = checked_hooks(callbacks, Hooks)
-        samples = self.checked(x, y)
-        steps = -(-len(samples) // batch_size)
-        line = EpochLine("", steps, console.is_live(verbose)) if verbose else None
+        samples = self.stream(x, y)[0] if hands_out_batches(x) else self.checked(x, y)
+        samples = in_steps(samples, steps, batch_size, "steps")
+        count = samples.steps(batch_size)
+        line = EpochLine("", count, console.is_live(verbose)) if verbose else None
         with self.at_work("evaluate"):
-            hand_to(hooks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
+            hand_to(hooks, self, {"epochs": 1, "steps": count, "verbose": verbose})
             logs = self._evaluate(samples, batch_size, hooks, line)
             self.forget()
         results = [logs["loss"], *(logs[metric.name] for metric in self.metrics)]
@@ -243,7 +250,7 @@ class Learner(Stateful):
 
     def _evaluate(
         self,
-        samples: Data,
+        samples: Data | Stream,
         batch_size: int,
         hooks: Sequence[Hooks] = (),
         line: EpochLine | None = None,
@@ -252,7 +259,9 @@ class Learner(Stateful):
         logs: Logs = {}
         self.stop_evaluating = False
         call(hooks, "on_test_begin")
-        for number_, batch in enumerate(samples.batches(batch_size)):
+        if isinstance(samples, Stream):
+            samples.restart()
+        for number_, batch in enumerate(samples.epoch(batch_size)):
             call(hooks, "on_test_batch_begin", number_)
             y_pred = self.forward(batch.x)
             logs = means.add(self.loss_of(batch.y, y_pred), batch.y, y_pred)
@@ -272,32 +281,39 @@ class Learner(Stateful):
         batch_size: int = 32,
         verbose: str | int = "auto",
         callbacks: Iterable[Hooks] | None = None,
+        steps: int | None = None,
         **unknown: Any,
     ) -> Array:
         """The model's output for every sample: (n, *output_shape).
+
+        `x` may also hand out batches, see `fit`; of tuples (x, y) the first is taken. `steps` takes
+        only so many of these, or of batches of the array.
 
         Raises:
             ValueError: for data that do not fit the model.
             TypeError: for an argument that only Keras has; the message says what to write instead.
             RuntimeError: while another thread does anything but predict with the model.
         """
-        refuse_unknown("predict", unknown, ("x", "batch_size", "verbose", "callbacks"))
+        refuse_unknown("predict", unknown, ("x", "batch_size", "verbose", "callbacks", "steps"))
         batch_size = integer(batch_size, "batch_size")
         hooks = checked_hooks(callbacks, Hooks)
-        x = self.checked_inputs(x)
-        steps = -(-len(x) // batch_size)
-        line = EpochLine("", steps, console.is_live(verbose)) if verbose else None
-        y = np.empty((len(x), *self.output_shape), self.dtype)
-        done = 0
+        if hands_out_batches(x):
+            samples: Data | Stream = of_source(x, self._inputs_of, "x")[0]
+        else:
+            x = self.checked_inputs(x)
+            samples = Data(x, x)
+        samples = in_steps(samples, steps, batch_size, "steps")
+        count = samples.steps(batch_size)
+        line = EpochLine("", count, console.is_live(verbose)) if verbose else None
+        outputs = [np.empty((0, *self.output_shape), self.dtype)]
         with self.at_work("predict"):
-            hand_to(hooks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
+            hand_to(hooks, self, {"epochs": 1, "steps": count, "verbose": verbose})
             self.stop_predicting = False
             call(hooks, "on_predict_begin")
-            for batch, chosen in enumerate(data.batches(len(x), batch_size)):
+            for batch, part in enumerate(samples.epoch(batch_size)):
                 call(hooks, "on_predict_batch_begin", batch)
-                y[chosen] = self.forward(x[chosen])
-                done += len(y[chosen])
-                call(hooks, "on_predict_batch_end", batch, logs={"outputs": y[chosen]})
+                outputs.append(self.forward(part.x))
+                call(hooks, "on_predict_batch_end", batch, logs={"outputs": outputs[-1]})
                 if line:
                     line.update(batch + 1, {})
                 if self.stop_predicting:
@@ -306,7 +322,7 @@ class Learner(Stateful):
             if line:
                 line.finish({})
             self.forget()
-        return y[:done]
+        return np.concatenate(outputs)
 
     # --- data at the door -------------------------------------------------------------------------
 
@@ -334,6 +350,32 @@ class Learner(Stateful):
         data.checked_lengths(x, y, names)
         loss.check_targets(y, self.output_shape)
         return Data(x, y)
+
+    def stream(self, source: Any, y: Any = None, name: str = "x") -> tuple[Stream, Data]:
+        """The batches that `source` hands out, each checked when it comes, and the first.
+
+        Raises:
+            ValueError: if there are none, the first does not fit, or there are targets besides.
+        """
+        if y is not None:
+            raise ValueError(
+                f"`y` must be left out: the batches that `{name}` hands out are (x, y). "
+                f"Received: y of type {type(y).__name__}"
+            )
+        return of_source(source, self._checked_batch, name)
+
+    def _checked_batch(self, batch: Any, name: str) -> Data:
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            kind = type(batch).__name__
+            of = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
+            raise ValueError(f"`{name}` must be a batch (x, y). Received: a {kind}{of}")
+        return self.checked(batch[0], batch[1], (f"{name}[0]", f"{name}[1]"))
+
+    def _inputs_of(self, batch: Any, name: str) -> Data:
+        """A batch for `predict`, which has no targets."""
+        x = batch[0] if isinstance(batch, tuple) and 1 <= len(batch) <= 3 else batch
+        x = self.checked_inputs(x, name)
+        return Data(x, x)
 
 
 def _one_number(loss: losses.Loss, value: Any) -> float:

@@ -31,6 +31,7 @@ from tinycnn.support.arguments import integer, number, truth
 from tinycnn.support.data import Data
 from tinycnn.support.interrupt import Interrupt
 from tinycnn.support.keywords import refuse_unknown
+from tinycnn.support.stream import Stream, hands_out_batches, in_steps
 from tinycnn.utils import Array
 
 
@@ -67,22 +68,30 @@ class Sequential(Learner):
         validation_data: tuple[Array, Array] | None = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         **unknown: Any,
     ) -> History:
         """Trains the model.
 
         Args:
-            x: samples (n, *input_shape).
-            y: targets, as the loss expects them; always needed.
-            batch_size: samples per step; the last step of an epoch takes what is left.
+            x: samples (n, *input_shape); or what hands out batches (x, y), such as a generator or a
+                `utils.PyDataset`: see support/stream.py.
+            y: targets, as the loss expects them; always needed, except with batches.
+            batch_size: samples per step; the last step of an epoch takes what is left. Batches that
+                are handed out have their own sizes.
             epochs: train up to this epoch; those before `initial_epoch` count as done.
             verbose: 0 silent, 1 a live line for each epoch, 2 a plain one; "auto" is 1 on a
                 terminal and 2 elsewhere.
             callbacks: see callbacks/base.py.
             validation_split: the share of the data to validate on: its last part as it stands.
-            validation_data: (x, y) to validate on instead.
-            shuffle: take the samples in a new order in each epoch.
+            validation_data: (x, y) to validate on instead, or what hands out batches of them.
+            shuffle: take the samples in a new order in each epoch; or the batches, if they are
+                handed out by number.
             initial_epoch: the epoch to start with.
+            steps_per_epoch: how many batches an epoch takes; None for all that there are. The next
+                epoch goes on with those that follow.
+            validation_steps: how many batches each validation takes.
             unknown: none; for Keras's other arguments the error says what to write instead.
 
         Returns:
@@ -108,10 +117,18 @@ class Sequential(Learner):
         history = History()
         hooks = _in_order(callbacks, history, verbose)
         given, data, validation = self._data(x, y, validation_split, validation_data)
+        data = in_steps(data, steps_per_epoch, batch_size, "steps_per_epoch")
+        if validation is not None:
+            validation = in_steps(validation, validation_steps, batch_size, "validation_steps")
+        if isinstance(data, Stream) and any(isinstance(hook, Checkpoint) for hook in hooks):
+            raise ValueError(
+                "a Checkpoint resumes in the middle of arrays, not of batches that are handed out "
+                "or counted by steps_per_epoch; ModelCheckpoint saves the model after each epoch"
+            )
         self.compiled_with()[1].build(self.learning)
         if self.parameters and not self.learning:
             warnings.warn("no parameter of the model learns: fit changes nothing", stacklevel=2)
-        params = {"epochs": epochs, "steps": -(-len(data) // batch_size), "verbose": verbose}
+        params = {"epochs": epochs, "steps": data.steps(batch_size), "verbose": verbose}
         with self.at_work("fit"), Interrupt() as interrupt:
             means = EpochMeans(self.metrics)
             run = Run(hooks, history, interrupt, means, settings, given, initial_epoch)
@@ -122,6 +139,8 @@ class Sequential(Learner):
                 epoch = run.epoch
                 call(hooks, "on_epoch_begin", epoch)
                 logs = self._train_epoch(data, run)
+                if isinstance(data, Stream) and not data.taken:
+                    break  # it has come to its end, of which a warning has told
                 if validation is not None:
                     values = self._evaluate(validation, batch_size, hooks)
                     logs |= {f"val_{name}": value for name, value in values.items()}
@@ -137,26 +156,39 @@ class Sequential(Learner):
 
     def _data(
         self, x: Any, y: Any, validation_split: float, validation_data: Any
-    ) -> tuple[dict[str, Array], Data, Data | None]:
+    ) -> tuple[dict[str, Array], Data | Stream, Data | Stream | None]:
         """All arrays by their names, the samples to train on, and those to validate on."""
-        data = self.checked(x, y)
-        given = {"x": data.x, "y": data.y}
+        stream = None
+        if hands_out_batches(x):
+            stream, data = self.stream(x, y)
+            given = {}
+        else:
+            data = self.checked(x, y)
+            given = {"x": data.x, "y": data.y}
         if not isinstance(self.layers[0], Rescaling):
             warning_signs.warn_of_unscaled(data.x)
+        if hands_out_batches(validation_data):
+            validation = self.stream(validation_data, None, "validation_data")[0]
+            return given, stream or data, validation
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                 kind = type(validation_data).__name__
                 raise ValueError(f"`validation_data` must be a pair (x, y). Received: a {kind}")
             names = ("validation_data[0]", "validation_data[1]")
             x, y = validation_data
-            validation = self.checked(x, y, names)
-            return given | {names[0]: validation.x, names[1]: validation.y}, data, validation
+            pair = self.checked(x, y, names)
+            return given | {names[0]: pair.x, names[1]: pair.y}, stream or data, pair
         if not number(validation_split, "validation_split", 0.0, 1.0):
-            return given, data, None
-        training, validation = data.split(validation_split)
+            return given, stream or data, None
+        if stream:
+            raise ValueError(
+                "`validation_split` takes the last part of arrays, and of batches that are handed "
+                f"out it is not known; give validation_data. Received: {validation_split}"
+            )
+        training, rest = data.split(validation_split)
         sparse = isinstance(self.loss, losses.SparseCategoricalCrossentropy)
         warning_signs.warn_of_uneven_split(data.y, len(training), sparse)
-        return given, training, validation
+        return given, training, rest
 
     def _prepare(self, run: Run, params: dict[str, Any], validates: bool) -> None:
         """Tells the callbacks what to expect; they raise if they can't work with it."""
@@ -172,14 +204,13 @@ class Sequential(Learner):
             if isinstance(hook, Checkpoint):
                 hook.open(run)
 
-    def _train_epoch(self, data: Data, run: Run) -> Logs:
+    def _train_epoch(self, data: Data | Stream, run: Run) -> Logs:
         """Trains on the batches of an epoch that are not done yet; returns the epoch's means."""
-        order = None
+        rng = None
         if run.settings["shuffle"]:
             rng = np.random.default_rng([self.seed, FOR_ORDER, self.epochs_trained])
-            order = rng.permutation(len(data))
-        batch = data
-        for batch in data.batches(run.settings["batch_size"], order, run.batch):
+        batch = None
+        for batch in data.epoch(run.settings["batch_size"], rng, run.batch):
             number_ = run.batch
             call(run.hooks, "on_train_batch_begin", number_)
             loss, y_pred, updated = self._train_step(batch)
@@ -194,7 +225,8 @@ class Sequential(Learner):
                 raise self._error(f"the loss became {loss}", run, batch)
             run.stop_if_interrupted()
         else:
-            if not all(np.isfinite(parameter.value).all() for parameter in self.parameters):
+            finite = all(np.isfinite(parameter.value).all() for parameter in self.parameters)
+            if batch is not None and not finite:
                 raise self._error("a weight is not finite", run, batch)
         return run.means.result()
 
@@ -210,7 +242,7 @@ class Sequential(Learner):
 # The arguments of `fit`, for the error that any other one raises.
 _FIT = (
     *("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split"),
-    *("validation_data", "shuffle", "initial_epoch"),
+    *("validation_data", "shuffle", "initial_epoch", "steps_per_epoch", "validation_steps"),
 )
 
 

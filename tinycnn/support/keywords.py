@@ -36,10 +36,7 @@ OTHERWISE = {
     "bias_regularizer": "kernel_regularizer, which leaves biases alone",
     "gradient_accumulation_steps": "a larger batch_size in fit",
     "weighted_metrics": "metrics",
-    "steps_per_epoch": "fewer samples: x[:n], y[:n]",
-    "validation_steps": "fewer samples in validation_data",
     "validation_batch_size": "batch_size, which validation uses, too",
-    "steps": "fewer samples: x[:n]",
     "return_dict": "dict(zip(['loss', *(m.name for m in model.metrics)], result))",
 }
 
@@ -66,9 +63,9 @@ MISSING = {
     "safe_mode": "No file holds code that could run here.",
     "save_format": "The ending of the path decides: .npz, .keras or .h5.",
     "include_optimizer": "The optimizer's state is saved; save_weights saves none.",
-    "workers": "The data are in memory.",
-    "use_multiprocessing": "The data are in memory.",
-    "max_queue_size": "The data are in memory.",
+    "workers": "Batches are made one after the other.",
+    "use_multiprocessing": "Batches are made one after the other.",
+    "max_queue_size": "Batches are made one after the other.",
 }
 
 
