@@ -30,6 +30,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate, islice, pairwise
 from typing import Any
 
@@ -46,6 +47,7 @@ from tinycnn.support.ending import Ending
 from tinycnn.support.large import identity
 from tinycnn.support.ordered_sum import Tree, bounds, ordered_sum, rounds_alone
 from tinycnn.support.serialization import plain
+from tinycnn.support.stream import Stream
 from tinycnn.utils import Array
 
 FEW = 16  # samples of a shard, below which their statistics say little about the batch's
@@ -195,9 +197,11 @@ class DataParallel(Distribution):
         if self._stop:
             self._run.interrupt.pending = self._stop
 
-    def own(self, data: Data) -> Data:
+    def own(self, data: Data | Stream) -> Data | Stream:
         """The samples, of which a rank reads those of its own shards. See the base class."""
-        return Data(_Lazy(data.x), data.y, data.weights) if self._world else data  # type: ignore[arg-type]
+        if self._world and isinstance(data, Data):
+            return Data(_Lazy(data.x), data.y, data.weights)  # type: ignore[arg-type]
+        return data
 
     def forward_backward(self, model: Any, batch: Data) -> tuple[float, Array]:
         """The gradients of this rank's shards, and their sum over all. See the base class.
@@ -240,12 +244,15 @@ class DataParallel(Distribution):
         for p, value in self._moved:
             p.value[...] = value
 
-    def measured(self, model: Any, samples: Data, batch_size: int) -> Iterator[dict[str, Array]]:
+    def measured(
+        self, model: Any, samples: Data | Stream, batch_size: int
+    ) -> Iterator[Callable[[], dict[str, Array]]]:
         """Of R batches each rank measures one. See the base class."""
-        batches = samples.batches(batch_size)
+        batches = samples.epoch(batch_size)
         while group := list(islice(batches, self.ranks)):
             mine = model.measured(group[self.rank]) if self.rank < len(group) else None
-            yield from self._meet("a validation", mine)[: len(group)]
+            for values in self._meet("a validation", mine)[: len(group)]:
+                yield partial(dict, values)
 
     def pending(self, signal: int) -> int:
         """The signal that any rank had when all last met. See the base class."""

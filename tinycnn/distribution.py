@@ -5,9 +5,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from tinycnn.support.data import Data
+from tinycnn.support.stream import Stream
 from tinycnn.utils import Array
 
 Result = TypeVar("Result")
@@ -38,7 +40,7 @@ class Distribution:
     def end(self) -> None:
         """Called after the last hook of a training that was not interrupted."""
 
-    def own(self, data: Data) -> Data:
+    def own(self, data: Data | Stream) -> Data | Stream:
         """The samples to train on; of what is taken from them, only what is used here is read."""
         return data
 
@@ -52,10 +54,12 @@ class Distribution:
         for layer in model.layers:
             layer.update_statistics()
 
-    def measured(self, model: Any, samples: Data, batch_size: int) -> Iterator[dict[str, Array]]:
-        """Yields what one batch after the other adds to the loss and the metrics."""
-        for batch in samples.batches(batch_size):
-            yield model.measured(batch)
+    def measured(
+        self, model: Any, samples: Data | Stream, batch_size: int
+    ) -> Iterator[Callable[[], dict[str, Array]]]:
+        """Yields for each batch what measures it: what it adds to the loss and the metrics."""
+        for batch in samples.epoch(batch_size):
+            yield partial(model.measured, batch)
 
     def pending(self, signal: int) -> int:
         """Which signal the training should end for; 0 for none.

@@ -28,6 +28,7 @@ from tinycnn.support.data import Data
 from tinycnn.support.diagnosis import Tensor, diagnose
 from tinycnn.support.keywords import refuse_unknown
 from tinycnn.support.progress import EpochLine
+from tinycnn.support.stream import Stream, hands_out_batches, in_steps, of_source
 from tinycnn.tensors import Symbol, tensor
 from tinycnn.utils import Array
 
@@ -284,18 +285,20 @@ class Learner(Stateful):
         sample_weight: Array | None = None,
         callbacks: Iterable[Hooks] | None = None,
         return_dict: bool = False,
+        steps: int | None = None,
         **unknown: Any,
     ) -> float | list[float] | Logs:
         """Loss and metrics over a data set, in inference mode.
 
         Args:
-            x: samples (n, *input_shape).
+            x: samples (n, *input_shape), or what hands out batches: see `fit`.
             y: targets, as the loss expects them.
             batch_size: samples per step.
             verbose: 0 for silence.
             sample_weight: (n,), how much each sample's loss counts; metrics count all alike.
             callbacks: see callbacks/base.py.
             return_dict: return a dict.
+            steps: take only so many of the batches, or of batches of the arrays.
             unknown: none; for Keras's other arguments the error says what to write instead.
 
         Returns:
@@ -308,21 +311,25 @@ class Learner(Stateful):
             RuntimeError: while another thread uses the model.
         """
         known = ("x", "y", "batch_size", "verbose", "sample_weight", "callbacks", "return_dict")
-        refuse_unknown("evaluate", unknown, known)
+        refuse_unknown("evaluate", unknown, (*known, "steps"))
         batch_size = integer(batch_size, "batch_size")
         hooks = checked_hooks(callbacks, Hooks)
-        samples = self.checked(x, y, sample_weight=sample_weight)
-        steps = -(-len(samples) // batch_size)
-        line = EpochLine("", steps, console.is_live(verbose)) if verbose else None
+        if hands_out_batches(x):
+            samples: Data | Stream = self.stream(x, y, sample_weight=sample_weight)[0]
+        else:
+            samples = self.checked(x, y, sample_weight=sample_weight)
+        samples = in_steps(samples, steps, batch_size, "steps")
+        count = samples.steps(batch_size)
+        line = EpochLine("", count, console.is_live(verbose)) if verbose else None
         with self.at_work("evaluate"):
-            hand_to(hooks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
+            hand_to(hooks, self, {"epochs": 1, "steps": count, "verbose": verbose})
             logs = self._evaluate(samples, batch_size, hooks, line)
             self.forget()
         return self._results(logs, return_dict)
 
     def _evaluate(
         self,
-        samples: Data,
+        samples: Data | Stream,
         batch_size: int,
         hooks: Sequence[Hooks] = (),
         line: EpochLine | None = None,
@@ -332,10 +339,11 @@ class Learner(Stateful):
         logs: Logs = {}
         self.stop_evaluating = False
         call(hooks, "on_test_begin")
-        measured = distribution.measured(self, samples, batch_size)
-        for number_ in range(-(-len(samples) // batch_size)):
+        if isinstance(samples, Stream):
+            samples.restart()
+        for number_, measure in enumerate(distribution.measured(self, samples, batch_size)):
             call(hooks, "on_test_batch_begin", number_)
-            logs = means.add_measured(next(measured))
+            logs = means.add_measured(measure())
             call(hooks, "on_test_batch_end", number_, logs=logs)
             if line:
                 line.update(number_ + 1, logs)
@@ -358,32 +366,39 @@ class Learner(Stateful):
         batch_size: int = 32,
         verbose: str | int = "auto",
         callbacks: Iterable[Hooks] | None = None,
+        steps: int | None = None,
         **unknown: Any,
     ) -> Array:
         """The model's output for every sample: (n, *output_shape).
+
+        `x` may also hand out batches, see `fit`; of tuples (x, y) the first is taken. `steps` takes
+        only so many of these, or of batches of the array.
 
         Raises:
             ValueError: for data that do not fit the model.
             TypeError: for an argument that only Keras has; the message says what to write instead.
             RuntimeError: while another thread does anything but predict with the model.
         """
-        refuse_unknown("predict", unknown, ("x", "batch_size", "verbose", "callbacks"))
+        refuse_unknown("predict", unknown, ("x", "batch_size", "verbose", "callbacks", "steps"))
         batch_size = integer(batch_size, "batch_size")
         hooks = checked_hooks(callbacks, Hooks)
-        x = self.checked_inputs(x)
-        steps = -(-len(x) // batch_size)
-        line = EpochLine("", steps, console.is_live(verbose)) if verbose else None
-        y = np.empty((len(x), *self.output_shape), self.dtype)
-        done = 0
+        if hands_out_batches(x):
+            samples: Data | Stream = of_source(x, self._inputs_of, "x")[0]
+        else:
+            x = self.checked_inputs(x)
+            samples = Data(x, x)
+        samples = in_steps(samples, steps, batch_size, "steps")
+        count = samples.steps(batch_size)
+        line = EpochLine("", count, console.is_live(verbose)) if verbose else None
+        outputs = [np.empty((0, *self.output_shape), self.dtype)]
         with self.at_work("predict"):
-            hand_to(hooks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
+            hand_to(hooks, self, {"epochs": 1, "steps": count, "verbose": verbose})
             self.stop_predicting = False
             call(hooks, "on_predict_begin")
-            for batch, chosen in enumerate(data.batches(len(x), batch_size)):
+            for batch, part in enumerate(samples.epoch(batch_size)):
                 call(hooks, "on_predict_batch_begin", batch)
-                y[chosen] = self.forward(x[chosen])
-                done += len(y[chosen])
-                call(hooks, "on_predict_batch_end", batch, logs={"outputs": y[chosen]})
+                outputs.append(self.forward(part.x))
+                call(hooks, "on_predict_batch_end", batch, logs={"outputs": outputs[-1]})
                 if line:
                     line.update(batch + 1, {})
                 if self.stop_predicting:
@@ -392,7 +407,7 @@ class Learner(Stateful):
             if line:
                 line.finish({})
             self.forget()
-        return y[:done]
+        return np.concatenate(outputs)
 
     def predict_on_batch(self, x: Array) -> Array:
         """The model's output for one batch: (N, *output_shape)."""
@@ -463,6 +478,44 @@ class Learner(Stateful):
         loss.check_targets(y, self.output_shape)
         K = self.output_shape[-1]
         return Data(x, y, data.checked_weights(sample_weight, class_weight, y, K, names[2]))
+
+    def stream(
+        self,
+        source: Any,
+        y: Any = None,
+        name: str = "x",
+        sample_weight: Any = None,
+        class_weight: Any = None,
+    ) -> tuple[Stream, Data]:
+        """The batches that `source` hands out, each checked when it comes, and the first.
+
+        Raises:
+            ValueError: if there are none, the first does not fit, or there are targets or weights
+                besides.
+        """
+        for given, what in ((y, "y"), (sample_weight, "sample_weight")):
+            if given is not None:
+                raise ValueError(
+                    f"`{what}` must be left out: the batches that `{name}` hands out are (x, y) or "
+                    f"(x, y, sample_weight). Received: {what} of type {type(given).__name__}"
+                )
+
+        def check(batch: Any, which: str) -> Data:
+            if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+                kind = type(batch).__name__
+                of = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
+                raise ValueError(f"`{which}` must be a batch (x, y). Received: a {kind}{of}")
+            x, targets, *weight = batch
+            names = (f"{which}[0]", f"{which}[1]", f"{which}[2]")
+            return self.checked(x, targets, names, *weight, class_weight=class_weight)
+
+        return of_source(source, check, name)
+
+    def _inputs_of(self, batch: Any, name: str) -> Data:
+        """A batch for `predict`, which has no targets."""
+        x = batch[0] if isinstance(batch, tuple) and 1 <= len(batch) <= 3 else batch
+        x = self.checked_inputs(x, name)
+        return Data(x, x)
 
 
 def _weighted(loss: losses.Loss, y_true: Array, y_pred: Array, weights: Array | None) -> float:

@@ -32,6 +32,7 @@ from tinycnn.support.arguments import integer, number, truth
 from tinycnn.support.data import Data
 from tinycnn.support.interrupt import Interrupt
 from tinycnn.support.keywords import refuse_unknown
+from tinycnn.support.stream import Stream, hands_out_batches, in_steps
 from tinycnn.utils import Array
 
 
@@ -76,27 +77,36 @@ class Sequential(Learner):
         sample_weight: Array | None = None,
         initial_epoch: int = 0,
         validation_freq: int | Sequence[int] = 1,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         distribution: Distribution = ALONE,
         **unknown: Any,
     ) -> History:
         """Trains the model.
 
         Args:
-            x: samples (n, *input_shape).
-            y: targets, as the loss expects them; always needed.
-            batch_size: samples per step; the last step of an epoch takes what is left.
+            x: samples (n, *input_shape); or what hands out batches (x, y), such as a generator or a
+                `utils.PyDataset`: see support/stream.py.
+            y: targets, as the loss expects them; always needed, except with batches.
+            batch_size: samples per step; the last step of an epoch takes what is left. Batches that
+                are handed out have their own sizes.
             epochs: train up to this epoch; those before `initial_epoch` count as done.
             verbose: 0 silent, 1 a live line for each epoch, 2 a plain one; "auto" is 1 on a
                 terminal and in a notebook, and 2 elsewhere.
             callbacks: see callbacks/base.py.
             validation_split: the share of the data to validate on: its last part as it stands.
-            validation_data: (x, y) to validate on instead, or (x, y, sample_weight).
-            shuffle: take the samples in a new order in each epoch.
+            validation_data: (x, y) to validate on instead, or (x, y, sample_weight), or what hands
+                out batches of them.
+            shuffle: take the samples in a new order in each epoch; or the batches, if they are
+                handed out by number.
             class_weight: {class number: how much the loss of its samples counts}; 1 if not there.
             sample_weight: (n,), how much each sample's loss counts. The metrics count all alike.
             initial_epoch: the epoch to start with.
             validation_freq: validate after every so many epochs, or after those of these numbers,
                 counted from 1.
+            steps_per_epoch: how many batches an epoch takes; None for all that there are. The next
+                epoch goes on with those that follow.
+            validation_steps: how many batches each validation takes.
             distribution: `distributed.DataParallel(...)` shares each batch out among processes.
             unknown: none; for Keras's other arguments the error says what to write instead.
 
@@ -134,10 +144,15 @@ class Sequential(Learner):
         weights = {"sample_weight": sample_weight, "class_weight": class_weight}
         given, data, validation = self._data(x, y, validation_split, validation_data, weights)
         validates = _epochs_to_validate(validation_freq, epochs)
+        data = in_steps(data, steps_per_epoch, batch_size, "steps_per_epoch")
+        if validation is not None:
+            validation = in_steps(validation, validation_steps, batch_size, "validation_steps")
+        if isinstance(data, Stream):
+            _refuse_with_batches(hooks, distribution)
         self.compiled_with()[1].build(self.learning)
         if self.parameters and not self.learning:
             warnings.warn("no parameter of the model learns: fit changes nothing", stacklevel=2)
-        params = {"epochs": epochs, "steps": -(-len(data) // batch_size), "verbose": verbose}
+        params = {"epochs": epochs, "steps": data.steps(batch_size), "verbose": verbose}
         with self.at_work("fit"), Interrupt() as interrupt, distribution.training(self.dtype):
             means = EpochMeans(self.metrics)
             run = Run(
@@ -151,6 +166,8 @@ class Sequential(Learner):
                 epoch = run.epoch
                 call(hooks, "on_epoch_begin", epoch)
                 logs = self._train_epoch(data, run)
+                if isinstance(data, Stream) and not data.taken:
+                    break  # it has come to its end, of which a warning has told
                 if validation is not None and epoch in validates:
                     values = self._evaluate(
                         validation, batch_size, hooks, distribution=distribution
@@ -170,12 +187,20 @@ class Sequential(Learner):
 
     def _data(
         self, x: Any, y: Any, validation_split: float, validation_data: Any, weights: dict[str, Any]
-    ) -> tuple[dict[str, Array], Data, Data | None]:
+    ) -> tuple[dict[str, Array], Data | Stream, Data | Stream | None]:
         """All arrays by their names, the samples to train on, and those to validate on."""
-        data = self.checked(x, y, **weights)
-        given = _by_name(data, ("x", "y", "sample_weight"))
+        stream = None
+        if hands_out_batches(x):
+            stream, data = self.stream(x, y, **weights)
+            given = {}
+        else:
+            data = self.checked(x, y, **weights)
+            given = _by_name(data, ("x", "y", "sample_weight"))
         if not any(isinstance(layer, Rescaling) for layer in self.layers):
             warning_signs.warn_of_unscaled(data.x)
+        if hands_out_batches(validation_data):
+            validation = self.stream(validation_data, None, "validation_data")[0]
+            return given, stream or data, validation
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
                 kind = type(validation_data).__name__
@@ -185,16 +210,21 @@ class Sequential(Learner):
                 )
             names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
             x, y, *weight = validation_data
-            validation = self.checked(x, y, names, *weight)
-            return given | _by_name(validation, names), data, validation
+            some = self.checked(x, y, names, *weight)
+            return given | _by_name(some, names), stream or data, some
         if not number(validation_split, "validation_split", 0.0, 1.0):
-            return given, data, None
-        training, validation = data.split(validation_split)
+            return given, stream or data, None
+        if stream:
+            raise ValueError(
+                "`validation_split` takes the last part of arrays, and of batches that are handed "
+                f"out it is not known; give validation_data. Received: {validation_split}"
+            )
+        training, rest = data.split(validation_split)
         if weights["class_weight"] is not None:  # as in Keras, it is for the training only
-            validation = Data(validation.x, validation.y)
+            rest = Data(rest.x, rest.y)
         sparse = isinstance(self.loss, losses.SparseCategoricalCrossentropy)
         warning_signs.warn_of_uneven_split(data.y, len(training), sparse)
-        return given, training, validation
+        return given, training, rest
 
     def _prepare(self, run: Run, params: dict[str, Any], validates: bool) -> None:
         """Tells the callbacks what to expect; they raise if they can't work with it."""
@@ -210,14 +240,14 @@ class Sequential(Learner):
             if isinstance(hook, Checkpoint):
                 hook.open(run)
 
-    def _train_epoch(self, data: Data, run: Run) -> Logs:
+    def _train_epoch(self, data: Data | Stream, run: Run) -> Logs:
         """Trains on the batches of an epoch that are not done yet; returns the epoch's means."""
-        order = None
+        rng = None
         if run.settings["shuffle"]:
             rng = np.random.default_rng([self.seed, FOR_ORDER, self.epochs_trained])
-            order = rng.permutation(len(data))
-        data = batch = run.distribution.own(data)
-        for batch in data.batches(run.settings["batch_size"], order, run.batch):
+        data = run.distribution.own(data)
+        batch = None
+        for batch in data.epoch(run.settings["batch_size"], rng, run.batch):
             number_ = run.batch
             call(run.hooks, "on_train_batch_begin", number_)
             loss, y_pred, updated = self._train_step(batch, run.distribution)
@@ -232,7 +262,8 @@ class Sequential(Learner):
                 raise self._error(f"the loss became {loss}", run, batch)
             run.stop_if_interrupted()
         else:
-            if not all(np.isfinite(parameter.value).all() for parameter in self.parameters):
+            finite = all(np.isfinite(parameter.value).all() for parameter in self.parameters)
+            if batch is not None and not finite:
                 raise self._error("a weight is not finite", run, batch)
         return run.means.result()
 
@@ -249,8 +280,22 @@ class Sequential(Learner):
 _FIT = (
     *("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split"),
     *("validation_data", "shuffle", "class_weight", "sample_weight", "initial_epoch"),
-    *("validation_freq", "distribution"),
+    *("validation_freq", "steps_per_epoch", "validation_steps", "distribution"),
 )
+
+
+def _refuse_with_batches(hooks: Iterable[Callback], distribution: Distribution) -> None:
+    """Raises ValueError for what needs arrays, where batches are handed out or counted."""
+    if any(isinstance(hook, Checkpoint) for hook in hooks):
+        raise ValueError(
+            "a Checkpoint resumes in the middle of arrays, not of batches that are handed out "
+            "or counted by steps_per_epoch; ModelCheckpoint saves the model after each epoch"
+        )
+    if distribution is not ALONE:
+        raise ValueError(
+            "`distribution` shares out arrays (or memory maps), not batches that are handed out or "
+            f"counted by steps_per_epoch. Received: distribution={type(distribution).__name__}"
+        )
 
 
 def _by_name(data: Data, names: Sequence[str]) -> dict[str, Array]:

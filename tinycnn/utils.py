@@ -1,7 +1,9 @@
 """Small helpers that Keras users expect, and the one type alias of the project."""
 
+import importlib
 import random
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -120,6 +122,68 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Array:
     norms = np.atleast_1d(np.linalg.norm(array, order, axis))
     norms[norms == 0] = 1
     return array / np.expand_dims(norms, axis)
+
+
+class PyDataset:
+    """Base of data sets that hand out batches by their number, so that none need be in memory.
+
+    A subclass has `__len__`, the number of batches, and `__getitem__(i)`, which returns batch i:
+    (x, y). It may have `on_epoch_begin` and `on_epoch_end`. `fit` takes the batches in a new order
+    in each epoch, unless shuffle=False.
+
+    Args:
+        workers: 1; the batches are made one after the other, and a warning says so.
+        use_multiprocessing: likewise False.
+        max_queue_size: how many batches Keras's workers make in advance; there are none here.
+
+    Example:
+        >>> class Halves(PyDataset):
+        ...     def __len__(self):
+        ...         return 2
+        ...
+        ...     def __getitem__(self, i):
+        ...         return np.full((4, 3), i / 2), np.full(4, i)
+        >>> len(Halves())
+        2
+
+    Source: keras/src/trainers/data_adapters/py_dataset_adapter.py
+    """
+
+    def __init__(
+        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
+    ) -> None:
+        if integer(workers, "workers", least=0) > 1 or use_multiprocessing:
+            warnings.warn(
+                "batches are made one after the other here: workers, use_multiprocessing and "
+                "max_queue_size change nothing",
+                stacklevel=2,
+            )
+
+    def __len__(self) -> int:
+        """The number of batches.
+
+        Raises:
+            NotImplementedError: unless a subclass has it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a method `__len__(self)`")
+
+    def __getitem__(self, index: int) -> Any:
+        """Batch number `index`: (x, y).
+
+        Raises:
+            NotImplementedError: unless a subclass has it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a method `__getitem__(self, i)`")
+
+
+Sequence = PyDataset  # its name in Keras 2
+
+
+def __getattr__(name: str) -> Any:
+    """What Keras has in this place and tinycnn beside its data sets; loaded when it is used."""
+    if name == "image_dataset_from_directory":
+        return getattr(importlib.import_module("tinycnn.datasets.folder"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def snake_case(name: str) -> str:

@@ -51,6 +51,17 @@ class Data:
         weights = None if self.weights is None else self.weights[which]
         return Data(self.x[which], self.y[which], weights)
 
+    def steps(self, batch_size: int) -> int:
+        """How many batches an epoch takes."""
+        return -(-len(self) // batch_size)
+
+    def epoch(
+        self, batch_size: int, rng: np.random.Generator | None = None, done: int = 0
+    ) -> "Iterator[Data]":
+        """Yields the batches of one epoch; see `batches`. `rng` shuffles the samples."""
+        order = None if rng is None else rng.permutation(len(self))
+        return self.batches(batch_size, order, done)
+
     def batches(
         self, batch_size: int, order: Array | None = None, done: int = 0
     ) -> "Iterator[Data]":
@@ -104,9 +115,9 @@ def checked_numbers(values: Any, name: str) -> Array:
         )
     if _hands_out(values):
         raise ValueError(
-            f"`{name}` must be an array: generators, loaders, data sets of other libraries and "
-            "dicts are not taken. Collect their batches first: x = np.concatenate([x for x, y in "
-            f"batches]), and likewise y. Received: {name} of type {type(values).__name__}"
+            f"`{name}` must be an array. In fit, evaluate and predict `x` alone may hand out "
+            "batches (x, y) instead, as a generator does; dicts and functions are not taken. "
+            f"Received: {name} of type {type(values).__name__}"
         )
     try:
         array = np.asarray(values)

@@ -430,10 +430,10 @@ MISSING: dict[str, dict[str, str]] = {
         "timeseries_dataset_from_array audio_dataset_from_directory pad_sequences": (
             "it is for other data than images; Keras has it"
         ),
-        "PyDataset Sequence pack_x_y_sample_weight unpack_x_y_sample_weight": (
+        "pack_x_y_sample_weight unpack_x_y_sample_weight": (
             "it hands out batches; give fit the arrays, np.concatenate of the batches"
         ),
-        "array_to_img image_dataset_from_directory img_to_array load_img save_img": _PICTURES,
+        "array_to_img img_to_array load_img save_img": _PICTURES,
         "CustomObjectScope custom_object_scope get_custom_objects get_registered_name "
         "get_registered_object register_keras_serializable": (
             "hand a Layer of your own over when loading: load_model(path, custom_layers={...})"
@@ -676,8 +676,6 @@ SO_ANYWAY: dict[str, tuple[Any, ...]] = {
     "seed": (None,),
     "show_dtype": (False,),
     "sparse": (None, False),
-    "steps": (None,),
-    "steps_per_epoch": (None,),
     "steps_per_execution": (None, 1),
     "synchronized": (False,),
     "target_tensors": (None,),
@@ -685,7 +683,6 @@ SO_ANYWAY: dict[str, tuple[Any, ...]] = {
     "threshold": (0, 0.0),
     "use_ema": (False,),
     "validation_batch_size": (None,),
-    "validation_steps": (None,),
     "weighted_metrics": (None, [], ()),
 }
 
@@ -782,10 +779,7 @@ OTHERWISE: dict[str, str] = {
     "bias_regularizer": "kernel_regularizer, which leaves biases alone",
     "gradient_accumulation_steps": "a larger batch_size in fit",
     "weighted_metrics": "metrics",
-    "steps_per_epoch": "fewer samples: x[:n], y[:n]",
-    "validation_steps": "fewer samples in validation_data",
     "validation_batch_size": "batch_size, which validation uses, too",
-    "steps": "fewer samples: x[:n]",
     "filepath": "path",
 }
 
@@ -866,9 +860,9 @@ NOT_THERE: dict[str, str] = {
     "sample_weight": "Repeat samples in x and y.",
     "reset_metrics": "Every call begins anew.",
     "validation_freq": "Validation comes after every epoch.",
-    "workers": "The data are in memory.",
-    "use_multiprocessing": "The data are in memory.",
-    "max_queue_size": "The data are in memory.",
+    "workers": "Batches are made one after the other.",
+    "use_multiprocessing": "Batches are made one after the other.",
+    "max_queue_size": "Batches are made one after the other.",
 }
 
 # --- looking up -----------------------------------------------------------------------------------

@@ -69,13 +69,14 @@ class EpochLine:
 
     Args:
         title: "Epoch 1/10", or "" for none.
-        steps: number of batches.
+        steps: number of batches; None if it is not known yet.
         live: True redraws the bar after each batch; False prints one line at the end.
     """
 
-    def __init__(self, title: str, steps: int, live: bool) -> None:
+    def __init__(self, title: str, steps: int | None, live: bool) -> None:
         self.title = title
-        self.steps = steps
+        self.known = steps
+        self.steps = steps or 1  # those so far, if they are not known
         self.live = live
         self._start = time.perf_counter()
         self._first = 0  # the first step that was seen: in a resumed epoch not number 1
@@ -87,8 +88,13 @@ class EpochLine:
     def update(self, step: int, values: Mapping[str, Any]) -> None:
         """Shows the running means `values` after batch number `step` (from 1)."""
         now = time.perf_counter()
+        self.steps = self.known or step
         if self._after_first is None:
             self._first, self._after_first = step, now
+        if self.live and not self.known and now - self._drawn_at >= _interval():
+            self._drawn_at = now
+            start = _styled(f"{step:>7}/Unknown", BOLD)
+            console.redraw(f"{start} {self._rest(step, now, values)}")
         if self.live and step < self.steps and now - self._drawn_at >= _interval():
             self._drawn_at = now
             left = self._seconds_per_step(step, now) * (self.steps - step)
