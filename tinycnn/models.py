@@ -19,7 +19,7 @@ from tinycnn import losses, optimizers
 from tinycnn.callbacks import Callback, Checkpoint, History, ProgressLine, Run
 from tinycnn.errors import ModelFileError, NumericalError
 from tinycnn.hooks import Logs, call, checked_hooks, hand_to
-from tinycnn.layers import LAYERS, Layer, Rescaling
+from tinycnn.layers import LAYERS, Layer, Normalization, Rescaling
 from tinycnn.learner import Learner
 from tinycnn.metrics import EpochMeans, from_description
 from tinycnn.network import FOR_ORDER
@@ -139,7 +139,7 @@ class Sequential(Learner):
         """All arrays by their names, the samples to train on, and those to validate on."""
         data = self.checked(x, y)
         given = {"x": data.x, "y": data.y}
-        if not isinstance(self.layers[0], Rescaling):
+        if not isinstance(self.layers[0], Rescaling | Normalization):
             warning_signs.warn_of_unscaled(data.x)
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:

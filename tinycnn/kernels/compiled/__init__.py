@@ -36,3 +36,5 @@ from tinycnn.kernels.compiled.pooling import *
 from tinycnn.kernels.compiled.regularization import *
 from tinycnn.kernels.compiled.warming import warm_up as warm_up
 from tinycnn.kernels.reference.adaptive import *
+from tinycnn.kernels.reference.more_activations import *
+from tinycnn.kernels.reference.reshaping import *
