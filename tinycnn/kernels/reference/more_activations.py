@@ -80,9 +80,10 @@ def bounded_relu_forward(
 def bounded_relu_backward(
     dy: Array, x: Array, max_value: float | None, negative_slope: float, threshold: float
 ) -> Array:
-    """dx = dy above the threshold and below max_value, negative_slope * dy below the threshold.
+    """dx = dy from the threshold to max_value, negative_slope * dy below the threshold, else 0.
 
-    At exactly the threshold and at exactly max_value it is 0, as in Keras's relu and relu6.
+    As in Keras it is 0 at exactly the threshold, and dy at exactly max_value; but for a max_value
+    of 6 without a threshold Keras uses TensorFlow's relu6, where it is 0.
 
     Args:
         dy: gradient of the output.
@@ -95,5 +96,6 @@ def bounded_relu_backward(
     zero, start = scalar(0), scalar(threshold)
     rising = x > start
     if max_value is not None:
-        rising &= x < scalar(max_value)
+        is_relu6 = max_value == 6 and not threshold
+        rising &= x < scalar(max_value) if is_relu6 else x <= scalar(max_value)
     return np.where(rising, dy, np.where(x < start, scalar(negative_slope) * dy, zero))
