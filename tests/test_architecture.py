@@ -106,6 +106,7 @@ ORDER = [
     "callbacks.monitors",
     "callbacks.learning_rate",
     "callbacks.csv_logger",
+    "callbacks.tensorboard",
     "callbacks.checkpoint",
     "callbacks",
     "models",
