@@ -1,4 +1,4 @@
-"""Compares the optimizers: the same network, the same data and weights, the same order of samples.
+"""Compares five optimizers: the same network, the same data and weights, the same order of samples.
 
     python examples/compare_optimizers.py                    # under 5 minutes on two cores
     python examples/compare_optimizers.py --quick            # half a minute

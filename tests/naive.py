@@ -261,6 +261,78 @@ leaky_relu_forward = each(lambda x, slope: x if x > 0 else slope * x)
 leaky_relu_backward = each(lambda dy, y, slope: dy if y > 0 else slope * dy)
 elu_forward = each(lambda x, alpha: x if x > 0 else alpha * math.expm1(x))
 elu_backward = each(lambda dy, y, alpha: dy if y > 0 else dy * (y + alpha))
+silu_forward = each(lambda x: x / (1 + math.exp(-x)))
+silu_backward = each(lambda dy, x: dy * (1 + math.exp(-x) * (1 + x)) / (1 + math.exp(-x)) ** 2)
+softplus_forward = each(lambda x: math.log1p(math.exp(x)))
+softplus_backward = each(lambda dy, y: dy * (1 - math.exp(-y)))
+
+
+def _bounded_relu(x, most, slope, start):
+    if x <= start:
+        return slope * (x - start)
+    return x if most is None or x < most else most
+
+
+def _bounded_relu_slope(dy, x, most, slope, start):
+    if x < start:
+        return slope * dy
+    if x == start or (x == most == 6 and start == 0):
+        return 0.0
+    return dy if most is None or x <= most else 0.0
+
+
+bounded_relu_forward = each(_bounded_relu)
+bounded_relu_backward = each(_bounded_relu_slope)
+
+
+def zero_pad_forward(x, padding):
+    (top, bottom), (left, right) = padding
+    N, H, W, C = x.shape
+    y = np.zeros((N, top + H + bottom, left + W + right, C))
+    for n, h, w, c in np.ndindex(x.shape):
+        y[n, top + h, left + w, c] = x[n, h, w, c]
+    return y
+
+
+def zero_pad_backward(dy, padding):
+    (top, bottom), (left, right) = padding
+    N, OH, OW, C = dy.shape
+    dx = np.zeros((N, OH - top - bottom, OW - left - right, C))
+    for n, h, w, c in np.ndindex(dx.shape):
+        dx[n, h, w, c] = dy[n, top + h, left + w, c]
+    return dx
+
+
+def upsample_forward(x, size):
+    N, H, W, C = x.shape
+    y = np.zeros((N, H * size[0], W * size[1], C))
+    for n, i, j, c in np.ndindex(y.shape):
+        y[n, i, j, c] = x[n, i // size[0], j // size[1], c]
+    return y
+
+
+def upsample_backward(dy, size):
+    N, OH, OW, C = dy.shape
+    dx = np.zeros((N, OH // size[0], OW // size[1], C))
+    for n, i, j, c in np.ndindex(dy.shape):
+        dx[n, i // size[0], j // size[1], c] += dy[n, i, j, c]
+    return dx
+
+
+def global_max_pool_forward(x):
+    y = np.zeros((x.shape[0], x.shape[3]))
+    for n, c in np.ndindex(y.shape):
+        y[n, c] = max(float(x[n, h, w, c]) for h, w in np.ndindex(x.shape[1:3]))
+    return y
+
+
+def global_max_pool_backward(dy, x, y):
+    dx = np.zeros(x.shape)
+    for n, c in np.ndindex(y.shape):
+        won = [(h, w) for h, w in np.ndindex(x.shape[1:3]) if x[n, h, w, c] == y[n, c]]
+        for h, w in won:
+            dx[n, h, w, c] = float(dy[n, c]) / len(won)
+    return dx
 
 
 def softmax_forward(x):

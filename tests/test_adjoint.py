@@ -27,11 +27,16 @@ from tinycnn.layers import (
     Dense,
     Flatten,
     GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
     Layer,
     LeakyReLU,
     MaxPooling2D,
+    Normalization,
     ReLU,
     Rescaling,
+    Reshape,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 
 # Relative to the norms. Both sides are sums of at most some thousand products: their rounding is
@@ -224,6 +229,11 @@ LAYERS = {
     "AveragePooling2D, overlapping": (lambda: AveragePooling2D(3, 2, "same"), (2, 6, 5, 2)),
     "GlobalAveragePooling2D": (GlobalAveragePooling2D, (2, 3, 4, 5)),
     "Layer": (Layer, (3, 4)),
+    "Reshape": (lambda: Reshape((4, -1)), (2, 3, 2, 4)),
+    "ZeroPadding2D": (lambda: ZeroPadding2D(((1, 2), (0, 3))), (2, 3, 4, 2)),
+    "ZeroPadding2D, none": (lambda: ZeroPadding2D(0), (2, 3, 4, 2)),
+    "UpSampling2D": (lambda: UpSampling2D((2, 3)), (2, 3, 2, 3)),
+    "Normalization, given": (lambda: Normalization(mean=0.5, variance=[4.0, 0.25]), (3, 4, 2)),
 }
 
 NONLINEAR_LAYERS = {
@@ -234,6 +244,10 @@ NONLINEAR_LAYERS = {
     "ELU": (ELU, (3, 7)),
     "Activation sigmoid": (lambda: Activation("sigmoid"), (3, 7)),
     "Activation tanh": (lambda: Activation("tanh"), (3, 7)),
+    "Activation silu": (lambda: Activation("silu"), (3, 7)),
+    "Activation softplus": (lambda: Activation("softplus"), (3, 7)),
+    "ReLU, all settings": (lambda: ReLU(1.0, 0.2, 0.3), (3, 7)),
+    "GlobalMaxPooling2D": (GlobalMaxPooling2D, (2, 3, 4, 5)),
     "MaxPooling2D": (lambda: MaxPooling2D(2), (2, 5, 6, 3)),
     "MaxPooling2D, overlapping": (lambda: MaxPooling2D(3, 2, "same"), (2, 6, 5, 2)),
 }

@@ -29,6 +29,8 @@ NEEDED = {
     "filters": 2,
     "kernel_size": 2,
     "units": 2,
+    "target_shape": (-1,),
+    "stddev": 0.5,
     "shape": (3,),
     "rate": 0.5,
     "activation": "relu",

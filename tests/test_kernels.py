@@ -566,7 +566,10 @@ def test_affine_transform(rung, channels, dtype):
 @pytest.mark.parametrize("shape", [(7,), (2, 3, 4, 5), (0, 4), (9000,)], ids=str)
 @pytest.mark.parametrize(
     "name, arguments",
-    [("sigmoid", ()), ("tanh", ()), ("leaky_relu", (0.3,)), ("elu", (1.0,)), ("elu", (0.25,))],
+    [
+        *(("sigmoid", ()), ("tanh", ()), ("leaky_relu", (0.3,)), ("elu", (1.0,)), ("elu", (0.25,))),
+        ("softplus", ()),
+    ],
 )
 def test_smooth_activations(rung, name, arguments, shape, dtype):
     x, dy = 3 * random(shape, dtype), random(shape, dtype, 1)
@@ -741,6 +744,17 @@ FUNCTIONS = {
     "leaky_relu_backward": ([ROWS, ROWS], (0.3,)),
     "elu_forward": ([ROWS], (0.5,)),
     "elu_backward": ([ROWS, ROWS], (0.5,)),
+    "silu_forward": ([ROWS], ()),
+    "silu_backward": ([ROWS, ROWS], ()),
+    "softplus_forward": ([ROWS], ()),
+    "softplus_backward": ([ROWS, ROWS], ()),
+    "bounded_relu_forward": ([ROWS], (1.0, 0.2, 0.3)),
+    "bounded_relu_backward": ([ROWS, ROWS], (1.0, 0.2, 0.3)),
+    "zero_pad_forward": ([IMAGE], (((1, 0), (2, 3)),)),
+    "zero_pad_backward": ([IMAGE], (((1, 0), (2, 1)),)),
+    "upsample_forward": ([IMAGE], ((2, 3),)),
+    "upsample_backward": ([(2, 4, 6, 3)], ((2, 3),)),
+    "global_max_pool_forward": ([IMAGE], ()),
     "relu_forward": ([ROWS], ()),
     "relu_backward": ([ROWS, ROWS], ()),
     "softmax_forward": ([ROWS], ()),
@@ -755,7 +769,7 @@ OTHERS = {
     *("affine_transform_backward", "affine_transform_forward", "conv2d_relu_pool_backward"),
     *("dropout", "max_pool_backward", "rescale"),
     *("adadelta_update", "adagrad_update", "amsgrad_update"),
-    *("nadam_momentum_product", "nadam_update"),
+    *("nadam_momentum_product", "nadam_update", "global_max_pool_backward"),
 }
 
 

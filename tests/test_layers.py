@@ -13,15 +13,22 @@ from tinycnn.layers import (
     BatchNormalization,
     Conv2D,
     Dropout,
+    GaussianNoise,
     GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
     LeakyReLU,
     MaxPooling2D,
+    Normalization,
+    RandomFlip,
     RandomRotation,
     RandomTranslation,
     RandomZoom,
     ReLU,
     Rescaling,
+    Reshape,
     Softmax,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 
 # (class, arguments, input shape, output shape worked by hand). Every layer has to be here.
@@ -67,6 +74,28 @@ CASES = [
     (RandomZoom, (((-0.5, 0.1), 0.2), {}), (5, 7, 1), (5, 7, 1)),
     (Rescaling, ((0.5,), {"offset": -1.0}), (2, 2, 1), (2, 2, 1)),
     (Input, (((2, 3),), {}), (2, 3), (2, 3)),
+    (Activation, (("swish",), {}), (3, 2), (3, 2)),
+    (Activation, (("softplus",), {}), (3, 2), (3, 2)),
+    (Dense, ((4, "silu"), {}), (6,), (4,)),
+    (Conv2D, ((2, 2), {"activation": "softplus"}), (3, 3, 1), (2, 2, 2)),
+    (ReLU, ((1.5, 0.25, 0.5), {}), (2, 3, 1), (2, 3, 1)),
+    (ReLU, ((), {"negative_slope": 0.25}), (4,), (4,)),
+    (ReLU, ((6.0,), {}), (4,), (4,)),
+    (Reshape, (((2, 6),), {}), (3, 2, 2), (2, 6)),
+    (Reshape, (((-1, 3, 1),), {}), (6, 2), (4, 3, 1)),
+    (ZeroPadding2D, ((), {}), (3, 4, 2), (5, 6, 2)),
+    (ZeroPadding2D, (((2, 0),), {}), (3, 4, 1), (7, 4, 1)),
+    (ZeroPadding2D, ((((0, 1), (2, 3)),), {}), (3, 4, 2), (4, 9, 2)),
+    (UpSampling2D, ((), {}), (3, 4, 2), (6, 8, 2)),
+    (UpSampling2D, (((3, 1),), {}), (2, 3, 1), (6, 3, 1)),
+    (GlobalMaxPooling2D, ((), {}), (5, 4, 3), (3,)),
+    (GaussianNoise, ((0.5,), {}), (3, 4), (3, 4)),
+    (RandomFlip, ((), {}), (4, 5, 2), (4, 5, 2)),
+    (RandomFlip, (("horizontal",), {}), (4, 5, 1), (4, 5, 1)),
+    (Normalization, ((), {}), (3, 2, 4), (3, 2, 4)),
+    (Normalization, ((None,), {}), (5,), (5,)),
+    (Normalization, ((), {"mean": [1.0, 2.0], "variance": 4.0}), (3, 2), (3, 2)),
+    (Normalization, ((), {"mean": 3.0, "variance": 0.0, "invert": True}), (3, 2), (3, 2)),
 ]
 
 
@@ -99,6 +128,7 @@ def test_layers_are_saved_under_their_own_names():
     assert layers.MaxPool2D is MaxPooling2D
     assert layers.AvgPool2D is AveragePooling2D
     assert layers.GlobalAvgPool2D is GlobalAveragePooling2D
+    assert layers.GlobalMaxPool2D is GlobalMaxPooling2D
 
 
 @every_layer

@@ -214,7 +214,8 @@ EVERY = [getattr(layers, name) for name in layers.__all__] + [*optimizers.OPTIMI
 def test_no_class_refuses_what_it_has(cls):
     needed = {"Conv2D": (2, 3), "Dense": (2,), "Input": ((3,),), "Activation": ("relu",)}
     needed |= {"Dropout": (0.5,), "Rescaling": (2.0,), "RandomRotation": (0.1,)}
-    needed |= {"RandomTranslation": (0.1, 0.1), "RandomZoom": (0.1,)}
+    needed |= {"RandomTranslation": (0.1, 0.1), "RandomZoom": (0.1,), "GaussianNoise": (0.5,)}
+    needed |= {"Reshape": ((-1,),)}
     thing = cls(*needed.get(cls.__name__, ()))
     for name, value in list(vars(thing).items()):
         if name not in thing.fixed:

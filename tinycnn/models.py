@@ -22,7 +22,7 @@ from tinycnn.distribution import ALONE, Distribution
 from tinycnn.errors import ModelFileError, NumericalError
 from tinycnn.hooks import Logs, call, checked_hooks, hand_to
 from tinycnn.interop import hdf5, keras_config, keras_files
-from tinycnn.layers import LAYERS, Layer, Rescaling
+from tinycnn.layers import LAYERS, Layer, Normalization, Rescaling
 from tinycnn.learner import Learner
 from tinycnn.metrics import EpochMeans, from_description
 from tinycnn.network import FOR_ORDER
@@ -196,7 +196,7 @@ class Sequential(Learner):
         else:
             data = self.checked(x, y, **weights)
             given = _by_name(data, ("x", "y", "sample_weight"))
-        if not any(isinstance(layer, Rescaling) for layer in self.layers):
+        if not any(isinstance(layer, Rescaling | Normalization) for layer in self.layers):
             warning_signs.warn_of_unscaled(data.x)
         if hands_out_batches(validation_data):
             validation = self.stream(validation_data, None, "validation_data")[0]

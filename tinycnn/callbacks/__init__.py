@@ -12,6 +12,7 @@ from tinycnn.callbacks.csv_logger import CSVLogger
 from tinycnn.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from tinycnn.callbacks.monitors import EarlyStopping, ModelCheckpoint
 from tinycnn.callbacks.run import Run
+from tinycnn.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "CSVLogger",
@@ -25,5 +26,6 @@ __all__ = [
     "ProgressLine",
     "ReduceLROnPlateau",
     "Run",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -13,16 +13,23 @@ from tinycnn.layers import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
     Layer,
     LeakyReLU,
     MaxPooling2D,
+    Normalization,
+    RandomFlip,
     RandomRotation,
     RandomTranslation,
     RandomZoom,
     ReLU,
     Rescaling,
+    Reshape,
     Softmax,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinycnn.losses import (
     BinaryCrossentropy,
@@ -62,6 +69,11 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         """With gammas other than the initial 1, at which a missing factor would not be noticed."""
         layer.build(shape, dtype="float64")
         layer.gamma.value[...] = np.linspace(0.5, 2.0, shape[-1])
+        return layer
+
+    def adapted(layer: Normalization, C: int) -> Normalization:
+        """With a mean and a variance of each channel."""
+        layer.adapt(shifted(20, 3, C))
         return layer
 
     def ties(*shape: int) -> Array:
@@ -128,6 +140,22 @@ def layer_cases(seed: int = 0) -> list[tuple[str, Layer, Array]]:
         ("RandomRotation", RandomRotation(0.2), some(3, 5, 6, 2)),
         ("RandomZoom", RandomZoom(0.5, 0.4), some(3, 5, 6, 2)),
         ("Rescaling", Rescaling(1 / 255, 0.5), 255 * some(2, 3, 3, 1)),
+        ("Activation silu", Activation("silu"), 2 * some(3, 7)),
+        ("Activation softplus", Activation("softplus"), 2 * some(3, 7)),
+        ("Dense, swish", Dense(4, activation="swish", **b), some(3, 5)),
+        ("Conv2D 2x2, softplus", Conv2D(3, 2, activation="softplus", **b), some(2, 4, 3, 2)),
+        ("ReLU up to 1", ReLU(1.0), some(3, 7)),
+        ("ReLU, slope 0.2", ReLU(negative_slope=0.2), some(3, 7)),
+        ("ReLU from 0.3 to 1, slope 0.2", ReLU(1.0, 0.2, 0.3), some(3, 7)),
+        ("Reshape", Reshape((4, -1)), some(2, 3, 2, 4)),
+        ("ZeroPadding2D", ZeroPadding2D(((1, 0), (2, 3))), some(2, 3, 4, 2)),
+        ("UpSampling2D 2x3", UpSampling2D((2, 3)), some(2, 3, 2, 3)),
+        ("GlobalMaxPooling2D", GlobalMaxPooling2D(), distinct(2, 3, 4, 3)),
+        ("GaussianNoise", GaussianNoise(0.5), some(3, 4, 5)),
+        ("RandomFlip", RandomFlip(), some(3, 4, 3, 2)),
+        ("RandomFlip, vertical", RandomFlip("vertical"), some(3, 4, 3, 2)),
+        ("Normalization", adapted(Normalization(), 5), shifted(2, 3, 5)),
+        ("Normalization inverted", adapted(Normalization(invert=True), 5), shifted(2, 3, 5)),
     ]
 
 

@@ -13,6 +13,7 @@ from tinycnn.layers import (
     pooling,
     preprocessing,
     regularization,
+    reshaping,
 )
 from tinycnn.layers.activations import *
 from tinycnn.layers.augmentation import *
@@ -23,6 +24,7 @@ from tinycnn.layers.normalization import *
 from tinycnn.layers.pooling import *
 from tinycnn.layers.preprocessing import *
 from tinycnn.layers.regularization import *
+from tinycnn.layers.reshaping import *
 from tinycnn.support.keywords import keywords_of
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     *pooling.__all__,
     *preprocessing.__all__,
     *regularization.__all__,
+    *reshaping.__all__,
 ]
 
 # The closed list of layers that a model file may name; an alias is not the name of a class.

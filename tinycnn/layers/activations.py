@@ -1,15 +1,17 @@
 """Activations: as layers, and as the `activation=` argument of Conv2D and Dense.
 
-Each is a pair of kernels. Every backward here needs only the output y, so that is all a layer has
-to keep. Slopes and their defaults are Keras's: 0.2 in the function "leaky_relu", 0.3 in the layer.
+Each is a pair of kernels. Every backward but silu's needs only the output y. Slopes and their
+defaults are Keras's: 0.2 in the function "leaky_relu", 0.3 in the layer.
 
-Sources: Maas et al. 2013 (leaky relu); Clevert et al. 2016 (elu); keras/src/activations/ and
-keras/src/layers/activations/.
+Sources: Maas et al. 2013 (leaky relu); Clevert et al. 2016 (elu); Ramachandran et al. 2017 (silu,
+by the name of swish); keras/src/activations/ and keras/src/layers/activations/.
 """
 
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from tinycnn import kernels
 from tinycnn.layers.base import Layer, Shape
@@ -20,10 +22,20 @@ __all__ = ["ELU", "Activation", "LeakyReLU", "ReLU", "Softmax"]
 
 
 class Function(NamedTuple):
-    """An activation: `forward(x) -> y`, `backward(dy, y) -> dx`."""
+    """An activation: `forward(x) -> y`, `backward(dy, y) -> dx`; silu's takes x instead of y."""
 
     forward: Callable[[Array], Array]
     backward: Callable[[Array, Array], Array]
+    needs_input: bool = False
+
+    def dx(self, dy: Array, x: Array, y: Array) -> Array:
+        """The gradient with respect to x."""
+        return self.backward(dy, x if self.needs_input else y)
+
+
+_SILU = Function(
+    lambda x: kernels.silu_forward(x), lambda dy, x: kernels.silu_backward(dy, x), needs_input=True
+)
 
 
 # The lambdas look the kernel up when they run, so that `kernels.use` applies to them too.
@@ -43,6 +55,11 @@ ACTIVATIONS = {
     ),
     "elu": Function(
         lambda x: kernels.elu_forward(x, 1.0), lambda dy, y: kernels.elu_backward(dy, y, 1.0)
+    ),
+    "silu": _SILU,
+    "swish": _SILU,
+    "softplus": Function(
+        lambda x: kernels.softplus_forward(x), lambda dy, y: kernels.softplus_backward(dy, y)
     ),
 }
 
@@ -82,9 +99,9 @@ class Activated(Layer):
 
     def dz_of(self, dy: Array) -> Array:
         """dz from dy; the kernel that takes dz will apply a relu's derivative itself."""
-        y = self.recall()[2]
+        _, z, y = self.recall()[:3]
         dy = self.receive_gradient(dy)
-        return dy if self.activation == "relu" else ACTIVATIONS[self.activation].backward(dy, y)
+        return dy if self.activation == "relu" else ACTIVATIONS[self.activation].dx(dy, z, y)
 
     def backward_from_z(self, dz: Array) -> Array | None:
         """The part of `backward` below the activation: from dz instead of dy."""
@@ -115,7 +132,8 @@ class Activation(Activated):
     """Applies an activation function, element by element (softmax: over the last axis).
 
     Args:
-        activation: "relu", "leaky_relu", "elu", "sigmoid", "tanh", "softmax" or "linear".
+        activation: "relu", "leaky_relu", "elu", "silu" (or "swish"), "softplus", "sigmoid", "tanh",
+            "softmax" or "linear".
 
     Input shape: any. Output shape: the same.
 
@@ -140,8 +158,8 @@ class Activation(Activated):
 
     def backward(self, dy: Array) -> Array:
         """dx = f'(x) * dy; for softmax the full Jacobian, y * (dy - sum(dy * y))."""
-        _, _, y = self.recall()
-        return ACTIVATIONS[self.activation].backward(self.receive_gradient(dy), y)
+        _, x, y = self.recall()
+        return ACTIVATIONS[self.activation].dx(self.receive_gradient(dy), x, y)
 
     def backward_from_z(self, dz: Array) -> Array:
         """dx = dz: there is nothing below the activation."""
@@ -160,19 +178,70 @@ def is_linear(layer: Layer) -> bool:
 class ReLU(Activation):
     """max(x, 0); the derivative at exactly 0 is 0.
 
+    With the arguments, y = min(x, max_value) above the threshold, and
+    negative_slope * (x - threshold) below it.
+
+    Args:
+        max_value: the largest output; None for no limit.
+        negative_slope: the slope below the threshold; at least 0.
+        threshold: where the relu begins; at least 0.
+
     Input shape: any. Output shape: the same.
 
+    Raises:
+        ValueError: for an argument out of range.
+
     Example:
-        >>> ReLU().forward(np.array([[-1.0, 2.0]]))
-        array([[0., 2.]])
+        >>> ReLU(max_value=6.0).forward(np.array([[-1.0, 2.0, 9.0]]))
+        array([[0., 2., 6.]])
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__("relu", **kwargs)
+        self.max_value = None if max_value is None else number(max_value, "max_value", low=0.0)
+        self.negative_slope = number(negative_slope, "negative_slope", low=0.0)
+        self.threshold = number(threshold, "threshold", low=0.0)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """See the class."""
+        x = self.receive(x)
+        if self.max_value is None and not self.threshold:
+            slope = self.negative_slope
+            y = kernels.leaky_relu_forward(x, slope) if slope else kernels.relu_forward(x)
+        else:
+            y = kernels.bounded_relu_forward(x, *self._settings)
+        self.cache = (x, x, y)
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """dx = dy where y = x, negative_slope * dy below the threshold, and 0 elsewhere."""
+        _, x, y = self.recall()
+        dy = self.receive_gradient(dy)
+        if self.max_value is not None or self.threshold:
+            return kernels.bounded_relu_backward(dy, x, *self._settings)
+        if self.negative_slope:
+            return kernels.leaky_relu_backward(dy, y, self.negative_slope)
+        return kernels.relu_backward(dy, y)
+
+    @property
+    def _settings(self) -> tuple[float | None, float, float]:
+        return self.max_value, self.negative_slope, self.threshold
+
+    def branches(self) -> list[Array]:
+        """Which inputs are above the threshold, and which below the largest output."""
+        x, most = self.recall()[1], self.max_value
+        return [x > self.threshold, x < (np.inf if most is None else most)]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return Layer.get_config(self)
+        names = ("max_value", "negative_slope", "threshold")
+        return {**Layer.get_config(self), **{name: getattr(self, name) for name in names}}
 
 
 class Softmax(Activation):

@@ -1,4 +1,4 @@
-"""Augmentation: in training every image is moved, turned or zoomed at random, anew at each step.
+"""Augmentation: in training every image is moved, turned, zoomed or flipped, anew at each step.
 
 An affine transform takes the place of each output pixel to a place in the input, between four
 pixels, which are blended; outside, the image is 0. The transforms are (N, 2, 3), one per image:
@@ -12,8 +12,8 @@ blurs a little more.
 Legend: cx = (W - 1) / 2 and cy = (H - 1) / 2, the centre of the image.
 
 Source: keras/src/layers/preprocessing/image_preprocessing/random_translation.py,
-random_rotation.py, random_zoom.py with `fill_mode="constant"`. Keras's own default there is
-"reflect", which is not implemented here.
+random_rotation.py, random_zoom.py with `fill_mode="constant"`, and random_flip.py. Keras's own
+default fill mode is "reflect", which is not implemented here.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from tinycnn.support.arguments import integer, number, one_of
 from tinycnn.support.geometry import output_size
 from tinycnn.utils import Array
 
-__all__ = ["RandomRotation", "RandomTranslation", "RandomZoom"]
+__all__ = ["RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"]
 
 Factor = float | Sequence[float]
 
@@ -219,6 +219,66 @@ class RandomZoom(RandomAffine):
         """The constructor's arguments."""
         factors = {"height_factor": self.height_factor, "width_factor": self.width_factor}
         return {**super().get_config(), **factors}
+
+
+class RandomFlip(Layer):
+    """Mirrors each image, or leaves it, with equal chances.
+
+    `rng` draws which; see `RandomAffine`. A digit is not the same in a mirror: for pictures of
+    things, not for MNIST.
+
+    Args:
+        mode: "horizontal" mirrors left and right, "vertical" top and bottom, and
+            "horizontal_and_vertical" does both or neither: as in Keras 3 it turns half of the
+            images upside down.
+
+    Input shape: (N, H, W, C). Output shape: the same.
+
+    Raises:
+        ValueError: for an unknown mode, or an input that is not a batch of images.
+
+    Example:
+        >>> RandomFlip("horizontal").forward(np.ones((1, 2, 2, 1))).shape
+        (1, 2, 2, 1)
+    """
+
+    rng: np.random.Generator | None = None
+
+    def __init__(self, mode: str = "horizontal_and_vertical", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mode = one_of(mode, ("horizontal", "vertical", "horizontal_and_vertical"), "mode")
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
+    ) -> Shape:
+        """There is nothing to create. See `Layer.build`."""
+        output_size(input_shape, (1, 1), (1, 1), "valid", "input_shape")
+        return self.finish_build(input_shape, input_shape, dtype)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y = some images mirrored; y = x in inference."""
+        x = self.receive(x)
+        # Which images; None in inference.
+        chosen = (self.rng or np.random.default_rng()).random(len(x)) <= 0.5 if training else None
+        self.cache = (chosen,)
+        return x if chosen is None else self._flipped(x, chosen)
+
+    def backward(self, dy: Array) -> Array:
+        """dx = dy, mirrored where x was: a mirror image's mirror image is the image."""
+        (chosen,) = self.recall()
+        dy = self.receive_gradient(dy)
+        return dy if chosen is None else self._flipped(dy, chosen)
+
+    def _flipped(self, images: Array, chosen: Array) -> Array:
+        rows = slice(None, None, -1 if "vertical" in self.mode else 1)
+        columns = slice(None, None, -1 if "horizontal" in self.mode else 1)
+        flipped = images.copy()
+        flipped[chosen] = images[chosen][:, rows, columns]
+        return flipped
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "mode": self.mode}
 
 
 def _bounds(factor: Factor, name: str) -> tuple[float, float]:

@@ -19,6 +19,8 @@ __all__ = [
     "AvgPool2D",
     "GlobalAveragePooling2D",
     "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
     "MaxPool2D",
     "MaxPooling2D",
 ]
@@ -162,7 +164,45 @@ class GlobalAveragePooling2D(Layer):
         return kernels.average_pool_backward(dy, x_shape, (H, W), (H, W))
 
 
+class GlobalMaxPooling2D(Layer):
+    """The largest value of every channel over the image.
+
+    Input shape: (N, H, W, C). Output shape: (N, C).
+
+    Raises:
+        ValueError: if the input is not an image.
+
+    Example:
+        >>> GlobalMaxPooling2D().build((3, 3, 64))
+        (64,)
+    """
+
+    def build(
+        self, input_shape: Shape, rng: np.random.Generator | None = None, dtype: str = "float32"
+    ) -> Shape:
+        """There is nothing to create. See `Layer.build`."""
+        output_size(input_shape, (1, 1), (1, 1), "valid", "pool_size")
+        return self.finish_build(input_shape, input_shape[-1:], dtype)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y[n,c] = max over h, w of x[n,h,w,c]."""
+        x = self.receive(x)
+        y = kernels.global_max_pool_forward(x)
+        self.cache = (x, y)
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        """dx is dy at the largest pixel of each channel, in equal shares if there are several."""
+        return kernels.global_max_pool_backward(self.receive_gradient(dy), *self.recall())
+
+    def branches(self) -> list[Array]:
+        """Which pixels are the largest of their channel."""
+        x, y = self.recall()
+        return [x == y[:, None, None]]
+
+
 # Keras's aliases
 AvgPool2D = AveragePooling2D
 GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool2D = GlobalMaxPooling2D
 MaxPool2D = MaxPooling2D

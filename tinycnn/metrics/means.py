@@ -316,8 +316,8 @@ class _CrossentropyMetric(_Named):
 class BinaryCrossentropy(_CrossentropyMetric):
     """The cross-entropy of yes and no, as a metric; see `losses.BinaryCrossentropy`.
 
-    A metric sees what the model predicts. So unlike the loss of a model that ends in a sigmoid, it
-    is that of clipped probabilities, never above 16.2.
+    A metric sees what the model predicts: clipped probabilities, of which it is never above 16.2.
+    In Keras it is taken on the logits below a sigmoid or softmax, as the loss is here, too.
 
     Args:
         name: its key in the logs and the history.

@@ -39,3 +39,5 @@ from tinycnn.kernels.compiled.team import get_num_threads as get_num_threads
 from tinycnn.kernels.compiled.team import set_num_threads as set_num_threads
 from tinycnn.kernels.compiled.warming import warm_up as warm_up
 from tinycnn.kernels.reference.adaptive import *
+from tinycnn.kernels.reference.more_activations import *
+from tinycnn.kernels.reference.reshaping import *

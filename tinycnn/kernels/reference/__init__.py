@@ -2,9 +2,10 @@
 
 There is a file for each subject. `convolution.py` is the one to read first, then `pooling.py` and
 `activations.py`; `normalization.py`, `regularization.py`, `images.py`, `optimizers.py`,
-`adaptive.py` and `fused.py` stand by themselves. `kernels/compiled/` has the same functions with
-the same signatures in files of the same names, written in Numba, to run. The tests compare both
-with the definition (`tests/naive.py`, nested loops).
+`adaptive.py`, `more_activations.py`, `reshaping.py` and `fused.py` stand by themselves.
+`kernels/compiled/` has the same functions with the same signatures in files of the same names,
+written in Numba, to run; what is not worth that, it takes from here. The tests compare both with
+the definition (`tests/naive.py`, nested loops).
 
 Each file has its own legend. In all of them the gradient of the loss with respect to `foo` is
 called `dfoo`, and has foo's shape.
@@ -18,7 +19,9 @@ from tinycnn.kernels.reference.adaptive import *
 from tinycnn.kernels.reference.convolution import *
 from tinycnn.kernels.reference.fused import *
 from tinycnn.kernels.reference.images import *
+from tinycnn.kernels.reference.more_activations import *
 from tinycnn.kernels.reference.normalization import *
 from tinycnn.kernels.reference.optimizers import *
 from tinycnn.kernels.reference.pooling import *
 from tinycnn.kernels.reference.regularization import *
+from tinycnn.kernels.reference.reshaping import *
