@@ -68,7 +68,7 @@ ALIASES: dict[str, dict[str, str]] = {
 ACTIVATIONS = "elu leaky_relu relu sigmoid silu softmax softplus swish tanh".split()
 for _room, _names in (
     ("nn", ACTIVATIONS),
-    ("math", ["sigmoid", "softplus", "tanh"]),
+    ("math", ["sigmoid", "softplus", "tanh", "softmax"]),
     ("", ["sigmoid", "tanh"]),
 ):
     ALIASES.setdefault(_room, {}).update({name: f"activations.{name}" for name in _names})
@@ -153,6 +153,22 @@ SMALL: dict[str, dict[str, Any]] = {
                 "zeros": "zeros",
             }.items()
         },
+    },
+    "math": {
+        theirs: _of_numpy(ours)
+        for theirs, ours in {
+            "abs": "abs",
+            "argmax": "argmax",
+            "equal": "equal",
+            "exp": "exp",
+            "log": "log",
+            "reduce_max": "max",
+            "reduce_mean": "mean",
+            "reduce_min": "min",
+            "reduce_sum": "sum",
+            "sqrt": "sqrt",
+            "square": "square",
+        }.items()
     },
     "backend": {**_SETTINGS, "clear_session": _nothing},
     "config": {
@@ -992,6 +1008,10 @@ def _why(room: str, name: str) -> str:
     """Why tinycnn has no such name; "" if Keras has none either."""
     where = _inner("tinycnn", room) if room else "tinycnn"
     answer = ROOMS.get(_inner(room, name)) or _by_names(MISSING.get(room, {})).get(name)
+    if not answer and room in ("", "backend", "math", "nn") and name in np.__all__:
+        answer = f"data here are NumPy's arrays; write np.{name}"
+    if not answer and room in ("nn", "math") and not name.startswith("_"):
+        answer = "it is TensorFlow's; data here are NumPy's arrays: write NumPy's function"
     return f"{where} has no {name}: {answer}" if answer else ""
 
 
