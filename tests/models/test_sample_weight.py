@@ -143,8 +143,8 @@ def test_a_resumed_training_must_have_the_same_weights(tmp_path):
         ({"sample_weight": [np.nan] * 7}, "`sample_weight` must hold finite numbers"),
         ({"sample_weight": COUNTS, "class_weight": {0: 1}}, "can't be given at the same time"),
         ({"class_weight": [1, 2, 3]}, r"`class_weight` must be a dict .*Received: \[1, 2, 3\]"),
-        ({"class_weight": {"0": 1.0}}, "class_weight's class` must be an integer >= 0"),
-        ({"class_weight": {3: 1.0}}, "class_weight's class` must be an integer >= 0 up to 2"),
+        ({"class_weight": {"0": 1.0}}, "class_weight's key` must be an integer >= 0"),
+        ({"class_weight": {3: 1.0}}, "class_weight's key` must be an integer >= 0 up to 2"),
         ({"class_weight": {0: None}}, r"`class_weight\[0\]` must be a finite number"),
         (
             {"validation_data": (X, TARGETS[CategoricalCrossentropy], COUNTS[1:])},
