@@ -11,7 +11,7 @@ import pytest
 import tinycnn as keras
 import tinycnn as tf
 from tinycnn import activations, kernels, layers, regularizers
-from tinycnn.layers.activations import ACTIVATIONS
+from tinycnn.layers.activations import ACTIVATIONS, Function
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 
@@ -133,6 +133,16 @@ def test_settings_that_have_one_value():
         keras.config.set_floatx("float16")
 
 
+def test_initializers_and_values_by_keras_s_names():
+    dense = layers.Dense(2, kernel_initializer=keras.initializers.HeNormal())
+    assert dense.get_config()["kernel_initializer"] == "he_normal"
+    with pytest.raises(ValueError, match=r"the model's seed decides.*Received: seed=3"):
+        keras.initializers.GlorotUniform(seed=3)
+    dense.build((3,))
+    assert keras.backend.get_value(dense.kernel) is dense.kernel.value
+    assert keras.backend.get_value(keras.SGD(0.5).learning_rate) == 0.5
+
+
 @pytest.mark.parametrize(
     ("ours", "plain"),
     [
@@ -172,6 +182,17 @@ def test_an_activation_as_a_function(name):
     assert dense.activation == name and dense.get_config()["activation"] == name
     symbol = function(keras.Input((4,)))
     assert symbol.shape == (None, 4) and symbol.layers[-1].activation == name
+
+
+def test_another_activation_of_the_layers_is_a_function_at_once(monkeypatch):
+    double = Function(lambda x: 2 * x, lambda dy, y: 2 * dy)
+    monkeypatch.setitem(ACTIVATIONS, "double", double)
+    np.testing.assert_array_equal(activations.double([1.0, 2.0]), [2, 4])
+    assert layers.Dense(2, activation=activations.double).activation == "double"
+    assert activations.get("double") is activations.double
+    monkeypatch.delattr(activations, "double")
+    with pytest.raises(AttributeError, match=r"tinycnn\.activations has no gelu: it is not here"):
+        activations.gelu  # noqa: B018
 
 
 def test_activations_with_arguments():

@@ -107,6 +107,20 @@ def _only(name: str, value: Any) -> Callable[[Any], None]:
     return setter
 
 
+def _initializer(name: str) -> Callable[..., str]:
+    """Keras's class of an initializer, whose name is enough here."""
+
+    def make(seed: int | None = None) -> str:
+        if seed is not None:
+            raise ValueError(
+                "the model's seed decides the initial weights: Sequential(..., seed=1). "
+                f"Received: seed={seed!r}"
+            )
+        return name
+
+    return make
+
+
 def _nothing() -> None:
     """Does nothing: there is no global state to clear."""
 
@@ -170,7 +184,19 @@ SMALL: dict[str, dict[str, Any]] = {
             "square": "square",
         }.items()
     },
-    "backend": {**_SETTINGS, "clear_session": _nothing},
+    "backend": {
+        **_SETTINGS,
+        "clear_session": _nothing,
+        "get_value": lambda thing: getattr(thing, "value", thing),
+    },
+    "initializers": {
+        "GlorotNormal": _initializer("glorot_normal"),
+        "GlorotUniform": _initializer("glorot_uniform"),
+        "HeNormal": _initializer("he_normal"),
+        "HeUniform": _initializer("he_uniform"),
+        "Ones": _initializer("ones"),
+        "Zeros": _initializer("zeros"),
+    },
     "config": {
         **_SETTINGS,
         "list_physical_devices": lambda device_type=None: [],
@@ -244,7 +270,6 @@ MISSING: dict[str, dict[str, str]] = {
             "data here are NumPy's arrays: see x.dtype and np.result_type"
         ),
         # Those of Keras 2
-        "get_value": "a value here is a number or an array already",
         "set_value": "assign it: model.optimizer.learning_rate = 0.001",
         "function": "for inner outputs make Model(model.inputs, layer.output)",
         "gradients": "model.loss_and_gradients(x, y) returns the loss and the gradients",
@@ -289,12 +314,6 @@ MISSING: dict[str, dict[str, str]] = {
     },
     "initializers": {
         "Constant constant": "write a function (shape, rng, dtype) -> np.full(shape, 0.1, dtype)",
-        "GlorotNormal": "write 'glorot_normal'",
-        "GlorotUniform": "write 'glorot_uniform'",
-        "HeNormal": "write 'he_normal'",
-        "HeUniform": "write 'he_uniform'",
-        "Ones": "write 'ones'",
-        "Zeros": "write 'zeros'",
         "Identity IdentityInitializer LecunNormal LecunUniform Orthogonal OrthogonalInitializer "
         "RandomNormal RandomUniform STFT STFTInitializer TruncatedNormal VarianceScaling identity "
         "lecun_normal lecun_uniform orthogonal random_normal random_uniform stft truncated_normal "
@@ -935,7 +954,7 @@ def install() -> None:
     }
     for room in rooms:
         inside = vars(sys.modules[f"tinycnn.{room}"])
-        inside["__getattr__"] = _door_of(f"tinycnn.{room}")
+        inside.setdefault("__getattr__", _door_of(f"tinycnn.{room}"))
         # With a path it counts as a package, and then an import that fails is told by `_Finder`.
         inside.setdefault("__path__", [])
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
