@@ -242,7 +242,7 @@ class Learner(Stateful):
         self,
         x: Array,
         y: Array | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         verbose: str | int = "auto",
         sample_weight: Array | None = None,
         callbacks: Iterable[Hooks] | None = None,
@@ -254,7 +254,7 @@ class Learner(Stateful):
         Args:
             x: samples (n, *input_shape).
             y: targets, as the loss expects them.
-            batch_size: samples per step.
+            batch_size: samples per step, None for 32.
             verbose: 0 for silence.
             sample_weight: (n,), how much each sample's loss counts; metrics count all alike.
             callbacks: see callbacks/base.py.
@@ -272,7 +272,7 @@ class Learner(Stateful):
         """
         known = ("x", "y", "batch_size", "verbose", "sample_weight", "callbacks", "return_dict")
         refuse_unknown("evaluate", unknown, known)
-        batch_size = integer(batch_size, "batch_size")
+        batch_size = 32 if batch_size is None else integer(batch_size, "batch_size")
         hooks = checked_hooks(callbacks, Hooks)
         samples = self.checked(x, y, sample_weight=sample_weight)
         steps = -(-len(samples) // batch_size)
@@ -311,7 +311,7 @@ class Learner(Stateful):
     def predict(
         self,
         x: Array,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         verbose: str | int = "auto",
         callbacks: Iterable[Hooks] | None = None,
         **unknown: Any,
@@ -324,7 +324,7 @@ class Learner(Stateful):
             RuntimeError: while another thread does anything but predict with the model.
         """
         refuse_unknown("predict", unknown, ("x", "batch_size", "verbose", "callbacks"))
-        batch_size = integer(batch_size, "batch_size")
+        batch_size = 32 if batch_size is None else integer(batch_size, "batch_size")
         hooks = checked_hooks(callbacks, Hooks)
         x = self.checked_inputs(x)
         steps = -(-len(x) // batch_size)

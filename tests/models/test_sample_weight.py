@@ -195,6 +195,16 @@ def test_no_epochs():
     assert made.fingerprint() == before and made.history is history
 
 
+def test_no_batch_size_is_32():
+    x, y = np.repeat(X, 10, axis=0), np.repeat(LABELS, 10)
+    one, other = model(SparseCategoricalCrossentropy), model(SparseCategoricalCrossentropy)
+    assert one.fit(x, y, None, verbose=0).params["steps"] == 3  # of 70 samples
+    other.fit(x, y, 32, verbose=0)
+    assert one.fingerprint() == other.fingerprint()
+    assert one.evaluate(x, y, None, 0) == one.evaluate(x, y, 32, 0)
+    np.testing.assert_array_equal(one.predict(x, None, 0), one.predict(x, 32, 0))
+
+
 def test_one_output_takes_targets_without_an_axis():
     def made():
         net = Sequential([Input((4,)), Dense(1, "sigmoid")], seed=2)

@@ -194,6 +194,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "GlorotUniform": _initializer("glorot_uniform"),
         "HeNormal": _initializer("he_normal"),
         "HeUniform": _initializer("he_uniform"),
+        "LecunNormal": _initializer("lecun_normal"),
+        "LecunUniform": _initializer("lecun_uniform"),
         "Ones": _initializer("ones"),
         "Zeros": _initializer("zeros"),
     },
@@ -314,10 +316,14 @@ MISSING: dict[str, dict[str, str]] = {
     },
     "initializers": {
         "Constant constant": "write a function (shape, rng, dtype) -> np.full(shape, 0.1, dtype)",
-        "Identity IdentityInitializer LecunNormal LecunUniform Orthogonal OrthogonalInitializer "
-        "RandomNormal RandomUniform STFT STFTInitializer TruncatedNormal VarianceScaling identity "
-        "lecun_normal lecun_uniform orthogonal random_normal random_uniform stft truncated_normal "
-        "variance_scaling": "it is not here; write a function (shape, rng, dtype) -> array",
+        "RandomNormal RandomUniform TruncatedNormal": (
+            "write 'random_normal', 'random_uniform' or 'truncated_normal' for Keras's defaults, or "
+            "a function (shape, rng, dtype) -> array"
+        ),
+        "Identity IdentityInitializer Orthogonal OrthogonalInitializer STFT STFTInitializer "
+        "VarianceScaling identity orthogonal stft variance_scaling": (
+            "it is not here; write a function (shape, rng, dtype) -> array"
+        ),
         "Initializer": "an initializer here is a function (shape, rng, dtype) -> array",
         "deserialize serialize": "an initializer here is a name or a function",
     },
