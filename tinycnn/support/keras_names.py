@@ -317,7 +317,7 @@ MISSING: dict[str, dict[str, str]] = {
     "initializers": {
         "Constant constant": "write a function (shape, rng, dtype) -> np.full(shape, 0.1, dtype)",
         "RandomNormal RandomUniform TruncatedNormal": (
-            "write 'random_normal', 'random_uniform' or 'truncated_normal' for Keras's defaults, or "
+            "write 'random_normal', 'random_uniform' or 'truncated_normal' for the defaults, or "
             "a function (shape, rng, dtype) -> array"
         ),
         "Identity IdentityInitializer Orthogonal OrthogonalInitializer STFT STFTInitializer "
