@@ -7,7 +7,9 @@ import pytest
 
 from tinycnn import Conv2D, Dense, initializers
 
-RANDOM = ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"]
+UNIFORM = ["glorot_uniform", "he_uniform", "lecun_uniform", "random_uniform"]
+NORMAL = ["glorot_normal", "he_normal", "lecun_normal", "truncated_normal"]
+RANDOM = [*UNIFORM, *NORMAL]
 
 # The reference network's kernels: Keras's fans and limits (keras/src/initializers, run on Keras 3).
 KERAS = [
@@ -44,6 +46,10 @@ VARIANCES = {
     "glorot_normal": 2 / (288 + 576),
     "he_uniform": 2 / 288,
     "he_normal": 2 / 288,
+    "lecun_uniform": 1 / 288,
+    "lecun_normal": 1 / 288,
+    "random_uniform": 0.05**2 / 3,
+    "truncated_normal": (0.05 * 0.87962566) ** 2,
 }
 
 
@@ -58,7 +64,15 @@ def test_variance_and_mean(name):
     assert abs(values.mean()) < 5 * math.sqrt(VARIANCES[name]) / 136
 
 
-@pytest.mark.parametrize("name", ["glorot_normal", "he_normal"])
+def test_a_plain_normal():
+    values = initializers.get("random_normal")(SHAPE, generator(), "float64")
+    # Its variance spreads by sqrt(2 / 18432) = 1%, and a share of 0.27% lies beyond 3 deviations,
+    # 50 of 18,432, give or take 7.
+    assert values.var() == pytest.approx(0.05**2, rel=0.05)
+    assert 15 < np.count_nonzero(np.abs(values) > 0.15) < 85
+
+
+@pytest.mark.parametrize("name", NORMAL)
 def test_normals_are_cut_off_at_two_of_their_own_deviations(name):
     # A normal cut off at 2 has a deviation of 0.87962566, so the cut is at 2 / 0.87962566 of the
     # deviation asked for.
@@ -68,7 +82,7 @@ def test_normals_are_cut_off_at_two_of_their_own_deviations(name):
     assert 0.99 * cut < largest <= cut * (1 + 1e-8)
 
 
-@pytest.mark.parametrize("name", ["glorot_uniform", "he_uniform"])
+@pytest.mark.parametrize("name", UNIFORM)
 def test_uniforms_fill_their_interval_evenly(name):
     values = initializers.get(name)(SHAPE, generator(), "float64")
     limit = math.sqrt(3 * VARIANCES[name])
@@ -173,7 +187,7 @@ def test_an_initializer_of_another_form_is_told_the_right_one(function):
         Dense(2, kernel_initializer=function).build((3,))
 
 
-@pytest.mark.parametrize("name", ["lecun_normal", "orthogonal", "random_normal", 5, None])
+@pytest.mark.parametrize("name", ["variance_scaling", "orthogonal", 5, None])
 def test_an_initializer_that_is_not_there_is_told_the_known_ones(name):
     with pytest.raises(ValueError, match=r"known are glorot_uniform, .*ones"):
         Dense(2, kernel_initializer=name).build((3,))

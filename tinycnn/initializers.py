@@ -4,7 +4,8 @@ The random ones follow one idea, variance scaling: they keep the variance of wha
 layer. For a kernel of shape (..., inputs, outputs), with R the product of the leading axes,
     fan_in = R * inputs,   fan_out = R * outputs.
 
-Sources: Glorot and Bengio 2010, equation 16; He et al. 2015, equation 10;
+Sources: Glorot and Bengio 2010, equation 16; He et al. 2015, equation 10; LeCun et
+al. 1998, "Efficient BackProp", section 4.6;
 keras/src/initializers/random_initializers.py (the fans, the limits, the truncation).
 """
 
@@ -51,6 +52,31 @@ def he_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> A
     return _truncated_normal(shape, 2 / fans(shape)[0], rng, dtype)
 
 
+def lecun_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """Uniform in [-limit, limit), limit = sqrt(3 / fan_in): LeCun et al. 1998."""
+    return _uniform(shape, 1 / fans(shape)[0], rng, dtype)
+
+
+def lecun_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """Truncated normal of variance 1 / fan_in: LeCun et al. 1998."""
+    return _truncated_normal(shape, 1 / fans(shape)[0], rng, dtype)
+
+
+def random_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """Uniform in [-0.05, 0.05), whatever the shape."""
+    return rng.uniform(-0.05, 0.05, shape).astype(dtype)
+
+
+def random_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """Normal of standard deviation 0.05, whatever the shape."""
+    return rng.normal(0.0, 0.05, shape).astype(dtype)
+
+
+def truncated_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
+    """A normal of standard deviation 0.05 that is cut off at 0.1 and not widened again."""
+    return _truncated_normal(shape, (0.05 * TRUNCATED_STDDEV) ** 2, rng, dtype)
+
+
 def zeros(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> Array:
     """All 0: the usual initial bias."""
     return np.zeros(shape, dtype)
@@ -79,7 +105,11 @@ def _truncated_normal(
 
 
 INITIALIZERS: dict[str, Initializer] = {
-    f.__name__: f for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, zeros, ones)
+    f.__name__: f
+    for f in (
+        *(glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal),
+        *(random_uniform, random_normal, truncated_normal, zeros, ones),
+    )
 }
 
 

@@ -280,7 +280,7 @@ class Learner(Stateful):
         self,
         x: Array,
         y: Array | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         verbose: str | int = "auto",
         sample_weight: Array | None = None,
         callbacks: Iterable[Hooks] | None = None,
@@ -293,7 +293,7 @@ class Learner(Stateful):
         Args:
             x: samples (n, *input_shape), or what hands out batches: see `fit`.
             y: targets, as the loss expects them.
-            batch_size: samples per step.
+            batch_size: samples per step, None for 32.
             verbose: 0 for silence.
             sample_weight: (n,), how much each sample's loss counts; metrics count all alike.
             callbacks: see callbacks/base.py.
@@ -312,7 +312,7 @@ class Learner(Stateful):
         """
         known = ("x", "y", "batch_size", "verbose", "sample_weight", "callbacks", "return_dict")
         refuse_unknown("evaluate", unknown, (*known, "steps"))
-        batch_size = integer(batch_size, "batch_size")
+        batch_size = 32 if batch_size is None else integer(batch_size, "batch_size")
         hooks = checked_hooks(callbacks, Hooks)
         if hands_out_batches(x):
             samples: Data | Stream = self.stream(x, y, sample_weight=sample_weight)[0]
@@ -363,7 +363,7 @@ class Learner(Stateful):
     def predict(
         self,
         x: Array,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         verbose: str | int = "auto",
         callbacks: Iterable[Hooks] | None = None,
         steps: int | None = None,
@@ -380,7 +380,7 @@ class Learner(Stateful):
             RuntimeError: while another thread does anything but predict with the model.
         """
         refuse_unknown("predict", unknown, ("x", "batch_size", "verbose", "callbacks", "steps"))
-        batch_size = integer(batch_size, "batch_size")
+        batch_size = 32 if batch_size is None else integer(batch_size, "batch_size")
         hooks = checked_hooks(callbacks, Hooks)
         if hands_out_batches(x):
             samples: Data | Stream = of_source(x, self._inputs_of, "x")[0]
@@ -507,7 +507,8 @@ class Learner(Stateful):
                 raise ValueError(f"`{which}` must be a batch (x, y). Received: a {kind}{of}")
             x, targets, *weight = batch
             names = (f"{which}[0]", f"{which}[1]", f"{which}[2]")
-            return self.checked(x, targets, names, *weight, class_weight=class_weight)
+            sample_weight = weight[0] if weight else None
+            return self.checked(x, targets, names, sample_weight, class_weight)
 
         return of_source(source, check, name)
 

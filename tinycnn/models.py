@@ -66,7 +66,7 @@ class Sequential(Learner):
         self,
         x: Array,
         y: Array | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
         callbacks: Iterable[Callback] | None = None,
@@ -88,8 +88,8 @@ class Sequential(Learner):
             x: samples (n, *input_shape); or what hands out batches (x, y), such as a generator or a
                 `utils.PyDataset`: see support/stream.py.
             y: targets, as the loss expects them; always needed, except with batches.
-            batch_size: samples per step; the last step of an epoch takes what is left. Batches that
-                are handed out have their own sizes.
+            batch_size: samples per step, None for 32; the last step of an epoch takes what is left.
+                Batches that are handed out have their own sizes.
             epochs: train up to this epoch; those before `initial_epoch` count as done.
             verbose: 0 silent, 1 a live line for each epoch, 2 a plain one; "auto" is 1 on a
                 terminal and in a notebook, and 2 elsewhere.
@@ -125,7 +125,8 @@ class Sequential(Learner):
                 got.
         """
         refuse_unknown("fit", unknown, _FIT)
-        epochs, batch_size = integer(epochs, "epochs", least=0), integer(batch_size, "batch_size")
+        epochs = integer(epochs, "epochs", least=0)
+        batch_size = 32 if batch_size is None else integer(batch_size, "batch_size")
         settings = {
             "batch_size": batch_size,
             "shuffle": truth(shuffle, "shuffle"),

@@ -190,10 +190,10 @@ class Network(Strict):
                     rng = SavedValues(saved.get(str(layer.name), {}))
                 shape = layer.build(shape, rng, self.dtype)
         self.built = True
-        symbol = self.input
-        for layer in self.layers:
-            layer.source = layer.source or symbol
-            symbol = Symbol((*symbol.layers, layer), layer.output_shape or (), self.dtype)
+        for index, layer in enumerate(self.layers):
+            if layer.source is None:
+                below = (*self.input.layers, *self.layers[:index])
+                layer.source = Symbol(below, layer.input_shape or (), self.dtype)
 
     def pop(self) -> Layer:
         """Takes the last layer off, and returns it.
@@ -203,6 +203,7 @@ class Network(Strict):
         """
         if not self.layers:
             raise ValueError("the model has no layers: there is none to take off")
+        self._steps = []
         return self.layers.pop()
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:

@@ -11,7 +11,7 @@ import pytest
 import tinycnn as keras
 import tinycnn as tf
 from tinycnn import activations, kernels, layers, regularizers
-from tinycnn.layers.activations import ACTIVATIONS
+from tinycnn.layers.activations import ACTIVATIONS, Function
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
 
@@ -36,26 +36,28 @@ def test_tinycnn_is_keras_and_tensorflow():
     assert keras.regularizers.l1_l2 is keras.regularizers.L1L2
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "from tinycnn.keras.layers import Conv2D, Dense",
-        "import tinycnn.keras.layers as layers",
-        "from tinycnn.keras import backend as K; assert K.image_data_format() == 'channels_last'",
-        "from tinycnn import backend as K; K.clear_session()",
-        "from tinycnn.keras.optimizers.schedules import CosineDecay",
-        "from tinycnn.keras.datasets import mnist; mnist.load_data",
-        "from tinycnn.keras.preprocessing import image",
-        "from tinycnn.layers import Convolution2D, AvgPool2D, GlobalAvgPool2D, InputLayer",
-        "from tinycnn.models import Model, Sequential, load_model, save_model",
-        "from tinycnn.activations import relu, softmax",
-        "from tinycnn.regularizers import l1, l2, l1_l2",
-        "import tinycnn as tf; tf.random.set_seed(3); tf.keras.backend.floatx()",
-        "import tinycnn as tf; assert tf.config.list_physical_devices('GPU') == []",
-    ],
-)
-def test_lines_that_scripts_begin_with(line):
-    result = run(line)
+LINES = [
+    "from tinycnn.keras.layers import Conv2D, Dense",
+    "import tinycnn.keras.layers as layers",
+    "from tinycnn.keras import backend as K; assert K.image_data_format() == 'channels_last'",
+    "from tinycnn import backend as K; K.clear_session()",
+    "from tinycnn.keras.optimizers.schedules import CosineDecay",
+    "from tinycnn.keras.datasets import mnist; mnist.load_data",
+    "from tinycnn.keras.preprocessing import image",
+    "from tinycnn.layers import Convolution2D, AvgPool2D, GlobalAvgPool2D, InputLayer",
+    "from tinycnn.models import Model, Sequential, load_model, save_model",
+    "from tinycnn.activations import relu, softmax",
+    "from tinycnn.regularizers import l1, l2, l1_l2",
+    "import tinycnn as tf; tf.random.set_seed(3); tf.keras.backend.floatx()",
+    "import tinycnn as tf; assert tf.config.list_physical_devices('GPU') == []",
+]
+
+
+def test_lines_that_scripts_begin_with():
+    """Each in a process that has not imported anything of tinycnn yet."""
+    anew = "for name in [n for n in sys.modules if n.partition('.')[0] == 'tinycnn']:\n"
+    anew += "    del sys.modules[name]\n"
+    result = run("import sys\n" + "".join(f"{anew}{line}\n" for line in LINES))
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
@@ -108,6 +110,8 @@ def test_an_import_that_fails_says_what_to_write_instead(line, words):
         (lambda: tf.GradientTape, "tinycnn has no GradientTape: there is no tape here: model.loss"),
         (lambda: keras.layers.Embedding, "tinycnn.layers has no Embedding: it is for text"),
         (lambda: keras.backend.set_value, "tinycnn.backend has no set_value: assign it: model.opt"),
+        (lambda: tf.matmul, "tinycnn has no matmul: data here are NumPy's arrays; write np.matmul"),
+        (lambda: tf.nn.conv2d, "tinycnn.nn has no conv2d: it is TensorFlow's; data here are Num"),
         (lambda: keras.layers.Dens, "module 'tinycnn.layers' has no attribute 'Dens'"),
         (lambda: keras.nonsense, "module 'tinycnn' has no attribute 'nonsense'"),
         (lambda: keras.backend.nonsense, "module 'tinycnn.backend' has no attribute 'nonsense'"),
@@ -127,6 +131,16 @@ def test_settings_that_have_one_value():
         ValueError, match=r"`floatx` is always 'float32' here\. Received: 'float16'"
     ):
         keras.config.set_floatx("float16")
+
+
+def test_initializers_and_values_by_keras_s_names():
+    dense = layers.Dense(2, kernel_initializer=keras.initializers.HeNormal())
+    assert dense.get_config()["kernel_initializer"] == "he_normal"
+    with pytest.raises(ValueError, match=r"the model's seed decides.*Received: seed=3"):
+        keras.initializers.GlorotUniform(seed=3)
+    dense.build((3,))
+    assert keras.backend.get_value(dense.kernel) is dense.kernel.value
+    assert keras.backend.get_value(keras.SGD(0.5).learning_rate) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -168,6 +182,17 @@ def test_an_activation_as_a_function(name):
     assert dense.activation == name and dense.get_config()["activation"] == name
     symbol = function(keras.Input((4,)))
     assert symbol.shape == (None, 4) and symbol.layers[-1].activation == name
+
+
+def test_another_activation_of_the_layers_is_a_function_at_once(monkeypatch):
+    double = Function(lambda x: 2 * x, lambda dy, y: 2 * dy)
+    monkeypatch.setitem(ACTIVATIONS, "double", double)
+    np.testing.assert_array_equal(activations.double([1.0, 2.0]), [2, 4])
+    assert layers.Dense(2, activation=activations.double).activation == "double"
+    assert activations.get("double") is activations.double
+    monkeypatch.delattr(activations, "double")
+    with pytest.raises(AttributeError, match=r"tinycnn\.activations has no gelu: it is not here"):
+        activations.gelu  # noqa: B018
 
 
 def test_activations_with_arguments():

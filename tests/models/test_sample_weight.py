@@ -143,8 +143,8 @@ def test_a_resumed_training_must_have_the_same_weights(tmp_path):
         ({"sample_weight": [np.nan] * 7}, "`sample_weight` must hold finite numbers"),
         ({"sample_weight": COUNTS, "class_weight": {0: 1}}, "can't be given at the same time"),
         ({"class_weight": [1, 2, 3]}, r"`class_weight` must be a dict .*Received: \[1, 2, 3\]"),
-        ({"class_weight": {"0": 1.0}}, "class_weight's class` must be an integer >= 0"),
-        ({"class_weight": {3: 1.0}}, "class_weight's class` must be an integer >= 0 up to 2"),
+        ({"class_weight": {"0": 1.0}}, "class_weight's key` must be an integer >= 0"),
+        ({"class_weight": {3: 1.0}}, "class_weight's key` must be an integer >= 0 up to 2"),
         ({"class_weight": {0: None}}, r"`class_weight\[0\]` must be a finite number"),
         (
             {"validation_data": (X, TARGETS[CategoricalCrossentropy], COUNTS[1:])},
@@ -193,6 +193,16 @@ def test_no_epochs():
     history = made.fit(X, TARGETS[CategoricalCrossentropy], epochs=0, verbose=0, callbacks=[hook])
     assert (history.history, history.epoch, calls) == ({}, [], ["begin", "end"])
     assert made.fingerprint() == before and made.history is history
+
+
+def test_no_batch_size_is_32():
+    x, y = np.repeat(X, 10, axis=0), np.repeat(LABELS, 10)
+    one, other = model(SparseCategoricalCrossentropy), model(SparseCategoricalCrossentropy)
+    assert one.fit(x, y, None, verbose=0).params["steps"] == 3  # of 70 samples
+    other.fit(x, y, 32, verbose=0)
+    assert one.fingerprint() == other.fingerprint()
+    assert one.evaluate(x, y, None, 0) == one.evaluate(x, y, 32, 0)
+    np.testing.assert_array_equal(one.predict(x, None, 0), one.predict(x, 32, 0))
 
 
 def test_one_output_takes_targets_without_an_axis():

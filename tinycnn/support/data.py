@@ -201,7 +201,7 @@ def checked_weights(
         )
     weights = np.ones(len(y), np.float32)
     for number_, weight in class_weight.items():
-        at = integer(number_, "class_weight's class", least=0, most=max(K, 2) - 1)
+        at = integer(number_, "class_weight's key", least=0, most=max(K, 2) - 1)
         weights[np.round(classes) == at] = number(weight, f"class_weight[{at}]")
     return weights
 

@@ -68,7 +68,7 @@ ALIASES: dict[str, dict[str, str]] = {
 ACTIVATIONS = "elu leaky_relu relu sigmoid silu softmax softplus swish tanh".split()
 for _room, _names in (
     ("nn", ACTIVATIONS),
-    ("math", ["sigmoid", "softplus", "tanh"]),
+    ("math", ["sigmoid", "softplus", "tanh", "softmax"]),
     ("", ["sigmoid", "tanh"]),
 ):
     ALIASES.setdefault(_room, {}).update({name: f"activations.{name}" for name in _names})
@@ -105,6 +105,20 @@ def _only(name: str, value: Any) -> Callable[[Any], None]:
             raise ValueError(f"`{name}` is always {value!r} here. Received: {new!r}")
 
     return setter
+
+
+def _initializer(name: str) -> Callable[..., str]:
+    """Keras's class of an initializer, whose name is enough here."""
+
+    def make(seed: int | None = None) -> str:
+        if seed is not None:
+            raise ValueError(
+                "the model's seed decides the initial weights: Sequential(..., seed=1). "
+                f"Received: seed={seed!r}"
+            )
+        return name
+
+    return make
 
 
 def _nothing() -> None:
@@ -154,7 +168,37 @@ SMALL: dict[str, dict[str, Any]] = {
             }.items()
         },
     },
-    "backend": {**_SETTINGS, "clear_session": _nothing},
+    "math": {
+        theirs: _of_numpy(ours)
+        for theirs, ours in {
+            "abs": "abs",
+            "argmax": "argmax",
+            "equal": "equal",
+            "exp": "exp",
+            "log": "log",
+            "reduce_max": "max",
+            "reduce_mean": "mean",
+            "reduce_min": "min",
+            "reduce_sum": "sum",
+            "sqrt": "sqrt",
+            "square": "square",
+        }.items()
+    },
+    "backend": {
+        **_SETTINGS,
+        "clear_session": _nothing,
+        "get_value": lambda thing: getattr(thing, "value", thing),
+    },
+    "initializers": {
+        "GlorotNormal": _initializer("glorot_normal"),
+        "GlorotUniform": _initializer("glorot_uniform"),
+        "HeNormal": _initializer("he_normal"),
+        "HeUniform": _initializer("he_uniform"),
+        "LecunNormal": _initializer("lecun_normal"),
+        "LecunUniform": _initializer("lecun_uniform"),
+        "Ones": _initializer("ones"),
+        "Zeros": _initializer("zeros"),
+    },
     "config": {
         **_SETTINGS,
         "list_physical_devices": lambda device_type=None: [],
@@ -228,7 +272,6 @@ MISSING: dict[str, dict[str, str]] = {
             "data here are NumPy's arrays: see x.dtype and np.result_type"
         ),
         # Those of Keras 2
-        "get_value": "a value here is a number or an array already",
         "set_value": "assign it: model.optimizer.learning_rate = 0.001",
         "function": "for inner outputs make Model(model.inputs, layer.output)",
         "gradients": "model.loss_and_gradients(x, y) returns the loss and the gradients",
@@ -273,16 +316,14 @@ MISSING: dict[str, dict[str, str]] = {
     },
     "initializers": {
         "Constant constant": "write a function (shape, rng, dtype) -> np.full(shape, 0.1, dtype)",
-        "GlorotNormal": "write 'glorot_normal'",
-        "GlorotUniform": "write 'glorot_uniform'",
-        "HeNormal": "write 'he_normal'",
-        "HeUniform": "write 'he_uniform'",
-        "Ones": "write 'ones'",
-        "Zeros": "write 'zeros'",
-        "Identity IdentityInitializer LecunNormal LecunUniform Orthogonal OrthogonalInitializer "
-        "RandomNormal RandomUniform STFT STFTInitializer TruncatedNormal VarianceScaling identity "
-        "lecun_normal lecun_uniform orthogonal random_normal random_uniform stft truncated_normal "
-        "variance_scaling": "it is not here; write a function (shape, rng, dtype) -> array",
+        "RandomNormal RandomUniform TruncatedNormal": (
+            "write 'random_normal', 'random_uniform' or 'truncated_normal' for the defaults, or "
+            "a function (shape, rng, dtype) -> array"
+        ),
+        "Identity IdentityInitializer Orthogonal OrthogonalInitializer STFT STFTInitializer "
+        "VarianceScaling identity orthogonal stft variance_scaling": (
+            "it is not here; write a function (shape, rng, dtype) -> array"
+        ),
         "Initializer": "an initializer here is a function (shape, rng, dtype) -> array",
         "deserialize serialize": "an initializer here is a name or a function",
     },
@@ -918,7 +959,7 @@ def install() -> None:
     }
     for room in rooms:
         inside = vars(sys.modules[f"tinycnn.{room}"])
-        inside["__getattr__"] = _door_of(f"tinycnn.{room}")
+        inside.setdefault("__getattr__", _door_of(f"tinycnn.{room}"))
         # With a path it counts as a package, and then an import that fails is told by `_Finder`.
         inside.setdefault("__path__", [])
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
@@ -991,6 +1032,10 @@ def _why(room: str, name: str) -> str:
     """Why tinycnn has no such name; "" if Keras has none either."""
     where = _inner("tinycnn", room) if room else "tinycnn"
     answer = ROOMS.get(_inner(room, name)) or _by_names(MISSING.get(room, {})).get(name)
+    if not answer and room in ("", "backend", "math", "nn") and name in np.__all__:
+        answer = f"data here are NumPy's arrays; write np.{name}"
+    if not answer and room in ("nn", "math") and not name.startswith("_"):
+        answer = "it is TensorFlow's; data here are NumPy's arrays: write NumPy's function"
     return f"{where} has no {name}: {answer}" if answer else ""
 
 
