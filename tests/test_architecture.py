@@ -136,6 +136,7 @@ ORDER = [
     "grader.mistakes.extras",
     "grader.mistakes",
     "grader.signatures",
+    "grader.matching",
     "grader.diagnosis",
     "grader.whereabouts",
     "grader.slopes",
