@@ -46,18 +46,21 @@ def with_each_result(name, change):
 
 CONSTANTS = {
     "zeros": lambda right, arguments: np.zeros_like(right),
-    "ones": lambda right, arguments: np.ones_like(right),
     "a constant": lambda right, arguments: np.full_like(right, 7),
     "not a number": lambda right, arguments: np.full(right.shape, np.nan),
 }
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("what", CONSTANTS)
+@pytest.mark.parametrize(
+    "what",
+    [name if name == "zeros" else pytest.param(name, marks=pytest.mark.full) for name in CONSTANTS],
+)
 def test_constants_are_wrong_and_no_known_mistake(name, what):
     if what == "not a number" and name == "max_pool_forward":
         return  # winners are integers
-    report = report_on(with_each_result(name, CONSTANTS[what]))
+    level = "hint" if what == "zeros" else "found"  # the cause takes the time
+    report = report_on(with_each_result(name, CONSTANTS[what]), level=level)
     assert report.status == "wrong"
     assert report.kind != "mistake" or name in ("sgd_update", "adam_step", "network_step")
 
@@ -85,7 +88,7 @@ def test_numbers_by_heart_are_no_answer(name):
         return results[0] if len(results) == 1 else results
 
     function.__name__ = name
-    assert report_on(function).status == "wrong"
+    assert report_on(function, level="found").status == "wrong"
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if EXERCISES[n].returns != ("loss",)])
@@ -93,7 +96,7 @@ def test_an_array_that_is_equal_to_everything_is_not_equal(name):
     def change(right, arguments):
         return (right + 1).view(Everything)
 
-    assert report_on(with_each_result(name, change)).status == "wrong"
+    assert report_on(with_each_result(name, change), level="found").status == "wrong"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,7 @@ def test_a_function_with_a_memory_is_not_steady():
 TRICKS = {
     "the process ended": ("import os\n    os._exit(0)", "it ends the process, with exit code 0"),
     "the program ended": ("import sys\n    sys.exit(0)", "it raises SystemExit"),
-    "an endless loop": ("while True:\n        pass", "it takes longer than 2 seconds"),
+    "an endless loop": ("while True:\n        pass", "it works for more than 2 seconds"),
     "tinycnn's own": (
         "from tinycnn.kernels.reference import relu_forward\n    return relu_forward(x)",
         "it imports something that is not there",

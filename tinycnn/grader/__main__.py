@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     level = settings.level("explain" if a.explain else "hint" if a.hint else "found")
     seed = next_seed() if a.seed is None else a.seed
     if a.folder is not None:
-        return _class(a.folder, seed, settings, a.csv)
+        return _class(a.folder, seed, settings, a.only or list(EXERCISES), a.csv)
     _check_suffix(a.file)
     submission = _grade(a.file, seed, level, settings, a.only or list(EXERCISES))
     _say_table(submission, settings)
@@ -154,7 +154,9 @@ def _place(report: Report) -> str:
 # --- a class --------------------------------------------------------------------------------------
 
 
-def _class(folder: Path, seed: int, settings: Settings, table: Path | None) -> int:
+def _class(
+    folder: Path, seed: int, settings: Settings, names: Sequence[str], table: Path | None
+) -> int:
     """Grades every Python file in a folder and its folders."""
     files = sorted(path for path in folder.rglob("*.py") if path.is_file())
     if not files:
@@ -162,7 +164,7 @@ def _class(folder: Path, seed: int, settings: Settings, table: Path | None) -> i
     submissions = []
     for place, file in enumerate(files, 1):
         who = file.relative_to(folder).with_suffix("").as_posix()
-        submission = _grade(file, seed, "hint", settings, list(EXERCISES))
+        submission = _grade(file, seed, "hint", settings, names)
         submissions.append((who, submission))
         got, most = exports.points(submission, settings)
         first = submission.first_wrong

@@ -7,7 +7,6 @@ one function never come out as either of them, but in many a cell only one of th
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -122,9 +121,10 @@ class Answers:
                 made.append(Cell(i, name, got, right, wrong, narrow))
         return made
 
-    def argument(self, cell: Cell, name: str) -> Any:
-        """An argument of the cell's case."""
-        return self.cases[cell.case].arguments.get(name)
+    def is_argument(self, cell: Cell, name: str) -> bool:
+        """Whether the student's tensor is an argument of its case, unchanged."""
+        value = self.cases[cell.case].arguments.get(name)
+        return isinstance(value, np.ndarray) and cell.got is not None and same(cell.got, value)
 
 
 def is_float32(case: Case) -> bool:

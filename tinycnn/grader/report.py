@@ -27,6 +27,11 @@ class Report:
         arguments: those of the smallest case that fails, by name.
         seed: of the questions: with it they can be asked again.
         level: "found" tells what is wrong, "hint" also why, "explain" also what holds instead.
+        found: the case, and what is wrong in it.
+        numbers: the case's arguments and results, as far as they are small.
+        why: the likely cause, and where it shows.
+        advice: how to go on.
+        rule: what holds instead, and how to go on; empty if no rule is known.
     """
 
     name: str

@@ -19,7 +19,7 @@ HEAD = """\
 # The most that --hint and --explain tell: "found", "hint" (the likely cause) or "explain" (also
 # what holds instead).
 most = "explain"
-# Seconds that one function may take, and megabytes that the student's process may take.
+# Seconds of work that one function may take, and megabytes that the student's process may take.
 seconds = {seconds:g}
 megabytes = {megabytes}
 

@@ -18,7 +18,7 @@ Rules, the same everywhere:
 - The same arguments give the same results, however often a function is called.
 - All numbers that come in are finite. Sizes never are 0.
 
-Padding, for every function that has `padding`:
+Padding, for every function that has `padding`; two helpers below compute it for you:
 - "valid": no padding. OH = (H - KH) // SH + 1, and pixels that no whole window covers are left out.
 - "same": OH = ceil(H / SH). The zeros around the image are as few as possible: in all
   max((OH - 1) * SH + KH - H, 0) rows, half of them on top. If their number is odd, the one more is
@@ -26,6 +26,28 @@ Padding, for every function that has `padding`:
 """
 
 import numpy as np
+
+# --- given: the arithmetic of padding -------------------------------------------------------------
+
+
+def output_length(length, size, stride, padding):
+    """How many windows there are along one axis: OH from H, KH and SH, or OW from W, KW and SW."""
+    if padding == "same":
+        return -(-length // stride)  # rounded up
+    return (length - size) // stride + 1
+
+
+def window_padding(H, W, size, strides, padding):
+    """((top, bottom), (left, right)): how many rows and columns of zeros go around an image."""
+    around = []
+    for length, window, stride in zip((H, W), size, strides):
+        total = 0
+        if padding == "same":
+            windows = output_length(length, window, stride, padding)
+            total = max((windows - 1) * stride + window - length, 0)
+        around.append((total // 2, total - total // 2))
+    return tuple(around)
+
 
 # --- windows --------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from tinycnn.grader.grading import grade, questions, undone
 from tinycnn.grader.report import Level, Report
 from tinycnn.grader.wire import pack, unpack
 
-SECONDS = 5.0  # for each function; a right one in slow loops takes a tenth of one
+SECONDS = 5.0  # of work for each function; a right one in slow loops takes a tenth of one
 MEMORY = 4 * 2**30  # bytes of address space, of which NumPy itself takes half a gigabyte
 STARTING = 30.0  # seconds that Python and NumPy may take on a busy machine
 
@@ -63,7 +63,7 @@ def grade_file(
         seed: of the questions.
         level: how much each report tells.
         names: the functions that are asked for.
-        seconds: the time that one function may take for all its cases.
+        seconds: the processor's time that one function may take for all its cases.
         memory: bytes of address space that the process may take.
 
     Returns:
@@ -83,7 +83,7 @@ def grade_file(
         tasks = [_task(exercise, asked[exercise.name]) for exercise in waiting]
         work: dict[str, Any] = {"file": str(file), "tasks": tasks, "names": list(EXERCISES)}
         work |= {"seconds": seconds, "bytes": memory}
-        replies, ended = _run(work, STARTING + seconds * (len(tasks) + 1))
+        replies, ended = _run(work, STARTING + worker.PATIENCE * seconds * (len(tasks) + 1))
         loaded = [reply["file"] for reply in replies if "file" in reply]
         if not loaded or loaded[0] is not None:
             failure = _words(loaded[0]) if loaded else ended
@@ -166,7 +166,7 @@ def _run(work: dict[str, Any], seconds: float) -> tuple[list[Any], str]:
         out, code = done.stdout, done.returncode
     except subprocess.TimeoutExpired as expired:
         out, code = expired.stdout or b"", worker.TIME_IS_UP
-    ended = f"it takes longer than {work['seconds']:g} seconds, as if a loop never ended"
+    ended = f"it works for more than {work['seconds']:g} seconds, as if a loop never ended"
     if code != worker.TIME_IS_UP:
         ended = f"it ends the process, with exit code {code}"
     try:

@@ -69,7 +69,7 @@ FORWARD = [
     ),
     (
         "a 2 stands for Euler's number",
-        "The base is e = 2.718...",
+        "The base is e, Euler's number.",
         (Edit("softmax_forward", SHIFT, SHIFT.replace("exp", "exp2")),),
     ),
     (
