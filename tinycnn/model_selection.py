@@ -135,7 +135,7 @@ def cross_validate(
         epochs: passes over the other k - 1 folds for each model.
         seed: decides the folds; the models have seeds of their own.
         verbose: 0 silent, 1 a live line for each fold, 2 a plain one; "auto" is 1 on a terminal
-            and 2 elsewhere.
+            and in a notebook, and 2 elsewhere.
 
     Returns:
         The accuracies, and which samples were read right.

@@ -75,7 +75,7 @@ class Sequential(Learner):
             batch_size: samples per step; the last step of an epoch takes what is left.
             epochs: train up to this epoch; those before `initial_epoch` count as done.
             verbose: 0 silent, 1 a live line for each epoch, 2 a plain one; "auto" is 1 on a
-                terminal and 2 elsewhere.
+                terminal and in a notebook, and 2 elsewhere.
             callbacks: see callbacks/base.py.
             validation_split: the share of the data to validate on: its last part as it stands.
             validation_data: (x, y) to validate on instead.

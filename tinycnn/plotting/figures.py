@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
+    from tinycnn.plotting.picture import Picture
+
 # Okabe and Ito's blue and vermilion, which the colour-blind can tell apart, also in grey.
 BLUE, VERMILION = "#0072B2", "#D55E00"
 # Colour maps, from the lowest value to the highest.
@@ -25,7 +27,7 @@ ALARM = ("white", VERMILION, "#4A1F00")
 SIGNED = (*ALARM[::-1], *AMOUNT[1:])
 
 
-def new_figure(width: float, height: float, *lines: str) -> "Figure":
+def new_figure(width: float, height: float, *lines: str, least: float = 7) -> "Picture":
     """An empty figure of `width` x `height` inches, at least wide enough for titles.
 
     Args:
@@ -33,10 +35,11 @@ def new_figure(width: float, height: float, *lines: str) -> "Figure":
         height: in inches.
         *lines: the title's lines: what the picture shows, then data set and model. Empty ones are
             left out, long ones are wrapped.
+        least: the smallest width, in inches.
     """
-    from matplotlib.figure import Figure
+    from tinycnn.plotting.picture import Picture
 
-    figure = Figure(figsize=(max(width, 7), height), layout="constrained")
+    figure = Picture(figsize=(max(width, least), height), layout="constrained")
     figure.suptitle(plain("\n".join(line for line in lines if line)), wrap=True)
     return figure
 
@@ -105,7 +108,8 @@ def contact_sheet(figures: "Iterable[Figure]", columns: int = 2, width: int = 16
         The figure, at 100 dpi; each picture goes under the shortest column so far.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from tinycnn.plotting.picture import Picture
 
     gap = 15
     cell = (width - gap) // columns - gap
@@ -122,7 +126,7 @@ def contact_sheet(figures: "Iterable[Figure]", columns: int = 2, width: int = 16
         bottoms[column] += len(pixels)
         places.append((pixels, gap + column * (cell + gap), bottoms[column]))
         bottoms[column] += gap
-    sheet = Figure(figsize=(width / 100, max(bottoms) / 100), dpi=100)
+    sheet = Picture(figsize=(width / 100, max(bottoms) / 100), dpi=100)
     for pixels, left, bottom in places:
         sheet.figimage(pixels, left, max(bottoms) - bottom)
     return sheet

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 _notices_given: set[str] = set()
+_drawn = 0  # characters of the live line that a notebook shows, which blanks must cover
 
 
 # What an encoding like cp1252 or ASCII can't carry, in plain characters.
@@ -25,8 +26,29 @@ def say(text: str = "") -> None:
 
 
 def say_above(text: str) -> None:
-    """Prints a line on stdout, above the line that is being redrawn on a terminal, if any."""
-    write("stdout", f"\r\x1b[K{text}\n" if is_terminal() else f"{text}\n")
+    """Prints a line on stdout, in the place of the line that is being redrawn, if any."""
+    write("stdout", f"{_over(text)}\n" if redraws() else f"{text}\n")
+    _forget()
+
+
+def redraw(text: str) -> None:
+    """Writes a line over the one that it wrote last; ask `redraws` before."""
+    global _drawn
+    write("stdout", _over(text))
+    _drawn = len(text)
+
+
+def _over(text: str) -> str:
+    """The text, to be written over the live line.
+
+    A terminal erases that line. A notebook only goes back to its start, so blanks must cover it.
+    """
+    return f"\r{text:<{_drawn}}" if in_notebook() else f"\r\x1b[K{text}"
+
+
+def _forget() -> None:
+    global _drawn
+    _drawn = 0
 
 
 def notice(text: str, *, once: bool = False) -> None:
@@ -90,6 +112,16 @@ def is_terminal() -> bool:
         return False
 
 
+def in_notebook() -> bool:
+    """Whether stdout is a cell of a Jupyter notebook, JupyterLab or Colab: of ipykernel."""
+    return type(sys.stdout).__module__.partition(".")[0] == "ipykernel"
+
+
+def redraws() -> bool:
+    """Whether a line on stdout can be redrawn: on a terminal, and in a notebook."""
+    return is_terminal() or in_notebook()
+
+
 def draws(text: str) -> bool:
     """Whether stdout's encoding can carry the text."""
     return _encodable(text, _encoding(sys.stdout)) == text
@@ -111,4 +143,4 @@ def is_live(verbose: str | int) -> bool:
     """
     if verbose not in ("auto", 0, 1, 2):
         raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}")
-    return verbose != 2 and is_terminal()
+    return verbose != 2 and redraws()

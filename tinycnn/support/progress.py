@@ -1,7 +1,8 @@
 """Lines that show how far long work has got: a count of parts, and Keras's line of an epoch.
 
-On a terminal a line redraws itself in place; in a pipe or a file there is one plain line when the
-work is done, so that logs hold no control characters.
+On a terminal and in a notebook a line redraws itself in place. In a pipe or a file there is one
+plain line when the work is done, so that logs hold no control characters. A notebook's line has no
+colours: as one line is written over another, a colour's code could be cut in two.
 
 Source of the layout: keras/src/utils/progbar.py
 """
@@ -16,7 +17,9 @@ from tinycnn.support import console
 from tinycnn.support.arguments import printable, shown
 
 BAR_CELLS = 20
+BOLD, GREEN, WHITE = "\x1b[1m", "\x1b[32m", "\x1b[37m"
 UPDATE_INTERVAL = 0.05  # seconds between two redraws
+NOTEBOOK_INTERVAL = 0.2  # in a notebook, whose page many messages would slow down
 
 
 class Progress:
@@ -44,9 +47,9 @@ class Progress:
         """Shows that `done` of the parts are finished."""
         self.done = done
         now = time.perf_counter()
-        if console.is_terminal() and now - self._drawn_at > UPDATE_INTERVAL:
+        if console.redraws() and now - self._drawn_at > _interval():
             self._drawn_at = now
-            console.write("stdout", f"\r\x1b[K{self._line()}")
+            console.redraw(self._line())
 
     def _line(self) -> str:
         if self.unit == "B":
@@ -84,11 +87,11 @@ class EpochLine:
         now = time.perf_counter()
         if self._after_first is None:
             self._first, self._after_first = step, now
-        if self.live and step < self.steps and now - self._drawn_at >= UPDATE_INTERVAL:
+        if self.live and step < self.steps and now - self._drawn_at >= _interval():
             self._drawn_at = now
             left = self._seconds_per_step(step, now) * (self.steps - step)
-            start = f"\r\x1b[K{self._bar(step)} \x1b[1m{_duration(left)}\x1b[0m"
-            console.write("stdout", f"{start} {self._rest(step, now, values)}")
+            start = f"{self._bar(step)} {_styled(_duration(left), BOLD)}"
+            console.redraw(f"{start} {self._rest(step, now, values)}")
 
     def finish(self, values: Mapping[str, Any]) -> None:
         """Prints the finished line with the final `values`."""
@@ -96,7 +99,7 @@ class EpochLine:
         took = _duration(now - self._start)
         rest = self._rest(self.steps, now, values)
         if self.live:
-            console.say(f"\r\x1b[K{self._bar(self.steps)} \x1b[1m{took}\x1b[0m {rest}")
+            console.say_above(f"{self._bar(self.steps)} {_styled(took, BOLD)} {rest}")
         else:
             title = f"{self.title} - " if self.title else ""
             console.say(f"{title}{self.steps}/{self.steps} - {took} - {rest}")
@@ -104,10 +107,11 @@ class EpochLine:
     def _bar(self, step: int) -> str:
         filled = BAR_CELLS * step // self.steps
         count = f"{step:>{len(str(self.steps))}}/{self.steps}"
-        # If the line can't be drawn, the two parts differ by more than their colour.
-        done, left = ("━", "━") if console.draws("━") else ("=", ".")
-        bar = f"\x1b[32m{done * filled}\x1b[0m\x1b[37m{left * (BAR_CELLS - filled)}\x1b[0m"
-        return f"\x1b[1m{count}\x1b[0m {bar}"
+        # Where there is no colour, or no such line, the two parts differ by their characters.
+        plain = console.in_notebook() or not console.draws("━")
+        done, left = ("=", ".") if plain else ("━", "━")
+        bar = _styled(done * filled, GREEN) + _styled(left * (BAR_CELLS - filled), WHITE)
+        return f"{_styled(count, BOLD)} {bar}"
 
     def _seconds_per_step(self, step: int, now: float) -> float:
         # As in Keras the first step, which may include compiling, is left out of the average.
@@ -119,6 +123,15 @@ class EpochLine:
         parts = [_per_step(self._seconds_per_step(step, now))]
         parts += [f"{printable(name)}: {_value(value)}" for name, value in values.items()]
         return " - ".join(parts)
+
+
+def _interval() -> float:
+    return NOTEBOOK_INTERVAL if console.in_notebook() else UPDATE_INTERVAL
+
+
+def _styled(text: str, style: str) -> str:
+    """The text in a terminal's style; in a notebook as it is."""
+    return text if console.in_notebook() else f"{style}{text}\x1b[0m"
 
 
 def _duration(seconds: float) -> str:
