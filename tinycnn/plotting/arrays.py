@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from tinycnn.plotting.picture import Picture
 
-MOST_NUMBERS = 14  # rows and columns of an array whose numbers are written into its cells
+# Rows and columns of an array whose numbers are written into its cells: whole numbers, and others.
+MOST_WHOLE, MOST_OTHERS = 14, 9
 TEXT_WIDTH = 100  # characters of a line of text maps
 # Shades of a text map, from almost 0 to the largest; negative numbers have their own.
 POSITIVE, NEGATIVE = ".:+#@", "'-~=%"
@@ -60,8 +61,8 @@ def plot_arrays(arrays: Mapping[str, npt.ArrayLike], title: str = "") -> "Pictur
 def show_arrays(arrays: Mapping[str, npt.ArrayLike], title: str = "") -> None:
     """Shows arrays side by side: in a notebook as a picture, in a terminal as text.
 
-    Without matplotlib a notebook gets the text, too. In text, arrays of up to 14 rows and columns
-    are numbers, and larger ones are shades.
+    Without matplotlib a notebook gets the text, too. In text, small arrays are numbers, and larger
+    ones are shades.
 
     Args:
         arrays: as for `plot_arrays`.
@@ -106,6 +107,8 @@ def text_map(arrays: Mapping[str, npt.ArrayLike], title: str = "") -> str:
         height = max(map(len, row))
         padded = [block + [" " * len(block[0])] * (height - len(block)) for block in row]
         lines += ["  ".join(parts).rstrip() for parts in zip(*padded, strict=True)]
+        while not lines[-1]:  # the empty foot of an image
+            lines.pop()
     return "\n".join(lines)
 
 
@@ -129,7 +132,13 @@ def _matrices(arrays: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
 
 
 def _has_numbers(matrix: Array) -> bool:
-    return max(matrix.shape) <= MOST_NUMBERS
+    return max(matrix.shape) <= (MOST_WHOLE if _whole(matrix) else MOST_OTHERS)
+
+
+def _whole(matrix: Array) -> bool:
+    """Whether all are whole numbers, and not too long to be written out."""
+    values = np.asarray(matrix, np.float64)
+    return bool(np.all(np.abs(values) < 1e6) and np.all(values == np.round(values)))
 
 
 def _cell(matrix: Array) -> float:
@@ -141,10 +150,7 @@ def _cell(matrix: Array) -> float:
 
 def _texts(matrix: Array) -> Any:
     """Every number as text, short: whole numbers as they are, others with three digits."""
-    if matrix.dtype.kind != "f":
-        return matrix.astype(int).astype(str)
-    whole = bool(np.all(np.isfinite(matrix)) and np.all(matrix == np.round(matrix)))
-    if whole and np.abs(matrix).max() < 1e6:
+    if _whole(matrix):
         return matrix.astype(int).astype(str)
     return np.array([f"{v + 0.0:.3g}" for v in matrix.flat]).reshape(matrix.shape)
 
