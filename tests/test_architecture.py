@@ -19,6 +19,7 @@ ORDER = [
     "errors",
     "support",
     "support.arguments",
+    "support.reprs",
     "support.keywords",
     "support.refusals",
     "support.use",

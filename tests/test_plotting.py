@@ -76,6 +76,10 @@ FIGURES = {
     "reading": lambda title: plotting.plot_reading(
         np.zeros((40, 90, 3), int), IMAGES[0, ..., 0], PROBABILITIES[0], "0123456789", title
     ),
+    "arrays": lambda title: plotting.plot_arrays(
+        {"x": np.arange(12).reshape(3, 4), "kernel": [[1, -1], [0, 2]], "image": IMAGES[0]}, title
+    ),
+    "one array": lambda title: plotting.plot_arrays({"number": 1e-5}, title),
     "one augmentation": lambda t: plotting.plot_augmentation(IMAGES[0], {"Shift": IMAGES[:1]}, t),
 }
 every_figure = pytest.mark.parametrize("name", FIGURES)
@@ -120,7 +124,7 @@ def faults(figure):
         place = axes.get_subplotspec()
         for which, axis, span in (("x", axes.xaxis, "colspan"), ("y", axes.yaxis, "rowspan")):
             common = getattr(figure, f"get_sup{which}label")()
-            labels = {axis.get_label_text(), common if which == "y" or "pixel" in common else ""}
+            labels = {axis.get_label_text(), common if which == "y" or "column" in common else ""}
             if not any(id(text) in shown for text in axis.get_ticklabels()):
                 # Axes without numbers may share the label of the row or the column they are in.
                 labels |= {

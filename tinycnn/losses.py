@@ -16,6 +16,7 @@ import numpy as np
 from tinycnn import kernels
 from tinycnn.support.arguments import batch_shape, one_of, truth
 from tinycnn.support.refusals import Strict
+from tinycnn.support.reprs import as_call
 from tinycnn.utils import Array
 
 __all__ = ["CategoricalCrossentropy", "Loss", "MeanSquaredError", "SparseCategoricalCrossentropy"]
@@ -65,6 +66,9 @@ class Loss(Strict):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {}
+
+    def __repr__(self) -> str:
+        return as_call(self, self.get_config())
 
     def recall(self) -> tuple[Any, ...]:
         """What `forward` left for `backward` in `self.cache`.

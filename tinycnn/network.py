@@ -20,6 +20,7 @@ from tinycnn.support import console
 from tinycnn.support.arguments import integer, name_or_none, truth
 from tinycnn.support.arguments import shape as checked_shape
 from tinycnn.support.refusals import Strict
+from tinycnn.support.reprs import table
 from tinycnn.support.tables import summary_table
 from tinycnn.support.use import Use
 from tinycnn.utils import Array, next_seed, snake_case
@@ -320,8 +321,25 @@ class Network(Strict):
         self.build()
         assign(self.parameters, weights, self.name)
 
-    def summary(self) -> None:
-        """Prints Keras's table of layers, output shapes and parameters."""
+    def __repr__(self) -> str:
+        count = len(self.layers)
+        what = f"{count} layer{'s' * (count != 1)}"
+        if count and all(layer.built for layer in self.layers):
+            numbers = sum(layer.count_params() for layer in self.layers)
+            first, last = self.layers[0].input_shape, self.layers[-1].output_shape
+            what += f", {numbers:,} parameter{'s' * (numbers != 1)}, {first} -> {last}"
+        else:
+            what += ", not built yet"
+        return f"<{type(self).__name__} {self.name!r}: {what}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of `summary`."""
+        totals = [f"{title}: {count:,}" for title, count, _ in self.sizes()]
+        header = ["Layer (type)", "Output Shape", "Param #"]
+        return table(header, self._rows(), f"{self.name}. {', '.join(totals)}")
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        """(layer, output shape, parameters) of each layer."""
         rows = []
         for layer in self.layers:
             shape, count = "?", "0 (unbuilt)"
@@ -329,7 +347,11 @@ class Network(Strict):
                 shape = f"({', '.join(map(str, (None, *(layer.output_shape or ()))))})"
                 count = f"{layer.count_params():,}"
             rows.append((f"{layer.name} ({type(layer).__name__})", shape, count))
-        sizes = self.sizes()
+        return rows
+
+    def summary(self) -> None:
+        """Prints Keras's table of layers, output shapes and parameters."""
+        rows, sizes = self._rows(), self.sizes()
         total = ("Total params", sum(size[1] for size in sizes), sum(size[2] for size in sizes))
         console.say(summary_table(self.name, rows, [total, *sizes]))
 

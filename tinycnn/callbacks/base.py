@@ -20,7 +20,8 @@ from tinycnn.hooks import Hooks, Logs
 from tinycnn.learner import Learner
 from tinycnn.support import console
 from tinycnn.support.keywords import refuse_unknown
-from tinycnn.support.progress import EpochLine
+from tinycnn.support.progress import EpochLine, value_text
+from tinycnn.support.reprs import curve, table
 
 
 class Callback(Hooks):
@@ -88,6 +89,34 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+    def __repr__(self) -> str:
+        count = len(self.epoch)
+        if not count:
+            return "History(no epoch)"
+        last = [f"{name} {value_text(v[-1])}" for name, v in self.history.items() if v]
+        return f"History({count} epoch{'s' * (count > 1)}: {', '.join(last)})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: curves, and the last ten epochs."""
+        columns = {
+            name: values for name, values in self.history.items() if len(values) == len(self.epoch)
+        }
+        rows = [
+            [str(epoch + 1), *(value_text(values[place]) for values in columns.values())]
+            for place, epoch in enumerate(self.epoch)
+        ]
+        numbers = {
+            name: [number for value in values if (number := number_of(value)) is not None]
+            for name, values in columns.items()
+        }
+        curves = [
+            curve({n: numbers[n] for n in (name, f"val_{name}") if n in numbers})
+            for name in numbers
+            if not (name.startswith("val_") and name[4:] in numbers)
+        ]
+        caption = "the last ten epochs" if len(rows) > 10 else ""
+        return "".join(curves) + table(["epoch", *columns], rows[-10:], caption)
 
 
 class ProgressLine(Callback):

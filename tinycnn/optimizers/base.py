@@ -21,6 +21,7 @@ from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from tinycnn.parameter import Parameter
 from tinycnn.support.arguments import number
 from tinycnn.support.refusals import Strict
+from tinycnn.support.reprs import as_call
 from tinycnn.utils import Array
 
 
@@ -311,6 +312,10 @@ class Optimizer(Strict):
             "clipvalue": self.clipvalue,
             "global_clipnorm": self.global_clipnorm,
         }
+
+    def __repr__(self) -> str:
+        config = {**self.get_config(), "learning_rate": self._learning_rate}
+        return as_call(self, config, always=["learning_rate"])
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

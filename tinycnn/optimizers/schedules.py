@@ -15,6 +15,7 @@ from typing import Any
 
 from tinycnn.support.arguments import integer, number, positive, truth
 from tinycnn.support.keywords import Named
+from tinycnn.support.reprs import as_call
 
 
 class LearningRateSchedule(Named):
@@ -34,6 +35,9 @@ class LearningRateSchedule(Named):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {}
+
+    def __repr__(self) -> str:
+        return as_call(self, self.get_config())
 
 
 def _quotient(step: int, steps: float) -> float:

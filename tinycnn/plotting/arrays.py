@@ -50,11 +50,14 @@ def plot_arrays(arrays: Mapping[str, npt.ArrayLike], title: str = "") -> "Pictur
     cells = [_cell(matrix) for matrix in matrices.values()]
     widths = [max(m.shape[1] * c, 1.3) for m, c in zip(matrices.values(), cells, strict=True)]
     heights = [m.shape[0] * c for m, c in zip(matrices.values(), cells, strict=True)]
-    height = max(heights) + 0.75 + 0.3 * bool(title)
-    figure = new_figure(sum(widths) + 0.45 * len(widths), height, title, least=0)
+    height = max(heights) + 0.9 + 0.4 * bool(title)
+    least = 5 if title else 1.6
+    figure = new_figure(sum(widths) + 0.45 * len(widths) + 0.3, height, title, least=least)
     grid = figure.subplots(1, len(matrices), squeeze=False, width_ratios=widths)[0]
     for axes, (name, matrix) in zip(grid, matrices.items(), strict=True):
         _draw(axes, matrix, name)
+    figure.supxlabel("column", fontsize="small", color="dimgray")
+    figure.supylabel("row", fontsize="small", color="dimgray")
     return figure
 
 
@@ -119,13 +122,13 @@ def _matrices(arrays: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
         array = np.asarray(given)
         if array.dtype.kind not in "biuf" or array.size == 0:
             raise ValueError(f"`{name}` must hold numbers. Received: {shown(given)}")
-        squeezed = np.squeeze(array)
+        squeezed = np.squeeze(array) if array.ndim > 2 else array
         if squeezed.ndim > 2:
             raise ValueError(
                 f"`{name}` must have one or two dimensions to be shown; choose an image and a "
                 f"channel, as in x[0, :, :, 0]. Received: an array of shape {array.shape}"
             )
-        matrices[name] = array.reshape(-1, 1) if squeezed.ndim == 0 else np.atleast_2d(squeezed)
+        matrices[name] = np.atleast_2d(squeezed)
     if not matrices:
         raise ValueError("`arrays` must name at least one array. Received: none")
     return matrices

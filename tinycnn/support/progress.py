@@ -121,7 +121,7 @@ class EpochLine:
 
     def _rest(self, step: int, now: float, values: Mapping[str, Any]) -> str:
         parts = [_per_step(self._seconds_per_step(step, now))]
-        parts += [f"{printable(name)}: {_value(value)}" for name, value in values.items()]
+        parts += [f"{printable(name)}: {value_text(value)}" for name, value in values.items()]
         return " - ".join(parts)
 
 
@@ -151,7 +151,8 @@ def _per_step(seconds: float) -> str:
     return f"{seconds * 1e6:.0f}us/step"
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A logged value as the line of an epoch writes it: a number with four decimals."""
     if not isinstance(value, numbers.Real):  # a callback may log anything
         try:
             return printable(" ".join(str(value).split()), 40)
