@@ -36,11 +36,11 @@ assert dx.sum() == 90  # 10 + 30 + 50
 # column.
 
 # %%
-x = np.array([[1.0, 3, 2, 0], [4, 2, 5, 5], [0, 1, 7, 6], [2, 2, 8, 1]]).reshape(1, 4, 4, 1)
+x = np.array([[1.0, 4, 2, 0], [3, 2, 5, 5], [0, 1, 9, 6], [2, 2, 8, 1]]).reshape(1, 4, 4, 1)
 y, winners = reference.max_pool_forward(x, (2, 2), (2, 2))
 show_arrays({"x": x, "y": y, "winners": winners})
 assert winners[0, 0, 1, 0] == 2  # of two fives, the first
-assert winners[0, 1, 0, 0] == 2  # of two twos, too
+assert winners[0, 0, 0, 0] == 1  # the four is in row 0, column 1 of its window
 
 # %% [markdown]
 # On the map of a convolution this makes the picture smaller, and keeps what was found: there is an

@@ -13,8 +13,6 @@ from tinycnn.gradient_check import check_layer, numerical_gradient
 from tinycnn.kernels import reference
 from tinycnn.plotting import show_arrays
 
-kernels.use("numpy")  # the readable kernels: nothing has to be compiled
-
 # %% [markdown]
 # ## A slope, measured
 #
@@ -134,7 +132,8 @@ else:
 # the two. tinycnn's checker looks at both sides, and calls such a place a kink.
 
 # %%
-report = check_layer(ReLU(), [[0.0, 1.0, -2.0]])
+with kernels.use("numpy"):  # the readable kernels: nothing has to be compiled
+    report = check_layer(ReLU(), [[0.0, 1.0, -2.0]])
 print(report)
 assert report.comparisons[0].count("kink") == 1
 assert report.passed

@@ -13,8 +13,6 @@ from tinycnn.kernels import reference
 from tinycnn.plotting import show_arrays
 from tinycnn.utils import to_categorical
 
-kernels.use("numpy")  # the readable kernels: nothing has to be compiled
-
 # %% [markdown]
 # ## Two rules
 #
@@ -87,7 +85,8 @@ report = check(sgd_update)
 # backward, update.
 
 # %%
-(images, labels), (x_test, y_test) = synthetic.load_data(train=1500, test=500, seed=0)
+kernels.use("numpy")  # the readable kernels: nothing has to be compiled
+(images, labels), (x_test, y_test) = synthetic.load_data(train=1000, test=500, seed=0)
 x_train = images[..., np.newaxis].astype("float32") / 255
 x_test = x_test[..., np.newaxis].astype("float32") / 255
 y_train = to_categorical(labels, 10)
@@ -107,8 +106,8 @@ def train(update, epochs=3):
     step, means = 0, []
     for _ in range(epochs):
         order, losses = rng.permutation(len(x_train)), []
-        for start in range(0, len(order), 50):
-            batch = order[start : start + 50]
+        for start in range(0, len(order), 25):
+            batch = order[start : start + 25]
             y = x_train[batch]
             for layer in layers:
                 y = layer.forward(y, training=True)

@@ -14,9 +14,8 @@ from tinycnn.model_selection import wilson_interval
 from tinycnn.plotting import show_arrays
 from tinycnn.support.geometry import output_length, window_padding
 
-kernels.use("numpy")  # the readable kernels: nothing has to be compiled
-
 # %%
+kernels.use("numpy")  # the readable kernels: nothing has to be compiled
 (x_train, y_train), (x_test, y_test) = synthetic.load_data(train=2500, test=1000, seed=0)
 x_train = x_train[..., np.newaxis].astype("float32") / 255
 x_test = x_test[..., np.newaxis].astype("float32") / 255
@@ -53,10 +52,13 @@ assert maps.shape == (1, 26, 26, 8)
 # needs that last step.
 
 # %%
-chosen = model.predict(x_test[:3], verbose=0).argmax(axis=1)
-gradients = inspection.saliency(model, x_test[:3], chosen)
-for n in range(3):
-    show_arrays({f"digit, read as {chosen[n]}": x_test[n], "saliency": np.abs(gradients[n])})
+chosen = model.predict(x_test[:2], verbose=0).argmax(axis=1)
+saliency = np.abs(inspection.saliency(model, x_test[:2], chosen))
+pictures = {}
+for n in range(2):
+    pictures[f"digit {n}, read as {chosen[n]}"] = x_test[n]
+    pictures[f"its saliency, {n}"] = saliency[n]
+show_arrays(pictures)
 
 # %% [markdown]
 # ## Exercise: the last step

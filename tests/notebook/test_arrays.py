@@ -26,7 +26,7 @@ def numbers_in(axes):
 def test_the_picture_has_every_number_in_its_cell():
     figure = plot_arrays({"x": [[1, -2], [3, 40]], "y": [0.5, 0.25]}, "a title")
     x, y = figure.axes
-    assert x.get_title() == "x" and figure.get_suptitle() == "a title"
+    assert x.get_title("left") == "x" and figure.get_suptitle() == "a title"
     assert numbers_in(x) == {(0, 0): "1", (0, 1): f"{MINUS}2", (1, 0): "3", (1, 1): "40"}
     assert numbers_in(y) == {(0, 0): "0.5", (0, 1): "0.25"}
     assert np.array_equal(x.images[0].get_array(), [[1, -2], [3, 40]])

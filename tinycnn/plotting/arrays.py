@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tinycnn.plotting.picture import Picture
 
 # Rows and columns of an array whose numbers are written into its cells: whole numbers, and others.
-MOST_WHOLE, MOST_OTHERS = 14, 9
+MOST_WHOLE, MOST_OTHERS = 12, 9
+LETTER = 0.09  # the width of a title's letter, in inches
 TEXT_WIDTH = 100  # characters of a line of text maps
 # Shades of a text map, from almost 0 to the largest; negative numbers have their own.
 POSITIVE, NEGATIVE = ".:+#@", "'-~=%"
@@ -46,16 +47,28 @@ def plot_arrays(arrays: Mapping[str, npt.ArrayLike], title: str = "") -> "Pictur
         >>> figure.savefig("arrays.png")
     """
     matrices = _matrices(arrays)
-    # A cell with a number needs room for it; an image of pixels does not.
-    cells = [_cell(matrix) for matrix in matrices.values()]
-    widths = [max(m.shape[1] * c, 1.3) for m, c in zip(matrices.values(), cells, strict=True)]
-    heights = [m.shape[0] * c for m, c in zip(matrices.values(), cells, strict=True)]
-    height = max(heights) + 0.9 + 0.4 * bool(title)
-    least = 5 if title else 1.6
-    figure = new_figure(sum(widths) + 0.45 * len(widths) + 0.3, height, title, least=least)
+    with_numbers = [m for m in matrices.values() if _has_numbers(m)]
+    cell = max(map(_room, with_numbers), default=0.0)  # the same for all, to compare them
+    cells = [cell if _has_numbers(m) else _pixel(m) for m in matrices.values()]
+    widths = [
+        max(matrix.shape[1] * cell, LETTER * len(name))
+        for (name, matrix), cell in zip(matrices.items(), cells, strict=True)
+    ]
+    height = max(m.shape[0] * cell for m, cell in zip(matrices.values(), cells, strict=True))
+    figure = new_figure(
+        sum(widths) + 0.35 * len(widths) + 0.4,
+        height + 0.75 + 0.4 * bool(title),
+        title,
+        least=5 if title else 0,
+    )
     grid = figure.subplots(1, len(matrices), squeeze=False, width_ratios=widths)[0]
-    for axes, (name, matrix) in zip(grid, matrices.items(), strict=True):
+    for axes, (name, matrix), cell, width in zip(
+        grid, matrices.items(), cells, widths, strict=True
+    ):
         _draw(axes, matrix, name)
+        # All have one height, and hang from its top.
+        axes.set(xlim=(-0.55, width / cell - 0.45), ylim=(height / cell - 0.45, -0.55))
+        axes.set_axis_off()
     figure.supxlabel("column", fontsize="small", color="dimgray")
     figure.supylabel("row", fontsize="small", color="dimgray")
     return figure
@@ -144,11 +157,14 @@ def _whole(matrix: Array) -> bool:
     return bool(np.all(np.abs(values) < 1e6) and np.all(values == np.round(values)))
 
 
-def _cell(matrix: Array) -> float:
-    """The side of a cell, in inches."""
-    if not _has_numbers(matrix):
-        return max(0.07, min(0.14, 4 / max(matrix.shape)))
+def _room(matrix: Array) -> float:
+    """The side of a cell that has room for each of the numbers, in inches."""
     return 0.2 + 0.075 * max(len(text) for text in _texts(matrix).flat)
+
+
+def _pixel(matrix: Array) -> float:
+    """The side of an image's pixel, in inches."""
+    return max(0.05, min(0.14, 2.1 / max(matrix.shape)))
 
 
 def _texts(matrix: Array) -> Any:
@@ -165,15 +181,20 @@ def _draw(axes: "Axes", matrix: Array, name: str) -> None:
     signed = bool(finite.size and finite.min() < 0)
     numbers = _has_numbers(matrix)
     size = largest or 1.0
-    if not numbers:
-        draw_image(axes, values, name, SIGNED if signed else INK, (-size if signed else 0, size))
-        return
-    # Half the range stays free, so that black numbers are read on the darkest cells.
-    limits = (-2.2 * size if signed else 0, 2.2 * size)
-    draw_image(axes, values, colors=SIGNED if signed else AMOUNT, limits=limits)
-    axes.set_title(plain(name), fontsize="medium")
-    for (i, j), text in np.ndenumerate(_texts(matrix)):
-        axes.text(j, i, str(text).replace("-", "\u2212"), ha="center", va="center", fontsize=9)
+    if numbers:
+        # Half the range stays free, so that black numbers are read on the darkest cells.
+        limits = (-2.2 * size if signed else 0, 2.2 * size)
+        draw_image(axes, values, colors=SIGNED if signed else AMOUNT, limits=limits)
+    else:
+        draw_image(axes, values, "", SIGNED if signed else INK, (-size if signed else 0, size))
+    axes.set_title(plain(name), fontsize="medium", loc="left")
+    H, W = matrix.shape
+    x, y = [-0.5, W - 0.5, W - 0.5, -0.5], [-0.5, -0.5, H - 0.5, H - 0.5]
+    axes.fill(x, y, fill=False, edgecolor="black", linewidth=0.8, clip_on=False)
+    if numbers:
+        for (i, j), text in np.ndenumerate(_texts(matrix)):
+            text = str(text).replace("-", "\u2212")
+            axes.text(j, i, text, ha="center", va="center", fontsize=9)
 
 
 def _lines(matrix: Array) -> list[str]:
