@@ -25,7 +25,7 @@ from tinycnn.support.geometry import output_length, window_padding
 
 # %%
 image = np.arange(1, 13).reshape(3, 4)
-kernel = np.array([[1, 0], [0, -1]])
+kernel = np.array([[1, 0], [0, -2]])
 x = image[np.newaxis, :, :, np.newaxis].astype(float)
 cols = reference.im2col(x, (2, 2))
 column = kernel.reshape(4, 1)

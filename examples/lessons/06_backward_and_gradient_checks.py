@@ -116,7 +116,8 @@ analytic = dkernel_of_a_project(dy, x, kernel, strides)
 numeric = numerical_gradient(
     lambda: dy * reference.conv2d_forward(x, kernel, None, strides), kernel
 )
-show_arrays({"analytic": analytic, "numeric": numeric, "difference": analytic - numeric})
+difference = np.round(analytic - numeric, 6)
+show_arrays({"analytic": analytic, "numeric": numeric, "difference": difference})
 if np.abs(analytic - numeric).max() > 1e-7 * np.abs(numeric).max():
     print("They differ. These strides show the mistake; now repair the code.")
 elif tuple(strides) == (1, 1):

@@ -30,7 +30,10 @@ def filled_in(lesson: Path) -> str:
     }
     for node in reversed(ast.parse("".join(lines)).body):
         if isinstance(node, ast.FunctionDef) and node.name in bodies:
-            lines[node.lineno - 1 : node.end_lineno] = [f"{bodies.pop(node.name)}\n"]
+            end = node.end_lineno or 0
+            while end < len(lines) and lines[end].startswith("    #"):  # what was to be uncommented
+                end += 1
+            lines[node.lineno - 1 : end] = [f"{bodies.pop(node.name)}\n"]
     if bodies:
         raise ValueError(f"{lesson.name} has no function {', '.join(bodies)}, which is answered")
     told = (ast.get_docstring(ast.parse(answers)) or "").splitlines()[1:]

@@ -20,7 +20,9 @@ What makes this trustworthy:
 - the layer must give the same output for the same x, in float64, change nothing in place and hide
   no parameter, or it FAILs with the reason: see rules.py;
 - at ties, such as equal values in a pool's window, a backward that gave the gradient to each of
-  them would pass element by element, so all elements of the same value are also moved together.
+  them would pass element by element, so all elements of the same value are also moved together;
+  where there are none in x, it is tried once more with some.
+Where a gradient fails, the report also says what its numbers look like, in words: see patterns.py.
 
 `python -m tinycnn.gradient_check` prints the table for every layer and loss of tinycnn and for the
 whole reference network.
@@ -30,15 +32,21 @@ Sources: CS231n's notes "Gradient checks" (central difference, relative error); 
 """
 
 import copy
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from tinycnn import kernels
 from tinycnn.gradient_check.cases import layer_cases, loss_cases, reference_cases
+from tinycnn.gradient_check.optimizers import OptimizerReport as OptimizerReport
+from tinycnn.gradient_check.optimizers import check_optimizer as check_optimizer
+from tinycnn.gradient_check.patterns import Gradient, suggestion
+from tinycnn.gradient_check.report import HEADER, GradientReport
 from tinycnn.gradient_check.rules import broken_rules, broken_rules_of_loss, coarse
-from tinycnn.gradient_check.slopes import STEP, VERDICTS, Comparison, slope_of, slopes_of
+from tinycnn.gradient_check.slopes import STEP, Comparison, slope_of, slopes_of
+from tinycnn.gradient_check.slopes import VERDICTS as VERDICTS
 from tinycnn.gradient_check.slopes import numerical_gradient as numerical_gradient
 from tinycnn.layers import Layer
 from tinycnn.losses import Loss
@@ -47,64 +55,21 @@ from tinycnn.parameter import Parameter
 from tinycnn.support import console
 from tinycnn.utils import Array
 
-
-@dataclass(frozen=True)
-class GradientReport:
-    """What a check found.
-
-    Attributes:
-        title: what was checked.
-        comparisons: one for the input and one for each parameter; none if a rule is broken, because
-            slopes mean nothing then.
-        faults: the rules that were broken and what may explain a FAIL, as sentences.
-    """
-
-    title: str
-    comparisons: list[Comparison]
-    faults: list[str] = field(default_factory=list)
-
-    @property
-    def worst(self) -> float:
-        """The largest relative error away from kinks; NaN if all are kinks, or a gradient is."""
-        errors = [c.error for c in self.comparisons if not all(slope.kink for slope in c.slopes)]
-        return float(np.max(errors)) if errors else float("nan")
-
-    @property
-    def passed(self) -> bool:
-        """Whether every gradient agrees and every rule is kept."""
-        return not self.faults and all(comparison.passed for comparison in self.comparisons)
-
-    def raise_if_failed(self) -> None:
-        """Raises ArithmeticError, naming broken rules and the worst elements, unless it passed."""
-        if not self.passed:
-            raise ArithmeticError(str(self))
-
-    def __str__(self) -> str:
-        lines = [f"FAIL  {self.title:<40} {fault}" for fault in self.faults]
-        for c in self.comparisons:
-            counts = ", ".join(f"{c.count(verdict)} {verdict}" for verdict in VERDICTS)
-            verdict = "pass" if c.passed else "FAIL"
-            lines.append(f"{verdict}  {self.title:<40} {c.name:<15} {c.error:.1e}  {counts}")
-            if not c.passed:
-                bad = [slope for slope in c.slopes if slope.verdict == "FAIL"] or c.slopes
-                worst = sorted(bad, key=lambda s: -np.nan_to_num(s.difference, nan=np.inf))
-                lines += [f"      {slope}" for slope in worst[:5]]
-        return "\n".join(lines)
-
-
 # --- checks ---------------------------------------------------------------------------------------
 
 
-def check_layer(layer: Layer, x: Array, seed: int = 0) -> GradientReport:
+def check_layer(layer: Layer, x: Array, seed: int = 0, ties: bool = True) -> GradientReport:
     """Checks a layer's gradients with respect to its input and its parameters, element by element.
 
     It works on a copy in float64, in training mode, with the layer's noise held fixed; the layer
-    itself is left as it was.
+    itself is left as it was. If all is well, and no equal values meet in `x`, its first sample is
+    checked once more with neighbours made equal: at ties a max-pool, for one, has to choose.
 
     Args:
         layer: any layer, also one of your own; if it is not built yet, the copy is built from `x`.
         x: a batch (N, ...); keep it small, since each element costs two forward passes or more.
         seed: decides the upstream gradient dy, the noise, and the weights if they have to be made.
+        ties: False leaves out the second check.
 
     Example:
         >>> check_layer(Dense(3, activation="relu"), np.ones((2, 4))).passed
@@ -120,23 +85,76 @@ def check_layer(layer: Layer, x: Array, seed: int = 0) -> GradientReport:
 
     if faults := broken_rules(layer, x, forward):
         return GradientReport(str(layer), [], faults)
-    dy = np.asarray(np.random.default_rng([seed, 1]).standard_normal(forward().shape))
+    y = forward().copy()
+    dy = np.asarray(np.random.default_rng([seed, 1]).standard_normal(y.shape))
     dx = layer.backward(dy.copy())
     analytic = [("x", x, dx)] + [(p.name, p.value, p.grad) for p in layer.parameters if p.trainable]
     checked = [(name, value, _checked(gradient, value, name)) for name, value, gradient in analytic]
-    report = GradientReport(
-        str(layer),
-        [
-            Comparison(name, slopes_of(lambda: dy * forward(), value, gradient, layer.branches))
-            for name, value, gradient in checked
-        ],
-    )
-    if not report.passed and any(coarse(forward, value) for _, value, _ in checked):
+    comparisons = [
+        Comparison(
+            name,
+            slopes_of(lambda: dy * forward(), value, gradient, layer.branches),
+            value.shape,
+        )
+        for name, value, gradient in checked
+    ]
+    report = GradientReport(str(layer), comparisons)
+    if report.passed:
+        said, failed = _ties(layer, x, comparisons[0], forward, dy) if ties else ("not tried", [])
+        return replace(report, comparisons=[*comparisons, *failed], ties=said)
+    if any(coarse(forward, value) for _, value, _ in checked):
         report.faults.append(
             "forward rounds to float32 on the way, where a slope has no digits left: compute in "
             "`self.dtype`, without astype(np.float32) and the like"
         )
-    return report
+    places = math.prod(dy.shape[1:-1])
+    counts = {"the number of samples": len(x), "the number of places": places}
+    counts["samples times places"] = len(x) * places if places > 1 else 1
+    values = [value for _, value, _ in checked]
+    suggestions = _suggestions(comparisons, values, {"dy": dy, "x": x, "y": y}, counts)
+    return replace(report, suggestions=suggestions, ties="not tried, for there is a FAIL already")
+
+
+def _suggestions(
+    comparisons: Sequence[Comparison],
+    values: Sequence[Array],
+    others: dict[str, Array],
+    counts: dict[str, int],
+) -> dict[str, str]:
+    """What each gradient that fails looks like, in words, by its name."""
+    made = {}
+    for c, value in zip(comparisons, values, strict=True):
+        rest = {name: array for name, array in others.items() if name != c.name}
+        words = suggestion(
+            Gradient(c.name, c.numeric, c.analytic, c.certain, c.wrong, value, rest, counts)
+        )
+        if words:
+            made[c.name] = words
+    return made
+
+
+def _ties(
+    layer: Layer, x: Array, plain: Comparison, forward: Callable[[Array], Array], dy: Array
+) -> tuple[str, list[Comparison]]:
+    """What the report says of ties, and the comparison with ties if it fails."""
+    if any(slope.where.startswith("all ") for slope in plain.slopes):
+        return "there are equal inputs in x at kinks, which were moved together, too", []
+    tied, dy = x[:1], dy[:1]
+    for axis in range(1, x.ndim):
+        tied = np.take(tied, np.arange(tied.shape[axis]) // 2 * 2, axis)
+    if np.array_equal(tied, x[:1]):
+        return "not tried, for there are no neighbours in x to be made equal", []
+    if not np.isfinite(forward(tied)).all():
+        return "not tried, for forward is not finite where neighbours in x are equal", []
+    dx = _checked(layer.backward(dy.copy()), tied, "x")
+    slopes = slopes_of(lambda: dy * forward(tied), tied, dx, layer.branches)
+    comparison = Comparison("x, with ties", slopes, tied.shape)
+    if any(slope.jump for slope in slopes):
+        return "nothing can be said, for forward jumps where neighbours in x are equal", []
+    if comparison.count("FAIL"):
+        return "where inputs are equal, too much or too little gradient comes back", [comparison]
+    kinks = comparison.count("kink")
+    return f"the first sample was tried with equal neighbours, too: {kinks} kinks, no FAIL", []
 
 
 def check_loss(loss: Loss, y_true: Array, y_pred: Array) -> GradientReport:
@@ -154,7 +172,17 @@ def check_loss(loss: Loss, y_true: Array, y_pred: Array) -> GradientReport:
     loss.forward(y_true, y_pred)
     gradient = _checked(loss.backward(), y_pred, "y_pred")
     slopes = slopes_of(lambda: loss.forward(y_true, y_pred), y_pred, gradient, lambda: [])
-    return GradientReport(type(loss).__name__, [Comparison("y_pred", slopes)])
+    comparisons = [Comparison("y_pred", slopes, y_pred.shape)]
+    counts = {
+        "the number of samples": len(y_pred),
+        "the number of classes": math.prod(y_pred.shape[1:]),
+        "samples times classes": y_pred.size,
+    }
+    others = {"y_pred": y_pred}
+    if np.shape(y_true) == y_pred.shape:
+        others["y_true"] = np.asarray(y_true)
+    suggestions = _suggestions(comparisons, [y_pred], others, counts)
+    return GradientReport(type(loss).__name__, comparisons, suggestions=suggestions)
 
 
 def check_model(
@@ -211,7 +239,7 @@ def check_model(
             slope = slope_of(loss, move, where, total, here, branches, STEP)
             kink = slope.kink or slope.jump  # among many kinks neither slope settles
             slopes.append(slope._replace(kink=kink, jump=False, low=-np.inf, high=np.inf))
-        comparisons.append(Comparison(name, slopes))
+        comparisons.append(Comparison(name, slopes, (directions,)))
     return GradientReport(model.name, comparisons)
 
 
@@ -279,7 +307,8 @@ def check_everything(seed: int = 0) -> list[GradientReport]:
     """Checks every layer, every loss and the reference network, on the rung that is active."""
     reports = []
     for title, layer, x in layer_cases(seed):
-        reports.append(replace(check_layer(layer, x, seed), title=title))
+        # There are cases with ties among them.
+        reports.append(replace(check_layer(layer, x, seed, ties=False), title=title))
     for title, loss, y_true, y_pred in loss_cases(seed):
         reports.append(replace(check_loss(loss, y_true, y_pred), title=title))
     for title, model, images, labels in reference_cases(seed):
@@ -299,9 +328,10 @@ def main(rungs: Sequence[str] = ("numpy", "numba")) -> int:
             if kernels.active() != rung:  # a notice has said why
                 continue
             console.say(f"kernels: {rung}; for each gradient the largest relative error, verdicts")
+            console.say(HEADER)
             reports = check_everything()
             for report in reports:
-                console.say(str(report))
+                console.say("\n".join(report.rows()))
             failed = sum(not report.passed for report in reports)
             worst = max(report.worst for report in reports)
             console.say(f"{len(reports)} checks, {failed} failed, largest error {worst:.1e}\n")

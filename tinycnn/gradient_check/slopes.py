@@ -11,6 +11,7 @@ So a gap alone does not make a kink. Each side's slopes at two successive steps 
 for every output by itself; the gradient is then compared with these slopes.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -100,10 +101,45 @@ class Comparison:
     Attributes:
         name: "x", "kernel", ...
         slopes: one for each element, then one for each group of tied elements.
+        shape: that of the array whose elements were moved; of a check along directions, how many
+            directions.
     """
 
     name: str
     slopes: list[Slope]
+    shape: tuple[int, ...]
+
+    @property
+    def numeric(self) -> Array:
+        """The central slopes, in the shape of the gradient."""
+        return self._array([slope.numeric for slope in self._elements])
+
+    @property
+    def analytic(self) -> Array:
+        """The gradient from `backward`."""
+        return self._array([slope.analytic for slope in self._elements])
+
+    @property
+    def certain(self) -> Array:
+        """Of each element, whether its slope can tell: no kink, no jump, not lost in rounding."""
+        return self._array([s.verdict in ("pass", "FAIL") and not s.kink for s in self._elements])
+
+    @property
+    def wrong(self) -> Array:
+        """Of each element, whether it is a FAIL."""
+        return self._array([slope.verdict == "FAIL" for slope in self._elements])
+
+    @property
+    def _elements(self) -> list[Slope]:
+        return self.slopes[: math.prod(self.shape)]
+
+    def _array(self, values: list[Any]) -> Array:
+        return np.array(values).reshape(self.shape)
+
+    def worst(self, count: int) -> list[Slope]:
+        """The slopes that fail by most."""
+        bad = [slope for slope in self.slopes if slope.verdict == "FAIL"] or self.slopes
+        return sorted(bad, key=lambda s: -np.nan_to_num(s.difference, nan=np.inf))[:count]
 
     def count(self, verdict: str) -> int:
         """How many slopes got this verdict."""

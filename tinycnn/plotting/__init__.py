@@ -8,6 +8,7 @@ picture's own headline and should name the data set and the model.
 
 from tinycnn.plotting.arrays import plot_arrays, show_arrays
 from tinycnn.plotting.figures import contact_sheet
+from tinycnn.plotting.gradients import plot_gradients
 from tinycnn.plotting.history import plot_history
 from tinycnn.plotting.inside import plot_feature_maps, plot_filters, plot_grad_cam, plot_saliency
 from tinycnn.plotting.machinery import plot_augmentation, plot_im2col
@@ -26,6 +27,7 @@ __all__ = [
     "plot_feature_maps",
     "plot_filters",
     "plot_grad_cam",
+    "plot_gradients",
     "plot_history",
     "plot_im2col",
     "plot_mistakes",
