@@ -60,6 +60,8 @@ def test_every_example_is_tested():
         "mnist_cnn_classifier.py",
         "training_loop_by_hand.py",
         "your_own_layer.py",
+        "your_own_loss.py",
+        "your_own_optimizer.py",
     ]
 
 
@@ -514,6 +516,27 @@ def test_a_layer_of_ones_own_is_checked_trained_saved_and_loaded(small, tmp_path
     assert "the saved model, loaded again, gives the same bits" in process.stdout
     with pytest.raises(ModelFileError, match="unknown layer 'PReLU'"):
         load_model(tmp_path / "own_layer.npz")
+
+
+def test_a_loss_of_ones_own_is_checked_and_bears_wrong_targets():
+    process = run("your_own_loss.py", "--images", 500, TINYCNN_KERNELS="numpy")
+    assert process.returncode == 0, process.stderr
+    verdicts = [line.split()[:2] for line in process.stdout.splitlines() if "y_pred  " in line]
+    assert verdicts == [["pass", "Huber"], ["FAIL", "WrongHuber"]]
+    assert "4 times the slope, and 4 is the number of samples: a division is miss" in process.stdout
+    squared, robust = (float(line.split()[-1]) for line in process.stdout.splitlines()[-2:])
+    assert robust < squared / 2
+
+
+@pytest.mark.full
+def test_an_optimizer_of_ones_own_is_checked_and_learns():
+    process = run("your_own_optimizer.py", TINYCNN_KERNELS="numpy")
+    assert process.returncode == 0, process.stderr
+    right, wrong = process.stdout.split("of one with a slip in it")
+    assert "FAIL" not in right and right.count("\npass") == 12
+    assert "FAIL     2" in wrong and "pattern: right in step 1 and wrong from step 2 on" in wrong
+    shares = re.findall(r"reads (\d+\.\d)% of 500", wrong)
+    assert len(shares) == 2 and all(float(share) > 40 for share in shares)
 
 
 @pytest.mark.parametrize(

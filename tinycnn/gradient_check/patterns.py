@@ -99,7 +99,8 @@ def _one_ratio(g: Gradient) -> str:
         0.5: "half the slope",
     }
     words = [text for number, text in known.items() if abs(ratio / number - 1) < ALIKE]
-    for what, count in g.counts.items():
+    counts = {count: what for what, count in reversed(g.counts.items())}  # each number once
+    for count, what in sorted(counts.items()):
         if count > 1 and abs(ratio * count - 1) < ALIKE:
             words.append(f"the slope divided by {count}, {what}: a mean where a sum belongs")
         if count > 1 and abs(ratio / count - 1) < ALIKE:

@@ -61,7 +61,7 @@ def plot_arrays(arrays: Mapping[str, npt.ArrayLike], title: str = "") -> "Pictur
         title,
         least=5 if title else 0,
     )
-    figure.get_layout_engine().set(h_pad=0.1)  # type: ignore[union-attr]
+    figure.set_layout_engine("constrained", h_pad=0.1)
     grid = figure.subplots(1, len(matrices), squeeze=False, width_ratios=widths)[0]
     for axes, (name, matrix), cell, width in zip(
         grid, matrices.items(), cells, widths, strict=True
