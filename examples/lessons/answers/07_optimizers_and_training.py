@@ -6,8 +6,8 @@ the learning rate.
 The mistake: `value = value - step` makes a new array, and the name `value` in the function points
 to it. The array that came in, which is the layer's, stays as it was. `value -= step` changes it.
 
-With ten times the learning rate, 1.0 for SGD and 0.03 for Adam, neither learns well; with a tenth
-both learn slowly. Neither rule frees you from trying.
+The learning rates: with ten times as much SGD learns nothing any more, and Adam reads more digits
+than before. With a tenth both are slow. Adam takes it better, but it does not free you from trying.
 """
 
 import numpy as np
