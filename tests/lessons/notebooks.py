@@ -24,7 +24,7 @@ def run(notebook, folder, **environment):
     )
     try:
         client = nbclient.NotebookClient(
-            notebook, timeout=120, resources={"metadata": {"path": str(folder)}}
+            notebook, timeout=600, resources={"metadata": {"path": str(folder)}}
         )
         return client.execute()
     finally:
