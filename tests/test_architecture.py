@@ -148,6 +148,7 @@ ORDER = [
     "gradient_check.patterns",
     "gradient_check.report",
     "gradient_check.rules",
+    "gradient_check.definitions",
     "gradient_check.optimizers",
     "gradient_check.cases",
     "gradient_check",

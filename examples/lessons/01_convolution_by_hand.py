@@ -105,8 +105,8 @@ print("valid", y.shape, " stride two", strided.shape, " same", same.shape)
 # %% [markdown]
 # ## A real mistake: rows for columns
 #
-# The code below stood, in other words, in a public project (microsoft/ai-edu). Its authors had
-# tested it. For the kernel of ones it is right, and for many others, too.
+# The mistake below stood in a public project (microsoft/ai-edu, there in its col2im). For a kernel
+# of ones the code is right, and for many others, too.
 #
 # 1. Change `kernel_that_tells` until the two results differ.
 # 2. Then repair the code.

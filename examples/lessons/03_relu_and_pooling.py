@@ -85,7 +85,7 @@ report = check(max_pool_forward)
 #
 # Each output's gradient goes to the input that won. Nothing gets lost, so the gradients add up to
 # the same before and after. This backward is a solution to a well-known course (0809zheng,
-# CS231n-assignment2019). It passed all of the course's tests, whose windows never overlap.
+# CS231n-assignment2019). It passed the course's check, whose windows do not overlap.
 
 
 # %%

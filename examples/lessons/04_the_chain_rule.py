@@ -79,7 +79,7 @@ report = check(dense_backward)
 # %% [markdown]
 # ## A real mistake: a link of the chain is missing
 #
-# This relu was in haifengl/smile. Its author's test had a dy of ones, and then it is right.
+# haifengl/smile had this mistake in its relu. With a dy of ones the code is right.
 
 
 # %%

@@ -38,7 +38,7 @@ assert errors[5][0] < 1e-9 < errors[5][1]
 
 # %% [markdown]
 # So gradients are checked in float64, with a step of about 1e-5, and a relative error below 1e-7
-# is a pass. In float32 no step is good.
+# is a pass. In float32 no step is good enough for that.
 #
 # ## A convolution is a dense layer on windows
 #
@@ -84,8 +84,8 @@ report = check(conv2d_backward)
 # %% [markdown]
 # ## A real mistake: the stride
 #
-# This is how the answer of enggen/Deep-Learning-Coursera found dkernel. It is held against
-# measured slopes below.
+# An answer in enggen/Deep-Learning-Coursera had the mistake below. It is held against measured
+# slopes.
 #
 # 1. Change `strides_that_tell` until the two differ.
 # 2. Then repair the code.

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from tinycnn import SGD, Adam, AdamW, RMSprop, gradient_check
+from tinycnn import SGD, Adam, AdamW, RMSprop
 from tinycnn.gradient_check import check_optimizer
+from tinycnn.gradient_check.definitions import sgd
 from tinycnn.optimizers import OPTIMIZERS, Optimizer
 from tinycnn.optimizers.schedules import ExponentialDecay
 
@@ -109,7 +110,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_is_said(name):
     make, words = WRONG[name]
-    report = check_optimizer(*make(gradient_check.optimizers.sgd(0.9)))
+    report = check_optimizer(*make(sgd(0.9)))
     assert not report.passed
     assert report.pattern == words
     assert str(report).endswith(f"pattern: {words}")

@@ -147,6 +147,14 @@ def test_what_differs_from_the_defaults_is_told():
     assert repr(Adam(schedule)).startswith("Adam(learning_rate=ExponentialDecay(")
 
 
+def test_an_optimizer_in_html_tells_every_setting_and_its_steps():
+    page = parsed(SGD(0.1, momentum=0.5)._repr_html_())
+    told = dict(cells(page)[1:])
+    assert told["momentum"] == "0.5" and told["weight_decay"] == "None"
+    assert set(told) == set(SGD().get_config())
+    assert "".join(next(page.iter("caption")).itertext()) == "SGD, 0 steps made"
+
+
 def test_an_optimizer_of_ones_own():
     class Mine(Optimizer):
         def update_step(self, value, gradient, learning_rate):
