@@ -14,7 +14,15 @@ import tinycnn
         *("datasets.mnist.load_data", "datasets.synthetic", "datasets.idx.read_idx"),
         *("utils.to_categorical", "callbacks.EarlyStopping", "optimizers.schedules.CosineDecay"),
         *("plotting.plot_history", "gradient_check.check_layer", "model_selection.cross_validate"),
-        *("inspection", "keras_weights", "kernels.reference", "losses", "metrics", "models"),
+        *(
+            "explorer.export",
+            "inspection",
+            "keras_weights",
+            "kernels.reference",
+            "losses",
+            "metrics",
+            "models",
+        ),
     ],
 )
 def test_a_module_by_attribute(name):

@@ -87,11 +87,9 @@ def text(page, css):
 
 
 def go(page, **choice):
-    """To another number by the address, as a teacher's link does."""
+    """To another number by the address, as a teacher's link does, at once."""
     words = "&".join(f"{name}={value}" for name, value in choice.items())
-    title = page.run("location.hash = arguments[0]; return 1", words)
-    page.wait("return new Promise((done) => setTimeout(() => done(true)))")
-    return title
+    page.run("location.hash = arguments[0]; show(read_address());", words)
 
 
 # --- it opens -------------------------------------------------------------------------------------
@@ -105,15 +103,48 @@ def test_it_opens_without_a_request_an_error_or_a_warning(reference, file):
     assert float(reference.run("return document.getElementById('badge').dataset.largest")) < 1e-12
 
 
-def test_it_is_small_and_quick(page, file):
-    assert file.stat().st_size <= 700_000
+def sizes():
+    """Models of many sizes: (name, model)."""
+    colour = Sequential([Conv2D(32, 3, padding="same", activation="relu", input_shape=(64, 64, 3))])
+    for filters in (32, 64, 64):
+        colour.add(Conv2D(filters, 3, padding="same", activation="relu"))
+        colour.add(MaxPooling2D())
+    for layer in (GlobalAveragePooling2D(), Dense(10, activation="softmax")):
+        colour.add(layer)
+    wide = [Flatten(input_shape=(28, 28, 1)), Dense(6280, "relu"), Dense(10, activation="softmax")]
+    return {"reference": model(), "colour": colour, "20 MB": Sequential(wide)}
+
+
+@pytest.mark.parametrize("name", list(sizes()))
+def test_it_is_small_and_quick(page, tmp_path, name):
+    """With `-s` it prints a row of the table of sizes and times."""
+    made, path = sizes()[name], tmp_path / "page.html"
+    start = time.perf_counter()
+    export(made, path)
+    writing = time.perf_counter() - start
     times = []
     for _ in range(5):  # the quickest: other programs may be running, too
-        page.open(file)
+        page.open(path)
         times.append(float(page.run("return document.documentElement.dataset.ready")))
-        time.sleep(0.2)
-    print(f"page: {file.stat().st_size:,} bytes, interactive after {min(times):.0f} ms")
-    assert min(times) <= 1000
+    assert text(page, "#badge").startswith("✓")
+    run, both = page.run(
+        """
+      const { x } = chosen_sample();
+      const best = (action) => Math.min(...[1, 2, 3].map(() => {
+        const start = performance.now();
+        action();
+        return performance.now() - start;
+      }));
+      return [best(() => forward(model, x)), best(compute)];
+    """
+    )
+    size = path.stat().st_size
+    print(
+        f"{name}: {made.count_params():,} parameters, {size:,} bytes, written in {writing:.1f} s, "
+        f"interactive after {min(times):.0f} ms, forward {run:.0f} ms, backward {both - run:.0f} ms"
+    )
+    assert name != "reference" or (size <= 700_000 and min(times) <= 1000)
+    assert page.errors() == []
 
 
 def test_the_policy_lets_nothing_in_and_nothing_out(reference):
@@ -210,13 +241,17 @@ def test_the_terms_of_random_pixels_forward_and_backward_add_up_to_python_s_numb
     outputs, dx, learned = tensors(x, 7)
     rng = np.random.default_rng(0)
     counts = {"y": 0, "dx": 0, "dkernel": 0}
-    for n in range(240):
-        layer = int(rng.choice([0, 2, 4, 6, 7]))
-        view = ["y", "dx", "dkernel"][n % 3] if layer > 0 else ["y", "dkernel"][n % 2]
-        source = {"y": outputs[layer], "dx": dx[layer], "dkernel": learned[layer][0]}[view]
-        flat = source.reshape(-1)
+    for n in range(260):
+        layer = int(rng.choice([0, 1, 2, 3, 4, 6, 7]))
+        views = {0: ["y", "dkernel"], 1: ["dx"], 3: ["dx"]}.get(layer, ["y", "dx", "dkernel"])
+        view = views[n % len(views)]
+        source = {"y": outputs, "dx": dx, "dkernel": [all_of and all_of[0] for all_of in learned]}
+        flat = source[view][layer].reshape(-1)
         index = int(rng.integers(flat.size))
         go(reference, sample=4, layer=layer, view=view, index=index, target="score-7")
+        if not sums(reference):
+            assert "No window sees this input" in text(reference, "#blocks") and flat[index] == 0
+            continue
         (rows, total), *_ = sums(reference)
         check_sum(rows, total)
         got, decimals = number(total), len(total.partition(".")[2])
@@ -226,8 +261,27 @@ def test_the_terms_of_random_pixels_forward_and_backward_add_up_to_python_s_numb
         elif view != "y":
             assert got == pytest.approx(expected, rel=1e-6, abs=10.0**-decimals)
         counts[view] += 1
-    assert counts["y"] >= 80 and counts["dx"] + counts["dkernel"] >= 100
+    assert counts["y"] >= 60 and counts["dx"] + counts["dkernel"] >= 100
     assert reference.errors() == []
+
+
+def test_the_told_winners_of_a_pool_are_python_s(reference):
+    exact = model("float64")
+    x = np.asarray(reference.run("return Array.from(samples[2].x)")).reshape(1, 28, 28, 1)
+    maps = exact.layers[0].forward(x)
+    y, winners = kernels.max_pool_forward(maps, (2, 2), (2, 2))
+    ties = 0
+    for index in np.random.default_rng(0).integers(0, y.size, 30):
+        i, j, c = np.unravel_index(index, y.shape[1:])
+        go(reference, sample=2, layer=1, view="y", index=index)
+        told = text(reference, "#blocks")
+        u, v = divmod(int(winners[0, i, j, c]), 2)
+        assert f"from row {2 * i + u}, column {2 * j + v}" in told
+        window = maps[0, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, c]
+        equal = int((window == window.max()).sum())
+        assert (f"the first of {equal} equal ones" in told) == (equal > 1)
+        ties += equal > 1
+    assert 0 < ties < 30
 
 
 def test_a_term_that_is_a_sum_can_be_opened_and_all_terms_shown(reference):
@@ -590,6 +644,8 @@ def test_a_link_leads_to_the_same_page(page, file):
     assert page.run(inside)[:4] == expected
     time.sleep(0.3)  # the page waits before it writes the address
     assert page.run("return location.hash") == fragment
+    page.run("location.hash = '#layer=0&view=y&index=3'")
+    page.wait("return document.getElementById('number-title').textContent.includes('map 3')")
     for wrong in (
         "#sample=99&layer=77&view=nothing&index=-1&target=score-1000",
         "#layer=2&view=constructor&index=99999999&target=loss-9",

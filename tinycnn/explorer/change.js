@@ -248,7 +248,7 @@ function make_learn() {
       "p",
       {},
       element("label", { for: "rate" }, "Learning rate "),
-      element("input", { id: "rate", type: "number", min: 0, step: "any", value: 0.05 }),
+      element("input", { id: "rate", type: "number", min: 0, step: "any", value: 0.01 }),
     ),
     element(
       "p",

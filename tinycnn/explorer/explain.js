@@ -149,8 +149,9 @@ function explain(context, l, view, n) {
     return { title: `Output of ${name}: ${place}`, value, blocks };
   }
   if (view === "dz") {
+    const linear = model.layers[l].activation.name === "linear";
     return {
-      title: `Gradient of ${name}'s sum z: ${place}`,
+      title: `Gradient at ${linear ? "the output" : "the sum z"} of ${name}: ${place}`,
       value,
       blocks: gate_blocks(context, l, n),
     };

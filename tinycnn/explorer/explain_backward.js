@@ -157,9 +157,15 @@ const INPUT_GRADIENTS = {
 };
 
 /** Where the gradient at a layer's output comes from. */
-function above({ gradients }, l, n) {
+function above({ model, gradients }, l, n) {
   if (!gradients[l + 1]) return [];
-  return [{ link: { text: "where this gradient comes from", layer: l + 1, view: "dx", index: n } }];
+  const { name } = model.layers[l + 1];
+  return [
+    {
+      text: `The next layer, ${name}, hands this number's gradient back: ${short(gradients[l].dy[n])}.`,
+    },
+    { link: { text: "where this gradient comes from", layer: l + 1, view: "dx", index: n } },
+  ];
 }
 
 /** The gradient of the target with respect to score k, where the backward begins. */

@@ -11,10 +11,11 @@ function views_of(l) {
   }
   const layer = model.layers[l];
   const names = Object.keys(layer.parameters);
-  const backward_views = [["dx", "gradient at the input"]];
-  if (layer.activation.name !== "linear" || l === model.layers.length - 1) {
-    backward_views.push(["dz", "gradient at the sums z"]);
-  }
+  const output = layer.activation.name === "linear" ? "output" : "sums z";
+  const backward_views = [
+    ["dx", "gradient at the input"],
+    ["dz", `gradient at the ${output}`],
+  ];
   for (const name of names) backward_views.push([`d${name}`, `gradient of the ${name}`]);
   backward_views.push(["cam", "Grad-CAM"]);
   return [
