@@ -80,7 +80,9 @@ def stopped_and_resumed(tmp_path, alone, numbers, fault, step):
     settings = {"fault": fault, "rank": random.Random(step).randrange(first), "step": step}
     code, _, _ = finish(start(first, NUMPY, checkpoint=path, **settings))
     assert code != 0
-    assert load_model(path).epochs_trained == 1  # it is whole
+    # It is whole. Of the 5 steps of epoch 0 and those before the fault, rank 0 may have been about
+    # to save the last one when another rank ended.
+    assert load_model(path).steps_trained >= 4 + step
     assert record(second, NUMPY, checkpoint=path) == alone
 
 
