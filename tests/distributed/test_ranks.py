@@ -160,7 +160,8 @@ def test_when_one_fails_all_end_with_one_message(fault):
 def test_whatever_happens_all_end_soon(fault):
     begin = time.monotonic()
     record(3, NUMPY)
-    undisturbed = time.monotonic() - begin  # to start ranks, and to train further than the fault
+    # To start ranks, and to train further than the fault; twice, as the machine may be busier now.
+    undisturbed = 2 * (time.monotonic() - begin)
     seconds, err = fails(fault)
     assert seconds < undisturbed + ENDS_WITHIN
     tracebacks = err.count("Traceback (most recent call last)")
