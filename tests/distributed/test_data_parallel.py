@@ -18,8 +18,10 @@ from tinycnn import (
     Layer,
     ModelFileError,
     Sequential,
+    callbacks,
 )
 from tinycnn.distributed import DataParallel
+from tinycnn.support import console, job
 from tinycnn.support.ordered_sum import Tree, added, bounds, ordered_sum, rounds_alone
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
@@ -257,6 +259,29 @@ def test_ranks_of_another_mpi_are_told(monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "3")
     with pytest.raises(RuntimeError, match=r"and mpi4py sees one: .*Received: Other MPI 1.0$"):
         DataParallel(4)
+
+
+def test_open_mpi_s_processes_write_no_control_characters(monkeypatch):
+    class Terminal:
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert console.is_terminal()
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")  # its terminal may be a file in truth
+    assert not console.is_terminal()
+
+
+def test_a_rank_that_follows_prints_and_saves_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(job, "_follows", True)
+    hooks = [callbacks.CSVLogger(tmp_path / "log.csv"), Checkpoint(tmp_path / "c.npz")]
+    hooks.append(callbacks.ModelCheckpoint(tmp_path / "model.npz"))
+    model = network()
+    model.fit(*images(20), 20, callbacks=hooks)
+    model.summary()
+    model.save(tmp_path / "saved.npz")
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr() == ("", "")
 
 
 # --- the ordered sum ------------------------------------------------------------------------------

@@ -80,7 +80,9 @@ def stopped_and_resumed(tmp_path, alone, numbers, fault, step):
     settings = {"fault": fault, "rank": random.Random(step).randrange(first), "step": step}
     code, _, _ = finish(start(first, NUMPY, checkpoint=path, **settings))
     assert code != 0
-    assert load_model(path).epochs_trained == 1  # it is whole
+    # It is whole. Of the 5 steps of epoch 0 and those before the fault, rank 0 may have been about
+    # to save the last one when another rank ended.
+    assert load_model(path).steps_trained >= 4 + step
     assert record(second, NUMPY, checkpoint=path) == alone
 
 
@@ -158,7 +160,8 @@ def test_when_one_fails_all_end_with_one_message(fault):
 def test_whatever_happens_all_end_soon(fault):
     begin = time.monotonic()
     record(3, NUMPY)
-    undisturbed = time.monotonic() - begin  # to start ranks, and to train further than the fault
+    # To start ranks, and to train further than the fault; twice, as the machine may be busier now.
+    undisturbed = 2 * (time.monotonic() - begin)
     seconds, err = fails(fault)
     assert seconds < undisturbed + ENDS_WITHIN
     tracebacks = err.count("Traceback (most recent call last)")

@@ -122,6 +122,8 @@ def _send_to_nowhere(file: Any) -> None:
 
 def is_terminal() -> bool:
     """Whether stdout is a terminal, so that a line can be redrawn."""
+    if "OMPI_COMM_WORLD_SIZE" in os.environ:
+        return False  # Open MPI gives its processes a terminal even if the output goes to a file
     try:
         return bool(sys.stdout.isatty())
     except Exception:  # there is none, or it is closed, or it is not quite a stream: see `write`
