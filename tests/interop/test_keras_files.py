@@ -343,10 +343,10 @@ def test_other_compile_settings_are_left_out_with_a_word(settings, words, capsys
 
 def test_another_metric_is_left_out_with_a_word(capsys):
     mean = {"class_name": "MeanMetricWrapper", "config": {"name": "accuracy", "fn": "x"}}
-    metrics = [[mean, {"class_name": "HingeOfMine", "config": {}}]]  # as Keras 2 writes them
+    metrics = [[mean, {"class_name": "Hinge", "config": {"name": "h"}}]]  # as Keras 2 writes them
     model = described(lambda layers, whole: whole["compile_config"].update(metrics=metrics))
     assert [metric.name for metric in model.metrics] == ["accuracy"]
-    assert "the metric 'hinge_of_mine' is left out" in capsys.readouterr().err
+    assert "with {'name': 'h'}\" is left out" in capsys.readouterr().err
 
 
 def chain(*nodes, ends=("a", "c")):
@@ -413,6 +413,22 @@ def test_a_layer_of_ones_own_is_refused_before_the_training(h5py, name, tmp_path
     with pytest.raises(ValueError, match=words):
         model.to_json()
     assert os.listdir(tmp_path) == []
+
+
+@reference
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+def test_parameters_that_keras_s_layer_has_not_are_refused(h5py, name, tmp_path):
+    """Whatever else would be left out of the file without a word."""
+
+    class Flatten2(Flatten):
+        def build(self, input_shape, rng=None, dtype="float32"):
+            self.add_parameter("gain", (1,), "ones", rng, dtype)
+            return super().build(input_shape, rng, dtype)
+
+    Flatten2.__name__ = "Flatten"
+    model = Sequential([Input((2, 2)), Flatten2(name="f"), Dense(1)])
+    with pytest.raises(ValueError, match=r"Flatten\(f\) has other parameters .* Received: gain"):
+        model.save(tmp_path / name)
 
 
 @reference

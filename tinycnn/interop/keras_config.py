@@ -128,12 +128,19 @@ def _compile_to_keras(compiled: Mapping[str, Any]) -> Config:
         "optimizer": _object("keras.optimizers", optimizer["class"], config),
         "loss": _object("keras.losses", loss["class"], loss["config"]),
         "loss_weights": None,
-        "metrics": list(compiled["metrics"]) or None,
+        "metrics": [_metric_to_keras(metric) for metric in compiled["metrics"]] or None,
         "weighted_metrics": None,
         "run_eagerly": False,
         "steps_per_execution": 1,
         "jit_compile": False,
     }
+
+
+def _metric_to_keras(metric: Any) -> Any:
+    """A metric by its name or, if it has settings, as an object."""
+    if isinstance(metric, Mapping):
+        return _object("keras.metrics", metric["class"], metric["config"])
+    return metric
 
 
 def _object(module: str, name: str, config: Mapping[str, Any]) -> Config:
@@ -186,7 +193,6 @@ def from_keras(described: Any, with_weights: bool = True) -> tuple[Config, list[
         dtypes.append(_dtype(settings.pop("dtype", "float32")))
         if class_name == "InputLayer":
             _without_unknown("InputLayer", settings, ())
-            axes = len(_input_shape(shape))
             continue
         if not classes:
             axes = len(_input_shape(shape))
@@ -406,8 +412,10 @@ def _metrics(described: Any) -> list[str]:
                 name = config
             elif name == "MeanMetricWrapper" and isinstance(config, Mapping):  # Keras 2's
                 name = config.get("name")
-            else:
-                name = snake_case(name)
+            elif isinstance(config, Mapping):
+                own = {key: value for key, value in config.items() if value is not None}
+                plain = own.keys() <= {"name", "dtype"} and own.get("name") == snake_case(name)
+                name = snake_case(name) if plain else f"{name} with {own}"
         if isinstance(name, str) and name in METRICS:
             names.append(name)
         else:

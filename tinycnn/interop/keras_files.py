@@ -37,17 +37,20 @@ CONFIG, METADATA = "config.json", "metadata.json"
 MOST_TEXT = serialization.MAX_MANIFEST_BYTES
 KERAS = "3.10.0"  # whose form of the files this is; later ones read it
 
-# The parameters of each layer in the order of Keras's variables, and the setting that each needs.
-PARAMETERS: dict[str, dict[str, str | None]] = {
+# The parameters of each layer in the order of Keras's variables, and the settings without which it
+# does not have them.
+PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
     "BatchNormalization": {
-        "gamma": "scale",
-        "beta": "center",
-        "moving_mean": None,
-        "moving_variance": None,
+        "gamma": {"scale": True},
+        "beta": {"center": True},
+        "moving_mean": {},
+        "moving_variance": {},
     },
-    "Conv2D": {"kernel": None, "bias": "use_bias"},
-    "Dense": {"kernel": None, "bias": "use_bias"},
+    "Conv2D": {"kernel": {}, "bias": {"use_bias": True}},
+    "Dense": {"kernel": {}, "bias": {"use_bias": True}},
+    "Normalization": {"mean": {"mean": None}, "variance": {"mean": None}, "count": {"mean": None}},
 }
+STATISTICS = frozenset("moving_mean moving_variance mean variance count".split())  # none learns
 
 Content = dict[str, Any]
 Arrays = dict[str, Array]
@@ -111,6 +114,15 @@ def check(content: Content, arrays: Arrays) -> Content:
     """
     described = keras_config.to_keras(content)
     serialization.check(content, arrays)
+    for layer in content["layers"]:
+        place = f"weights/{layer['config']['name']}/"
+        names = {name.removeprefix(place) for name in arrays if name.startswith(place)}
+        if odd := names ^ set(_parameters_of(layer)):
+            raise ValueError(
+                f"{layer['class']}({layer['config']['name']}) has other parameters than Keras's "
+                f"layer of that class: save the model in a file that ends in .npz. "
+                f"Received: {', '.join(sorted(odd))}"
+            )
     return described
 
 
@@ -163,7 +175,11 @@ def _json(value: Any) -> str:
 def _parameters_of(layer: Mapping[str, Any]) -> list[str]:
     """The names of a layer's parameters, in the order of Keras's variables."""
     settings, known = layer["config"], PARAMETERS.get(layer["class"], {})
-    return [name for name, switch in known.items() if switch is None or settings.get(switch, True)]
+    return [
+        name
+        for name, needed in known.items()
+        if all(settings.get(key, value) == value for key, value in needed.items())
+    ]
 
 
 def _weights_of(layer: Mapping[str, Any], arrays: Arrays) -> tuple[str, list[tuple[str, Array]]]:
@@ -180,7 +196,7 @@ def _learning(content: Content, arrays: Arrays) -> list[tuple[str, Array]]:
         (f"{layer}_{name}", value)
         for layer, named in weights
         for name, value in named
-        if not name.startswith("moving_")
+        if name not in STATISTICS
     ]
 
 

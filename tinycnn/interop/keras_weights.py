@@ -220,5 +220,5 @@ def _check(found: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
         dataset = found[name]
         if dataset.shape != shape:
             raise ModelFileError(f"{name} is {dataset.shape} in the file, {shape} in the model")
-        hdf5.check_plain(name, dataset)
+        hdf5.check_plain(name, dataset, "f" if shape else "fiu")  # a count is an integer
         hdf5.check_chunks(name, dataset)
