@@ -817,6 +817,73 @@ _ALL = [
             ),
         ),
     ),
+    Bug(
+        "silu: the derivative at the output",
+        "another function's derivative",
+        "backward",
+        "ooples/AiDotNet.Tensors#186: the backward of swish is given another tensor than z",
+        (Edit("layers.activations:Activated.dz_of", ".dx(dy, z, y)", ".dx(dy, y, y)"),),
+    ),
+    Bug(
+        "softplus: exp of a large input",
+        "overflow",
+        "layer",
+        "rushter/MLAlgorithms#30: log(1 + exp(z)) is infinite for a large z",
+        (
+            Edit(
+                "kernels.reference:softplus_forward",
+                "np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))",
+                "np.log1p(np.exp(x))",
+            ),
+        ),
+    ),
+    Bug(
+        "upsampling: only one copy of a pixel sends its gradient back",
+        "assignment for accumulation",
+        "backward",
+        "huggingface/candle#3507: the gradient of nearest upsampling is written over, not added",
+        (Edit("kernels.reference:upsample_backward", ".sum(axis=(2, 4))", "[:, :, 0, :, 0]"),),
+    ),
+    Bug(
+        "zero padding: two of the four sides ignored",
+        "wrong side of the padding",
+        "layer",
+        "gmalivenko/onnx2keras#45: a ZeroPadding2D that is not symmetric is made symmetric",
+        (
+            Edit(
+                "layers.reshaping:_sides",
+                "return (top, bottom), (left, right)",
+                "return (top, top), (left, left)",
+            ),
+        ),
+    ),
+    Bug(
+        "global max-pool: every tied pixel gets the whole gradient",
+        "wrong rule for ties",
+        "layer",
+        "mni-ml/framework#22: dy times a mask, which several equal maxima multiply",
+        (
+            Edit(
+                "kernels.reference:global_max_pool_backward",
+                "shares = dy.reshape(N, 1, 1, C) / won.sum(axis=(1, 2), keepdims=True)"
+                ".astype(dy.dtype)",
+                "shares = dy.reshape(N, 1, 1, C)",
+            ),
+        ),
+    ),
+    Bug(
+        "normalization: divided by the variance",
+        "deviation, variance and limit mixed up",
+        "layer",
+        "rinuboney/ladder#17: (z - m) / v, where v is no standard deviation",
+        (
+            Edit(
+                "layers.preprocessing:Normalization.forward",
+                "np.maximum(np.sqrt(variance),",
+                "np.maximum(variance,",
+            ),
+        ),
+    ),
     # --- loss -------------------------------------------------------------------------------------
     Bug(
         "crossentropy: gradient not divided by N",

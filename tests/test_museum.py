@@ -26,6 +26,7 @@ import test_adjoint
 import test_keras_optimizers
 import test_keras_trace
 import test_layers
+import test_more_layers
 import wrong_layers
 from without_numba import need
 
@@ -226,6 +227,14 @@ def fixture_checks():
     ):
         name = by_hand.__name__.removeprefix("test_").replace("_", " ")
         yield name, functools.partial(by_hand, "numpy")
+    for by_hand in (
+        test_more_layers.test_pixels_are_repeated,
+        test_more_layers.test_zeros_are_put_around_an_image,
+        test_more_layers.test_the_largest_of_an_image,
+        test_more_layers.test_normalization_by_hand,
+        functools.partial(test_more_layers.test_activations_by_hand, "softplus"),
+    ):
+        yield "a smaller layer by hand", by_hand
 
 
 # --- running them ---------------------------------------------------------------------------------
