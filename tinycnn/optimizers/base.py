@@ -19,9 +19,9 @@ import numpy as np
 from tinycnn.optimizers.clipping import Clipping, checked_clipping, clip_by_norm
 from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from tinycnn.parameter import Parameter
-from tinycnn.support.arguments import number
+from tinycnn.support.arguments import number, shown
 from tinycnn.support.refusals import Strict
-from tinycnn.support.reprs import as_call
+from tinycnn.support.reprs import as_call, table
 from tinycnn.utils import Array
 
 
@@ -318,6 +318,14 @@ class Optimizer(Strict):
     def __repr__(self) -> str:
         config = {**self.get_config(), "learning_rate": self._learning_rate}
         return as_call(self, config, always=["learning_rate"])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: every setting, and how many steps were made."""
+        config = {**self.get_config(), "learning_rate": self._learning_rate}
+        rows = [[name, shown(value)] for name, value in config.items()]
+        return table(
+            ["setting", "value"], rows, f"{type(self).__name__}, {self.iterations:,} steps made"
+        )
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
