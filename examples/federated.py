@@ -40,13 +40,6 @@ from tinycnn.support.scripts import (
 )
 
 end_errors_in_one_line()
-os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")  # Flower would report its use
-try:
-    import flwr
-    from flwr.common import ndarrays_to_parameters
-except ImportError:
-    end("this example needs Flower, not installed here: pip install flwr")
-logging.getLogger("flwr").setLevel(logging.ERROR)
 
 SITES = {"0": range(7), "1": range(3, 10)}  # the digits that each site has images of
 
@@ -60,6 +53,13 @@ parser.add_argument("--quick", action="store_true", help="fewer rounds and image
 parser.add_argument("--role", choices=["all", "server", *SITES], default="all")
 parser.add_argument("--address", help="host:port of the server; default: a free port here")
 args = parser.parse_args()
+os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")  # Flower would report its use
+try:
+    import flwr
+    from flwr.common import ndarrays_to_parameters
+except ImportError:
+    end("this example needs Flower, not installed here: pip install flwr")
+logging.getLogger("flwr").setLevel(logging.ERROR)
 rounds = args.rounds or (3 if args.quick else 6)
 images = args.images or (3000 if args.quick else 20_000)
 if args.role != "all" and not args.address:

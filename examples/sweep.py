@@ -42,11 +42,6 @@ from tinycnn.support.scripts import (
 )
 
 end_errors_in_one_line()
-try:
-    import optuna
-except ImportError:
-    end("this example searches with Optuna, not installed here: pip install optuna")
-
 parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--dataset", choices=["auto", "mnist", "synthetic"], default="auto")
 parser.add_argument("--data-dir", help="folder with the four MNIST files")
@@ -57,6 +52,10 @@ parser.add_argument("--seed", type=natural_number, default=0)
 parser.add_argument("--quick", action="store_true", help="fewer trials, images and epochs")
 parser.add_argument("--output-dir", type=Path, default=Path("output"))
 args = parser.parse_args()
+try:
+    import optuna
+except ImportError:
+    end("this example searches with Optuna, not installed here: pip install optuna")
 trials = args.trials or (8 if args.quick else 30)
 images = args.images or (2000 if args.quick else 12_000)
 epochs = args.epochs or (2 if args.quick else 4)

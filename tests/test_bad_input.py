@@ -136,7 +136,7 @@ ROWS = {
     "dropout rate": (lambda: Dropout(1.5), ValueError, "`rate` [0, 1] rate=1.5"),
     "dropout rate below 0": (lambda: Dropout(-0.1), ValueError, "`rate` rate=-0.1"),
     "dropout rate as text": (lambda: Dropout("half"), ValueError, "`rate` rate='half'"),
-    "dropout seed": (lambda: Dropout(0.5, seed=1), TypeError, "seed"),
+    "dropout seed": (lambda: Dropout(0.5, seed=-1), ValueError, "`seed` seed=-1"),
     "translation": (
         lambda: RandomTranslation(0.1, 1.5),
         ValueError,
@@ -425,7 +425,11 @@ ROWS = {
     "epochs as text": (lambda: fit(epochs="10"), ValueError, "`epochs` epochs='10'"),
     "no batch": (lambda: fit(batch_size=0), ValueError, "`batch_size` batch_size=0"),
     "half a batch": (lambda: fit(batch_size=0.5), ValueError, "`batch_size` batch_size=0.5"),
-    "batch size None": (lambda: fit(batch_size=None), ValueError, "`batch_size` batch_size=None"),
+    "batch size of text": (
+        lambda: fit(batch_size="32"),
+        ValueError,
+        "`batch_size` batch_size='32'",
+    ),
     "predict batch": (
         lambda: image_model().predict(X, batch_size=-1),
         ValueError,

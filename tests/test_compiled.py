@@ -391,7 +391,7 @@ def planned(work):
 @pytest.mark.parametrize("lanes", ["0", "12", "sixteen"])
 def test_wrong_lanes_end_on_the_reference_rung_with_a_notice(lanes):
     code = "from tinycnn import kernels; print(kernels.active())"
-    out, err = finish(start(code, TINYCNN_LANES=lanes))
+    out, err = finish(start(code, TINYCNN_LANES=lanes, TINYCNN_KERNELS="numba"))
     assert out.split() == ["numpy"]
     assert "must be 16, 8 or 4" in err and f"'{lanes}'" in err
 
@@ -580,6 +580,9 @@ SUBJECTS = sorted(file.stem for file in Path(reference.__file__).parent.glob("[a
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_the_rungs_have_the_same_files_and_in_them_the_same_functions(subject):
     ours = import_module(f"{reference.__name__}.{subject}")
+    if subject in ("adaptive", "more_activations", "reshaping"):  # not hot: the reference's own
+        assert all(getattr(compiled, name) is getattr(ours, name) for name in ours.__all__)
+        return
     theirs = import_module(f"{compiled.__name__}.{subject}")
     assert set(ours.__all__) == set(theirs.__all__)
     for name in ours.__all__:

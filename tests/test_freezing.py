@@ -103,7 +103,7 @@ def test_a_backward_without_dx_returns_none_whatever_the_lowest_layer_makes(nump
     y = model.forward(np.ones((3, 4)))
     assert model.backward(y, needs_dx=False) is None
     assert model.backward(y).shape == (3, 4)
-    with pytest.raises(ValueError, match="does not end in a softmax"):
+    with pytest.raises(ValueError, match="ends neither in a softmax nor in a sigmoid"):
         model.backward(y, from_logits=True)
 
 

@@ -63,7 +63,7 @@ WRONG = {
     "compile": (lambda: model().compile("sgd", "mse", jit_compile=True), "compile has .*kernels"),
     "fit": (lambda: model().fit(X, Y, validation_batch_size=3), "fit has no .*; write batch_size"),
     "fit, old": (lambda: model().fit(X, Y, nb_epoch=3), "fit has no .*`nb_epoch`; write epochs"),
-    "evaluate": (lambda: model().evaluate(X, Y, workers=2), "evaluate has no .*in memory"),
+    "evaluate": (lambda: model().evaluate(X, Y, workers=2), "evaluate has no .*made one after"),
     "train_on_batch": (lambda: model().train_on_batch(X, Y, workers=2), "train_on_batch has no"),
     "test_on_batch": (lambda: model().test_on_batch(X, Y, class_weight={}), "test_on_batch has no"),
     "predict": (

@@ -280,7 +280,7 @@ class Kept(Layer):
 # --- what cannot be saved is said so, at once -----------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["model", "model.h5", "model.npz.txt", "model.NPY", "npz"])
+@pytest.mark.parametrize("name", ["model", "model.hdf", "model.npz.txt", "model.NPY", "npz"])
 def test_a_path_without_npz_is_refused(name, tmp_path):
     with pytest.raises(ValueError, match=r"must end in \.npz"):
         sound_model().save(tmp_path / name)

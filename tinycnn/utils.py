@@ -1,6 +1,5 @@
 """Small helpers that Keras users expect, and the one type alias of the project."""
 
-import importlib
 import random
 import re
 import warnings
@@ -177,13 +176,6 @@ class PyDataset:
 
 
 Sequence = PyDataset  # its name in Keras 2
-
-
-def __getattr__(name: str) -> Any:
-    """What Keras has in this place and tinycnn beside its data sets; loaded when it is used."""
-    if name == "image_dataset_from_directory":
-        return getattr(importlib.import_module("tinycnn.datasets.folder"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def snake_case(name: str) -> str:

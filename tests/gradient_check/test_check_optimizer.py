@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinycnn import SGD, Adam, AdamW, RMSprop
+from tinycnn import SGD, Adadelta, Adagrad, Adam, AdamW, Nadam, RMSprop
 from tinycnn.gradient_check import check_optimizer
 from tinycnn.gradient_check.definitions import sgd
 from tinycnn.optimizers import OPTIMIZERS, Optimizer
@@ -18,6 +18,10 @@ RIGHT = {
     "Adam": Adam(),
     "Adam, other numbers": Adam(0.1, beta_1=0.5, beta_2=0.9, epsilon=1e-3),
     "AdamW": AdamW(0.1, weight_decay=0.1),
+    "AMSGrad": Adam(0.1, beta_2=0.3, amsgrad=True),
+    "Adagrad": Adagrad(0.1),
+    "Adadelta": Adadelta(1.0, rho=0.7),
+    "Nadam": Nadam(0.01),
     "clipped": SGD(0.1, clipnorm=1e-3),
     "a schedule": Adam(ExponentialDecay(0.1, 2, 0.5)),
     "weight decay": SGD(0.1, momentum=0.5, weight_decay=0.2),

@@ -7,11 +7,12 @@ and nothing is remembered:
 Sources: as in kernels/reference/optimizers.py.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinycnn.optimizers import SGD, Adam, Optimizer, RMSprop
+from tinycnn.optimizers import SGD, Adadelta, Adagrad, Adam, Nadam, Optimizer, RMSprop
 from tinycnn.utils import Array
 
 # (all gradients so far, the learning rate of each step) -> the change of the value in the last step
@@ -37,14 +38,23 @@ def sgd(momentum: float = 0.0, nesterov: bool = False) -> Definition:
     return change
 
 
-def adam(beta_1: float, beta_2: float, epsilon: float, hat: bool = False) -> Definition:
-    """Adam; with `hat`, epsilon is added before the bias correction, as Keras does."""
+def adam(
+    beta_1: float, beta_2: float, epsilon: float, hat: bool = False, amsgrad: bool = False
+) -> Definition:
+    """Adam; with `hat`, epsilon is added before the bias correction, as Keras does.
+
+    With `amsgrad` the largest second moment so far, before the correction, takes the last's place.
+    """
 
     def change(gradients: Sequence[Array], rates: Sequence[float]) -> Array:
         t = len(gradients)
         first, second = 1 - beta_1**t, 1 - beta_2**t
         m = mean(gradients, beta_1) / first
-        root = np.sqrt(mean([g * g for g in gradients], beta_2) / second)
+        squares = [g * g for g in gradients]
+        v = mean(squares, beta_2)
+        for i in range(1, t if amsgrad else 1):
+            v = np.maximum(v, mean(squares[:i], beta_2))
+        root = np.sqrt(v / second)
         return -rates[-1] * m / (root + (epsilon / np.sqrt(second) if hat else epsilon))
 
     return change
@@ -67,6 +77,47 @@ def rmsprop(rho: float, momentum: float, epsilon: float, centered: bool) -> Defi
     return change
 
 
+def adagrad(initial: float, epsilon: float) -> Definition:
+    """Adagrad, with epsilon inside the root."""
+
+    def change(gradients: Sequence[Array], rates: Sequence[float]) -> Array:
+        total = initial + sum(g * g for g in gradients)
+        return np.asarray(-rates[-1] * gradients[-1] / np.sqrt(total + epsilon))
+
+    return change
+
+
+def adadelta(rho: float, epsilon: float) -> Definition:
+    """Adadelta: each step has the size of the mean of those before it."""
+
+    def change(gradients: Sequence[Array], rates: Sequence[float]) -> Array:
+        steps: list[Array] = []
+        for t in range(1, len(gradients) + 1):
+            size = mean([step * step for step in steps], rho) if steps else 0.0
+            root = np.sqrt(mean([g * g for g in gradients[:t]], rho) + epsilon)
+            steps.append(np.sqrt(size + epsilon) / root * gradients[t - 1])
+        return -rates[-1] * steps[-1]
+
+    return change
+
+
+def nadam(beta_1: float, beta_2: float, epsilon: float) -> Definition:
+    """Nadam, whose momentum grows from half of beta_1 towards beta_1."""
+
+    def momentum(t: int) -> float:
+        return beta_1 * (1 - 0.5 * float(np.float32(0.96)) ** t)
+
+    def change(gradients: Sequence[Array], rates: Sequence[float]) -> Array:
+        t, g = len(gradients), gradients[-1]
+        product = math.prod(momentum(i) for i in range(1, t + 1))
+        m = momentum(t + 1) * mean(gradients, beta_1) / (1 - product * momentum(t + 1))
+        m = m + (1 - momentum(t)) * g / (1 - product)
+        root = np.sqrt(mean([g * g for g in gradients], beta_2) / (1 - beta_2**t))
+        return -rates[-1] * m / (root + epsilon)
+
+    return change
+
+
 def definitions_of(optimizer: Optimizer) -> dict[str, Definition]:
     """What an optimizer may be, by name: its class's definition, or all for an unknown class."""
 
@@ -76,13 +127,17 @@ def definitions_of(optimizer: Optimizer) -> dict[str, Definition]:
     momentum, nesterov = setting("momentum", 0.0), bool(getattr(optimizer, "nesterov", False))
     betas = setting("beta_1", 0.9), setting("beta_2", 0.999)
     epsilon, centered = setting("epsilon", 1e-7), bool(getattr(optimizer, "centered", False))
+    amsgrad = bool(getattr(optimizer, "amsgrad", False))
     kinds: dict[type[Optimizer], dict[str, Definition]] = {
         SGD: {"SGD": sgd(momentum, nesterov)},
         RMSprop: {"RMSprop": rmsprop(setting("rho", 0.9), momentum, epsilon, centered)},
         Adam: {
-            "Adam, epsilon before the bias correction": adam(*betas, epsilon, hat=True),
-            "Adam": adam(*betas, epsilon),
+            "Adam, epsilon before the bias correction": adam(*betas, epsilon, True, amsgrad),
+            "Adam": adam(*betas, epsilon, amsgrad=amsgrad),
         },
+        Adagrad: {"Adagrad": adagrad(setting("initial_accumulator_value", 0.1), epsilon)},
+        Adadelta: {"Adadelta": adadelta(setting("rho", 0.95), epsilon)},
+        Nadam: {"Nadam": nadam(*betas, epsilon)},
     }
     for kind, definitions in kinds.items():
         if isinstance(optimizer, kind):

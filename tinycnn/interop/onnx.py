@@ -136,7 +136,8 @@ def _model(onnx: Any, model: Sequential) -> Any:
     for layer in model.layers:
         if type(layer) not in NODES or "forward" in vars(layer):
             raise ValueError(
-                f"only tinycnn's own layers can be written as ONNX. Received: {layer!r}"
+                f"{type(layer).__name__} can't be written as ONNX: only "
+                f"{', '.join(sorted(kind.__name__ for kind in NODES))} can. Received: {layer!r}"
             )
         at = NODES[type(layer)](graph, layer, at)
     if graph.images:

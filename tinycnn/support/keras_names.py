@@ -27,6 +27,7 @@ import numpy as np
 
 # --- names of modules that work -------------------------------------------------------------------
 
+_FOLDER = "datasets.folder.image_dataset_from_directory"
 # Where the thing is, by the name that Keras has for it, room by room; "" is the top.
 ALIASES: dict[str, dict[str, str]] = {
     "": {
@@ -60,8 +61,8 @@ ALIASES: dict[str, dict[str, str]] = {
         "save_model": "models.save_model",
         "save_weights": "models.save_weights",
     },
-    "preprocessing": {"image_dataset_from_directory": "utils.image_dataset_from_directory"},
-    "utils": {"plot_model": "plotting.plot_model"},
+    "preprocessing": {"image_dataset_from_directory": _FOLDER},
+    "utils": {"plot_model": "plotting.plot_model", "image_dataset_from_directory": _FOLDER},
     "math": {"confusion_matrix": "inspection.confusion_matrix"},
 }
 # The names of activations that TensorFlow has in `tf.nn`; `tf.math` and `tf` have some, too.
@@ -442,7 +443,6 @@ MISSING: dict[str, dict[str, str]] = {
     "preprocessing": {
         "text_dataset_from_directory": _TEXT,
         "timeseries_dataset_from_array": _SEQUENCES,
-        "image_dataset_from_directory": _PICTURES,
     },
     "preprocessing.image": {
         "ImageDataGenerator": (
@@ -627,7 +627,7 @@ OBJECTS: dict[str, Mapping[str, Any]] = {
         "exclude_from_weight_decay": "it decays every parameter alike; see regularizers.L2",
         "finalize_variable_values scale_loss": "there is nothing to finalize or to scale here",
         "load_own_variables save_own_variables": "model.save keeps the optimizer's state",
-        "amsgrad use_ema ema_momentum": "it is not here",
+        "use_ema ema_momentum": "it is not here",
     },
     "Loss": {
         "call": "write forward",
@@ -673,7 +673,6 @@ def _assign(parameter: Any, value: Any) -> None:
 # Arguments of Keras's with the values that ask for what is so anyway: they are taken, and dropped.
 SO_ANYWAY: dict[str, tuple[Any, ...]] = {
     "activity_regularizer": (None,),
-    "amsgrad": (False,),
     "auto_scale_loss": (True, False),
     "autocast": (True,),
     "batch_size": (None,),  # of an Input
@@ -721,7 +720,6 @@ SO_ANYWAY: dict[str, tuple[Any, ...]] = {
     "synchronized": (False,),
     "target_tensors": (None,),
     "tensor": (None,),
-    "threshold": (0, 0.0),
     "use_ema": (False,),
     "validation_batch_size": (None,),
     "weighted_metrics": (None, [], ()),
@@ -826,7 +824,6 @@ OTHERWISE: dict[str, str] = {
 
 # What Keras has and tinycnn does not, and what to do about it.
 NOT_THERE: dict[str, str] = {
-    "amsgrad": "The second moment may fall here, as in Adam.",
     "autocast": "Inputs always become the model's dtype.",
     "axis": "It is over the last axis.",
     "baseline": "The first value that is monitored is the baseline.",
@@ -880,7 +877,6 @@ NOT_THERE: dict[str, str] = {
     "show_trainable": "layer.trainable says it.",
     "sparse": "Inputs are arrays; see scipy.sparse's toarray.",
     "synchronized": "A batch is on one machine.",
-    "threshold": "ReLU begins at 0.",
     "factor": "write height_factor and width_factor",
     "name": "Nothing reads the name: a loss is logged as 'loss'.",
     "trainable": "There is nothing to train in it.",
