@@ -153,8 +153,12 @@ ROWS = [
 def _logits(rng: np.random.Generator, N: int, K: int, kind: str, offset: float) -> Array:
     if kind == "apart":  # the rows lie far apart
         return real(rng, N, K) + offset * (np.arange(N)[:, None] - 0.5)
-    if kind == "spread":  # the columns do
-        return rng.permuted(real(rng, N, K) + offset * (np.arange(K) - 1), axis=1)
+    if (
+        kind == "spread"
+    ):  # the columns do; the largest is the last one, then the first, then another
+        far = offset * (np.arange(K) - 1)
+        turns = [far, far[::-1], np.roll(far, 1)]
+        return real(rng, N, K) + np.array([turns[n % 3] for n in range(N)])
     values = numbers(rng, kind, N, K)
     return (values / 3 if kind == "whole" else values) + values.dtype.type(offset)
 
