@@ -84,8 +84,8 @@ report = check(max_pool_forward)
 # ## A real mistake: one line of backward
 #
 # Each output's gradient goes to the input that won. Nothing gets lost, so the gradients add up to
-# the same before and after. This backward is a solution to a well-known course (0809zheng,
-# CS231n-assignment2019). It passed the course's check, whose windows do not overlap.
+# the same before and after. This backward is a solution to a well-known course
+# (0809zheng/CS231n-assignment2019). It passed the course's check, whose windows do not overlap.
 
 
 # %%
