@@ -66,7 +66,7 @@ class Sequential(Learner):
         validation_data: tuple[Array, Array] | None = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
-        distribution: Distribution = ALONE,
+        distribution: Distribution | None = None,
         **unknown: Any,
     ) -> History:
         """Trains the model.
@@ -83,7 +83,8 @@ class Sequential(Learner):
             validation_data: (x, y) to validate on instead.
             shuffle: take the samples in a new order in each epoch.
             initial_epoch: the epoch to start with.
-            distribution: `distributed.DataParallel(...)` shares each batch out among processes.
+            distribution: a `distributed.DataParallel(...)` shares each batch out among processes;
+                None trains in this one.
             unknown: none; for Keras's other arguments the error says what to write instead.
 
         Returns:
@@ -110,6 +111,7 @@ class Sequential(Learner):
         }
         history = History()
         hooks = _in_order(callbacks, history, verbose)
+        distribution = ALONE if distribution is None else distribution
         if not isinstance(distribution, Distribution):
             raise ValueError(
                 "`distribution` must be one such as distributed.DataParallel(shards=8). "
