@@ -24,12 +24,13 @@ Legend: N samples of a batch, S shards, R ranks.
 Source: Goyal et al. 2017, "Accurate, large minibatch SGD" (the arithmetic of data parallelism).
 """
 
+import atexit
 import hashlib
 import json
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import accumulate, islice, pairwise
 from typing import Any
@@ -85,13 +86,14 @@ class DataParallel(Distribution):
 
     def __init__(self, shards: int) -> None:
         self._world: Any = None
-        self.rank, self.ranks, self._neighbours = 0, 1, 1
+        self.rank, self.ranks, self._neighbours = 0, 1, (1, 1)
         if world := mpi.world():
             self._world = world.Dup()
             self.rank, self.ranks = int(world.rank), int(world.size)
             self._neighbours = mpi.neighbours(world)
             self._ending = Ending(world.Dup())
             self._ending.watch()
+            atexit.register(self._leave)
         if self.rank:
             job.follow()
             warnings.showwarning = _discard
@@ -136,7 +138,7 @@ class DataParallel(Distribution):
             if not self._world:
                 yield
                 return
-            with self._ending, threads.shared_by(self._neighbours):
+            with self._ending, threads.shared_by(*self._neighbours):
                 self.from_main(lambda: kernels.warm_up(dtype))  # the others find it in the cache
                 yield
         finally:
@@ -258,6 +260,11 @@ class DataParallel(Distribution):
         """The signal that any rank had when all last met. See the base class."""
         return self._stop if self._world else signal
 
+    def _leave(self) -> None:
+        """At the end of the program: waits for the other ranks; those that still train raise."""
+        with suppress(RuntimeError):
+            self._meet("the end of the program", None)
+
     def _meet(self, where: str, message: Any) -> list[Any]:
         """The messages of all ranks, which come here at the same moment of a training.
 
@@ -276,8 +283,9 @@ class DataParallel(Distribution):
         for rank, (there, _, _) in enumerate(everyone):
             if there != everyone[0][0]:
                 raise RuntimeError(
-                    "a callback has not decided the same on all ranks, see DataParallel.from_main: "
-                    f"rank 0 is at {everyone[0][0]}; rank {rank} is at {there}"
+                    f"the ranks have parted: rank 0 is at {everyone[0][0]}, and rank {rank} at "
+                    f"{there}. All must make the same calls; see DataParallel.from_main for a "
+                    "callback that decides by a clock or a file"
                 )
         self._stop = max(signal for _, signal, _ in everyone)
         return [message for _, _, message in everyone]

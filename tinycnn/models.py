@@ -79,7 +79,7 @@ class Sequential(Learner):
         validation_freq: int | Sequence[int] = 1,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
-        distribution: Distribution = ALONE,
+        distribution: Distribution | None = None,
         **unknown: Any,
     ) -> History:
         """Trains the model.
@@ -107,7 +107,8 @@ class Sequential(Learner):
             steps_per_epoch: how many batches an epoch takes; None for all that there are. The next
                 epoch goes on with those that follow.
             validation_steps: how many batches each validation takes.
-            distribution: `distributed.DataParallel(...)` shares each batch out among processes.
+            distribution: a `distributed.DataParallel(...)` shares each batch out among processes;
+                None trains in this one.
             unknown: none; for Keras's other arguments the error says what to write instead.
 
         Returns:
@@ -136,6 +137,7 @@ class Sequential(Learner):
         }
         self.history = history = History()
         hooks = _in_order(callbacks, history, verbose)
+        distribution = ALONE if distribution is None else distribution
         if not isinstance(distribution, Distribution):
             raise ValueError(
                 "`distribution` must be one such as distributed.DataParallel(shards=8). "

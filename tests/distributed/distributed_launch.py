@@ -49,7 +49,7 @@ def start_command(ranks, command, **environment):
     )
 
 
-def finish(process, seconds=150):
+def finish(process, seconds=600):
     """(exit code, stdout, stderr); fails if the ranks do not end in time."""
     try:
         out, err = process.communicate(timeout=seconds)

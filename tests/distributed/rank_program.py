@@ -105,6 +105,8 @@ def train(settings, distribution):
         x[5, 0, 0] += 1
     if fault == "before" and mine:
         happen("raise")
+    if fault == "leave" and mine:
+        sys.exit()
     hooks = [Fault(fault, settings["step"])] if mine and (fault.isupper() or fault in KINDS) else []
     if settings["checkpoint"]:
         hooks.append(Checkpoint(settings["checkpoint"], 0, resume=True))

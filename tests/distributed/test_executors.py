@@ -256,15 +256,16 @@ def test_a_worker_that_does_not_see_the_file_says_what_to_do():
 def test_threads_are_shared_out(monkeypatch, workers, expected):
     chosen = []
     monkeypatch.setattr(threads, "_get_and_set", lambda: (lambda: 4, chosen.append))
-    monkeypatch.setattr(threads, "cores", lambda: 4)
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(threads, "cores", lambda: {0, 2, 4, 6})
     monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
-    with kernels.use("numba"), threads.shared_by(workers):
+    with kernels.use("numba"), threads.shared_by(workers, 4):
         assert (chosen or [4])[-1] == expected
     assert not chosen or chosen[-1] == 4
-    monkeypatch.setattr(threads, "cores", lambda: 1)  # bound to one by mpiexec
     before = list(chosen)
-    with kernels.use("numba"), threads.shared_by(workers):
+    with kernels.use("numba"), threads.shared_by(workers, 8):  # mpiexec has bound it to half
+        assert chosen == before
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
+    with kernels.use("numba"), threads.shared_by(workers, 4):
         assert chosen == before
 
 

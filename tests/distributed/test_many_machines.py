@@ -23,7 +23,7 @@ def run(ranks, folder, output, *more):
     """(exit code, stdout, stderr) of the example, on few images."""
     arguments = ["--data-dir", folder, "--output-dir", output, "--batch-size", 60, *more]
     command = [sys.executable, str(EXAMPLE), *map(str, arguments)]
-    return finish(start_command(ranks, command, TINYCNN_KERNELS="numpy"), 300)
+    return finish(start_command(ranks, command, TINYCNN_KERNELS="numpy"))
 
 
 def fingerprint(out):

@@ -200,6 +200,8 @@ def from_keras(described: Any, with_weights: bool = True) -> tuple[Config, list[
         trainable = settings.pop("trainable", True)
         if settings.get("axis") in (axes, [axes]):
             settings["axis"] = -1  # the last one, by its number
+        if (axis := settings.get("axis", -1)) not in (-1, [-1]):
+            raise ModelFileError(f"{class_name} has axis={axis}; here it is over the last axis")
         try:
             settings = _layer(class_name, settings, with_weights)
         except ModelFileError as error:

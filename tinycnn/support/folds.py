@@ -101,11 +101,10 @@ def on_executor(
     # known, and all folds may run at once.
     workers = min(k, getattr(executor, "_max_workers", None) or k)
     found: list[Array] = [np.empty(0, bool)] * k
+    here = kernels.chosen(), workers, len(threads.cores())
     with mapped([x, y]) as files:
         futures = {
-            executor.submit(
-                _work, model, files, fold, batch_size, epochs, kernels.chosen(), workers
-            ): i
+            executor.submit(_work, model, files, fold, batch_size, epochs, *here): i
             for i, (model, fold) in enumerate(zip(models, pairs, strict=True))
         }
         try:
@@ -133,10 +132,11 @@ def _work(
     epochs: int,
     rung: str,
     workers: int,
+    cores: int,
 ) -> tuple[Array, float]:
-    """In a worker: `right_in_fold`, and the seconds it took."""
+    """In a worker, of so many on so many cores: `right_in_fold`, and the seconds it took."""
     start = time.perf_counter()
-    with kernels.use(rung), threads.shared_by(workers):
+    with kernels.use(rung), threads.shared_by(workers, cores):
         x, y = (file.open() for file in files)
         right = right_in_fold(model, x, y, fold, batch_size, epochs)
     return right, time.perf_counter() - start

@@ -8,7 +8,7 @@ import time
 from importlib import import_module
 from typing import Any
 
-from tinycnn.support import console
+from tinycnn.support import console, threads
 
 # What mpiexec tells the processes that it starts: Open MPI's, and that of MPICH and its relatives.
 LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
@@ -45,12 +45,12 @@ def world() -> Any:
     return MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
 
 
-def neighbours(communicator: Any) -> int:
-    """How many ranks, this one included, are on this machine."""
+def neighbours(communicator: Any) -> tuple[int, int]:
+    """How many ranks, this one included, are on this machine, and how many cores they have."""
     here = communicator.Split_type(import_module("mpi4py.MPI").COMM_TYPE_SHARED)
-    count = int(here.size)
+    sets = here.allgather(threads.cores())
     here.Free()
-    return count
+    return len(sets), len(set().union(*sets))
 
 
 def wait_for_all(communicator: Any) -> None:

@@ -9,31 +9,32 @@ from typing import Any
 from tinycnn import kernels
 
 
-def cores() -> int:
-    """How many cores this process may use."""
+def cores() -> set[int]:
+    """The numbers of the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 @contextmanager
-def shared_by(workers: int) -> Iterator[None]:
+def shared_by(workers: int, of: int) -> Iterator[None]:
     """Inside its `with`, kernels use this process's share of the cores, and at least one thread.
 
-    A process that is bound to some of the machine's cores, as mpiexec may do it, has them for
-    itself. What NUMBA_NUM_THREADS says is left as it is. The NumPy rung's threads are those of its
-    BLAS, which reads OMP_NUM_THREADS as it starts.
+    A process that is bound to fewer cores, as mpiexec may do it, has these for itself. What
+    NUMBA_NUM_THREADS says is left as it is. The NumPy rung's threads are those of its BLAS, which
+    reads OMP_NUM_THREADS as it starts.
 
     Args:
-        workers: how many processes, or threads of Python, compute at the same time on this machine.
+        workers: how many processes, or threads of Python, compute at the same time.
+        of: the number of cores that all of them share.
     """
-    bound = cores() < (os.cpu_count() or 1)
+    bound = len(cores()) < of
     if workers < 2 or bound or "NUMBA_NUM_THREADS" in os.environ or kernels.active() != "numba":
         yield
         return
     get, choose = _get_and_set()
     before = get()
-    choose(min(before, max(1, cores() // workers)))
+    choose(min(before, max(1, of // workers)))
     try:
         yield
     finally:
