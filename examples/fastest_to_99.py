@@ -5,11 +5,17 @@
     python examples/fastest_to_99.py --choose    # what RECIPE below was chosen by
     python examples/fastest_to_99.py --data-dir FOLDER  # your own copy of MNIST
 
-A learning rate that is large for one epoch, with a rise before and a fall after it, gets as far as
-a small one in several (the one-cycle policy: Smith and Topin 2017). RECIPE was chosen by the last
-10,000 training images, after training on the other 50,000, as --choose does it. The recipe then
-takes all 60,000; the test images say only whether it got there. Whoever changes the recipe by what
-they say has no test set any more.
+A learning rate that is large for an epoch or two, with a rise before and a fall after it, gets as
+far as a small one in several (the one-cycle policy: Smith and Topin 2017). RECIPE was chosen by the
+last 10,000 training images, after training on the other 50,000, as --choose does it. The recipe
+then takes all 60,000, and the test images say only whether it got there. Whoever changes the recipe
+by what they say has no test set any more.
+
+Fifteen recipes were tried, each from one seed. This one read 0.9905 of the 10,000 right. The
+reference network, in one epoch at 0.004, read 0.9871 in as much processor time. One epoch of this
+recipe read 0.9880, and 0.9892 at 0.005 with a rise of 0.12: too little to be sure of 99%. This one
+in batches of 64 at 0.006 read 0.9898; the reference network with half its filters, in two epochs,
+0.9879. Differences of a thousandth are within the luck of a seed.
 
 The clock runs during the training alone: the images are in memory, and the kernels compiled.
 `benchmarks/fastest_to_99.py` has the same recipe in Keras and PyTorch.

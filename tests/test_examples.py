@@ -54,7 +54,7 @@ def test_every_example_is_tested():
         "classify_my_digit.py",
         "compare_optimizers.py",
         "cross_validation.py",
-        "fastest_to_99.py",
+        "fastest_to_99.py",  # see test_fastest_to_99.py
         "federated.py",  # see interop/test_library_examples.py
         "improve_the_model.py",
         "kernel_sizes_and_filters.py",

@@ -63,6 +63,7 @@ def test_the_example_counts_seeds_that_arrive(small, numpy_everywhere):
     assert lines[-1] == "0 of 3 seeds read 99% right, 95% interval 0.00 to 0.56 (Wilson)"
 
 
+@pytest.mark.full
 def test_choosing_leaves_the_test_images_alone(small, tmp_path, numpy_everywhere):
     """Other test images, the same output."""
     for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):

@@ -27,6 +27,9 @@ def network(seed):
         if kind == "images":
             end = layers.Flatten() if rng.random() < 0.7 else layers.GlobalAveragePooling2D()
             made.append(end)
+            if rng.random() < 0.3:  # its pixels, too, must find their channels again
+                made.append(layers.BatchNormalization())
+            made += _anything(rng)
     for _ in range(rng.integers(0, 3)):
         made += [layers.Dense(int(rng.integers(2, 13)), **_activation_and_bias(rng))]
         made += _anything(rng)

@@ -1,11 +1,11 @@
 """CNNClassifier: a network as an estimator of scikit-learn, for its pipelines and searches.
 
-    search = GridSearchCV(CNNClassifier(random_state=0), {"build_model__units": [16, 64]})
-    search.fit(images, labels)
+    classifier = CNNClassifier(SmallCNN(), random_state=0)
+    search = GridSearchCV(classifier, {"build_model__units": [16, 64]}).fit(images, labels)
 
-The classifier builds a new network at each `fit`, for as many classes as the labels have. What
-builds it is `build_model`: a function, or an object such as SmallCNN whose parameters a search then
-reaches as `build_model__<name>`.
+Each `fit` builds a new network, for as many classes as the labels have. What builds it is
+`build_model`: a function, or an object such as a SmallCNN, whose parameters a search then reaches
+as `build_model__<name>`.
 
 scikit-learn comes with the `sklearn` extra: nothing else in tinycnn needs it.
 
