@@ -121,7 +121,7 @@ def _to_keras(key: str, value: Any) -> Any:
 def _compile_to_keras(compiled: Mapping[str, Any]) -> Config:
     optimizer, loss = compiled["optimizer"], compiled["loss"]
     config = dict(optimizer["config"])
-    if isinstance(rate := config["learning_rate"], Mapping):
+    if isinstance(rate := config.get("learning_rate"), Mapping):
         config["learning_rate"] = _object(
             "keras.optimizers.schedules", rate["class"], rate["config"]
         )
