@@ -374,6 +374,21 @@ def load_model(
         raise ModelFileError(f"{os.fspath(path)}: it does not describe a model ({why})") from error
 
 
+def save_model(model: Sequential, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Keras's function for `model.save(path, overwrite)`."""
+    model.save(path, overwrite)
+
+
+def save_weights(model: Sequential, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Keras's function for `model.save_weights(path, overwrite)`."""
+    model.save_weights(path, overwrite)
+
+
+def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """Keras's function for `model.load_weights(path)`."""
+    model.load_weights(path)
+
+
 def model_from_json(text: str) -> Sequential:
     """A new model, with weights of its own, of the architecture in `text`.
 

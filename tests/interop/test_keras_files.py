@@ -34,7 +34,7 @@ from tinycnn import (
     load_model,
 )
 from tinycnn.callbacks import ModelCheckpoint
-from tinycnn.models import model_from_json
+from tinycnn.models import load_weights, model_from_json, save_model, save_weights
 from tinycnn.optimizers.schedules import CosineDecay
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
@@ -198,6 +198,15 @@ def test_weights_come_back(h5py, name, tmp_path):
     assert other.fingerprint() != model.fingerprint()
     other.load_weights(tmp_path / name)
     assert other.fingerprint() == model.fingerprint()
+
+
+@reference
+def test_the_functions_of_keras_saving(h5py, tmp_path):
+    model, other = network(), network(seed=6)
+    save_model(model, tmp_path / "a.keras")
+    save_weights(model, tmp_path / "a.weights.h5")
+    load_weights(other, tmp_path / "a.weights.h5")
+    assert load_model(tmp_path / "a.keras").fingerprint() == other.fingerprint()
 
 
 @reference

@@ -52,10 +52,11 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "threshold": (0.0,),
     "use_ema": (False,),
 }
-# What has no effect: where noise comes from, what another setting has switched off, names, and how
-# weights began that are in the file; `_initializer` looks at kernels and biases.
+# What has no effect: where noise comes from, what another setting has switched off, names, a
+# metric's dtype, and how weights began that are in the file; `_initializer` looks at kernels and
+# biases.
 WITHOUT_EFFECT = frozenset(
-    "beta_initializer ema_momentum gamma_initializer jit_compile moving_mean_initializer "
+    "beta_initializer dtype ema_momentum gamma_initializer jit_compile moving_mean_initializer "
     "moving_variance_initializer name renorm_momentum seed".split()
 )
 # These do nothing in inference: a model without them predicts the same.
@@ -120,7 +121,7 @@ def _to_keras(key: str, value: Any) -> Any:
 def _compile_to_keras(compiled: Mapping[str, Any]) -> Config:
     optimizer, loss = compiled["optimizer"], compiled["loss"]
     config = dict(optimizer["config"])
-    if isinstance(rate := config["learning_rate"], Mapping):
+    if isinstance(rate := config.get("learning_rate"), Mapping):
         config["learning_rate"] = _object(
             "keras.optimizers.schedules", rate["class"], rate["config"]
         )

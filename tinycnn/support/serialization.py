@@ -51,7 +51,10 @@ def write(path: str | os.PathLike[str], content: dict[str, Any], arrays: dict[st
     """
     path = Path(path)
     if path.suffix != ".npz":
-        raise ValueError(f"a model file's name must end in .npz. Received: {str(path)!r}")
+        raise ValueError(
+            "a model file's name must end in .npz, or in .keras or .h5 for files of Keras's. "
+            f"Received: {str(path)!r}"
+        )
     text = check(content, arrays)
     if not job.leads():  # another process writes the same file
         return
