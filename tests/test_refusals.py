@@ -98,7 +98,7 @@ OF_LAYERS = [
     (POOL, "padding", "same"),
     (POOL, "activation", "relu"),
     (DENSE, "units", 2),
-    (DENSE, "activation", "sigmoid"),
+    (DENSE, "activation", "tanh"),  # a sigmoid would train alike: the loss is on the logits
     (DENSE, "use_bias", False),
     (DENSE, "kernel_regularizer", regularizers.L2(0.1)),
     (DENSE, "lora_rank", 1),
