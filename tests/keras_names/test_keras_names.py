@@ -285,6 +285,7 @@ def test_fit_and_compile_take_what_is_so_anyway():
         ),
         (lambda: layers.Dense(2, input_dim=3, input_shape=(3,)), "Dense has no .*`input_dim`"),
         (lambda: keras.Adam(lr=0.1), "Adam has no argument `lr`; write learning_rate"),
+        (lambda: keras.Adam(use_ema=1), "Adam has no argument `use_ema`"),
         (lambda: keras.callbacks.EarlyStopping(name="a"), "EarlyStopping has no argument `name`"),
     ],
 )
