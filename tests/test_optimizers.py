@@ -218,7 +218,7 @@ def test_adamw_decays_by_default():
         SGD(weight_decay=-1)
 
 
-@pytest.mark.parametrize("argument", ["amsgrad", "use_ema", "name", "clip"])
+@pytest.mark.parametrize("argument", ["amsgrad", "use_ema", "clip"])
 @pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS.values())
 def test_what_is_not_there_is_a_type_error(optimizer, argument):
     with pytest.raises(TypeError, match=argument):
