@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from machine import description, in_words
+from machine import Measurement
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "grader")]
@@ -362,11 +362,12 @@ def main() -> None:
     parser.add_argument("--machine-made", type=int, default=0, help="how many; 0 takes all")
     parser.add_argument("--every-pair", type=int, default=1, help="every how many-th pair")
     arguments = parser.parse_args()
-    print(in_words(description()))
+    measurement = Measurement()
     if arguments.table == "figures":
         figures(arguments.seeds, arguments.machine_made, arguments.every_pair)
     else:
         scoreboard()
+    measurement.end()
 
 
 if __name__ == "__main__":

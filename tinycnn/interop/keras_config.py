@@ -17,7 +17,7 @@ from tinycnn.errors import ModelFileError
 from tinycnn.initializers import INITIALIZERS
 from tinycnn.layers import LAYERS
 from tinycnn.losses import LOSSES
-from tinycnn.metrics import METRICS
+from tinycnn.metrics import CLASSES, METRICS
 from tinycnn.optimizers import OPTIMIZERS
 from tinycnn.optimizers.schedules import SCHEDULES
 from tinycnn.support import console
@@ -401,14 +401,19 @@ def _loss(described: Any) -> losses.Loss:
     return LOSSES[name](**_without_unknown(name, dict(settings), keywords_of(LOSSES[name]) or ()))
 
 
-def _metrics(described: Any) -> list[str]:
-    """The names of those metrics that tinycnn has; a notice names the others."""
-    names = []
+def _metrics(described: Any) -> list[str | Config]:
+    """Those metrics that tinycnn has, as its files describe them; a notice names the others."""
+    names: list[str | Config] = []
     described = described if isinstance(described, list) else [described]
     if described and isinstance(described[0], list):  # Keras 2 has a list for each output
         described = described[0]
     for metric in described:
         name = metric
+        if isinstance(metric, Mapping) and metric.get("class_name") in CLASSES:
+            kind, known = str(metric["class_name"]), dict(metric.get("config") or {})
+            settings = _without_unknown(kind, known, keywords_of(CLASSES[kind]) or ())
+            names.append({"class": kind, "config": settings})
+            continue
         if isinstance(metric, Mapping):
             name, config = str(metric.get("class_name")), metric.get("config")
             if name == "function":
