@@ -15,6 +15,7 @@ import numpy as np
 from tinycnn.support.arguments import batch_shape
 from tinycnn.support.refusals import Strict
 from tinycnn.support.reprs import as_call
+from tinycnn.tensors import Tensor, tensor
 from tinycnn.utils import Array
 
 __all__ = ["Loss"]
@@ -36,13 +37,13 @@ class Loss(Strict):
     def __init__(self) -> None:
         self.cache: tuple[Any, ...] | None = None
 
-    def __call__(self, y_true: Any, y_pred: Any) -> float:
-        """The mean loss of a batch; targets and predictions may be lists.
+    def __call__(self, y_true: Any, y_pred: Any) -> Tensor:
+        """The mean loss of a batch, a Tensor of no axes; targets and predictions may be lists.
 
         Raises:
             ValueError: if they are not of equally many samples, or do not fit each other.
         """
-        return self.forward(*as_arrays(y_true, y_pred))
+        return tensor(self.forward(*as_arrays(y_true, y_pred)))
 
     def of_samples(self, y_true: Array, y_pred: Array) -> Array:
         """The loss of each sample (N, ...), without the last axis; it prepares `backward`."""
