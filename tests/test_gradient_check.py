@@ -114,7 +114,7 @@ def test_the_report_of_a_failure_shows_the_worst_element_and_the_ratio():
     text = str(check_layer(Square("a thousandth too large"), x))
     assert "ratio 1.001" in text
     place = tuple(int(i) for i in np.unravel_index(_largest_gradient(x), x.shape))
-    assert f"at {place}:" in text.splitlines()[1]
+    assert f"at {place}:" in text.splitlines()[2]
 
 
 def _largest_gradient(x):
