@@ -20,7 +20,7 @@ pytestmark = [needs_node, pytest.mark.usefixtures("numpy_rung")]
 # below may magnify that.
 TOLERANCE = 1e-12
 RATE = 0.05
-COUNT = 220
+COUNT = 205
 
 
 def close(got, expected):

@@ -19,7 +19,7 @@ def explained():
     """(page, explanations) of random networks, each with a score and a loss as the target."""
     given = []
     with use("numpy"):
-        for seed in range(45):
+        for seed in range(32):
             model, x = random_model(seed + 1000)
             page = page_data(model, (x, None))
             size = int(np.prod(model.output_shape))
@@ -67,7 +67,7 @@ def test_the_printed_total_is_the_number(explained):
             last = 10.0 ** -len(total["total"].partition(".")[2])
             assert number(total["total"]) == pytest.approx(expected, rel=1e-6, abs=last), one
             compared += 1
-    assert compared > 1000
+    assert compared > 700
 
 
 def test_ties_and_padding_are_named():

@@ -22,7 +22,8 @@ from tinycnn import (
     explorer,
     kernels,
 )
-from tinycnn.explorer.page import MOST_BYTES, page_data
+from tinycnn.explorer import page
+from tinycnn.explorer.page import page_data
 from tinycnn.gradient_check.cases import reference_network
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
@@ -152,12 +153,15 @@ def test_a_layer_it_can_t_show_is_named(layer, words, tmp_path):
     assert not (tmp_path / "page.html").exists()
 
 
-def test_a_model_that_is_too_large_or_not_finite_is_refused(tmp_path):
-    units = MOST_BYTES // 4 // 1001
-    fits, large = (Sequential([Dense(n, input_shape=(1000,))]) for n in (units, units + 1))
-    assert page_data(fits)["dtype"] == "float32"
+def test_a_model_that_is_too_large_or_not_finite_is_refused(tmp_path, monkeypatch):
+    units = page.MOST_BYTES // 4 // 1001 + 1
+    large = Sequential([Dense(units, kernel_initializer="zeros", input_shape=(1000,))])
     with pytest.raises(ValueError, match=r"up to 20 MB .* Received: a model of 20\.0 MB"):
         explorer.export(large, tmp_path / "page.html")
+    monkeypatch.setattr(page, "MOST_BYTES", 4 * reader().count_params())
+    assert page_data(reader())["dtype"] == "float32"
+    with pytest.raises(ValueError, match="Received: a model of"):
+        page_data(reader(dtype="float64"))
     broken = reader()
     broken.parameters[0].value[0, 0, 0, 0] = np.nan
     with pytest.raises(ValueError, match="hold NaN or infinity"):

@@ -6,8 +6,24 @@
 and gradients for a sample or a digit that is drawn on it, and of each number the products and sums
 that make it, forward and backward.
 
-`engine.js` is the arithmetic, with the names and formulas of `kernels/reference/`; `explain.js`
-takes one number apart, and `view.js` is what is seen. Read them in that order.
+The page's scripts, in the order in which they are put together and best read:
+
+    engine.js            the arithmetic, with the names and formulas of kernels/reference/
+    model.js             reads the model out of the page; the check against Python; a step of SGD
+    words.js             numbers and places in words, and sums whose printed terms add up
+    explain_forward.js   how each kind of layer makes an output
+    explain_backward.js  how each kind of layer makes its gradients
+    explain.js           one number taken apart
+    draw.js              strokes, and MNIST's normalisation
+    maps.js              tensors as maps and colours
+    widgets.js           tables of sums, windows, the grid of numbers
+    pad.js               the pad to draw on
+    story.js             the sentences and tasks that the page opens with
+    change.js            editing, learning, undoing
+    choice.js            what is chosen, and the address that tells of it
+    overview.js          the upper half of the page
+    inside.js            the inside of a layer
+    view.js              where it begins
 """
 
 from tinycnn.explorer.page import export
