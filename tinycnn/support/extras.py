@@ -21,6 +21,5 @@ def need(module: str, what: str, extra: str) -> Any:
         package = module.partition(".")[0]
         missing = isinstance(error, ModuleNotFoundError) and error.name == package
         state = "not installed here" if missing else f"which can't be imported here ({error})"
-        raise ImportError(f"{what} needs {package}, {state}: pip install 'tinycnn[{extra}]'") from (
-            error
-        )
+        cure = f"pip install 'tinycnn[{extra}]'"
+        raise ImportError(f"{what} needs {package}, {state}: {cure}") from error
