@@ -647,6 +647,12 @@ MUTANTS = [
         "(weight * probabilities[n, k] - targets[n, k]) * targets[n, k]",
         "only the target's own class gets a gradient",
     ),
+    Mutant(
+        "softmax_forward",
+        "        for k in range(K):\n            y[n, k] /= total\n    return y",
+        "    return y / y.sum(axis=1)",
+        "the sums have lost their axis, and are divided along the columns",
+    ),
     # --- optimizers -------------------------------------------------------------------------------
     Mutant("sgd_update", "value[index] -= step", "value[index] += step", "the step goes uphill"),
     Mutant(

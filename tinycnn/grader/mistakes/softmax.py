@@ -5,11 +5,25 @@ from tinycnn.grader.mistakes.base import Edit, Mistake
 SHIFT = "np.exp(x - x.max(axis=-1, keepdims=True))"
 SUM = "e.sum(axis=-1, keepdims=True)"
 ROWS = "Each row is a sample of its own: its probabilities add up to 1."
+BESIDE = (
+    "There is one such number for each row. With the shape (N, 1) it stands beside its row; with "
+    "the shape (N,) it stands above a column."
+)
 STABLE = (
     "The exponential of a large number overflows. Each row's own maximum is subtracted first, "
     "which changes no probability."
 )
 FORWARD = [
+    (
+        "the sums have lost their axis, and are divided along the columns",
+        BESIDE,
+        (Edit("softmax_forward", SUM, "e.sum(axis=-1)"),),
+    ),
+    (
+        "the maxima have lost their axis, and are subtracted along the columns",
+        BESIDE,
+        (Edit("softmax_forward", SHIFT, "np.exp(x - x.max(axis=-1))"),),
+    ),
     (
         "the sum runs over the batch and not over the classes",
         ROWS + " The sum runs along the last axis.",
@@ -85,6 +99,15 @@ JACOBIAN = (
     "subtracted, a sum over the whole row."
 )
 BACKWARD = [
+    (
+        "the sums have lost their axis, and are subtracted along the columns",
+        BESIDE,
+        (
+            Edit(
+                "softmax_backward", "(dy * y).sum(axis=-1, keepdims=True)", "(dy * y).sum(axis=-1)"
+            ),
+        ),
+    ),
     (
         "only the diagonal of the Jacobian is used",
         JACOBIAN,
