@@ -2,20 +2,16 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import pytest
 from mutants import MUTANTS, SOURCE, mutated
 
 from tinycnn.errors import GraderError
 from tinycnn.grader import submissions
-from tinycnn.grader.__main__ import main
-from tinycnn.grader.exercises import EXERCISES
+from tinycnn.grader.__main__ import FAIR, main
 from tinycnn.grader.settings import WEIGHTS, default_text, read_settings
 
 STRIDE = next(m for m in MUTANTS if m.name == "conv2d_backward: the stride is forgotten")
-BIAS = next(m for m in MUTANTS if m.name == "dense_forward: the bias is not added")
 
 
 @pytest.fixture
@@ -75,7 +71,6 @@ def test_a_class_is_counted(folder, capsys):
     for who, text in {
         "ada.py": mutated(STRIDE),
         "b/student.py": mutated(STRIDE),
-        "cy.py": mutated(BIAS),
         "=dee.py": SOURCE,
         "eve.py": broken,
     }.items():
@@ -83,13 +78,12 @@ def test_a_class_is_counted(folder, capsys):
     assert main(["--class", "class", "--csv", "class.csv", "--seed", "1", "--only", *names]) == 0
     out = capsys.readouterr().out
     assert "   2  conv2d_backward: the stride is forgotten\n" in out
-    assert "   1  dense_forward: the bias is not added\n" in out
     rows = list(csv.DictReader((folder / "class.csv").read_text("utf-8").splitlines()))
-    assert [row["submission"] for row in rows] == ["'=dee", "ada", "b/student", "cy", "eve"]
-    assert [row["points"] for row in rows] == ["3", "2", "2", "2", "0"]
+    assert [row["submission"] for row in rows] == ["'=dee", "ada", "b/student", "eve"]
+    assert [row["points"] for row in rows] == ["3", "2", "2", "0"]
     assert rows[1]["cause"] == "the stride is forgotten"
     assert rows[1]["conv2d_backward"] == "wrong" and rows[1]["im2col"] == "right"
-    assert rows[4]["cause"].startswith("SyntaxError in line 1")
+    assert rows[3]["cause"].startswith("SyntaxError in line 1")
 
 
 def test_weights_and_limits_come_from_a_file(folder, capsys):
@@ -162,10 +156,8 @@ def test_a_file_that_does_not_load_is_told(folder, capsys):
     assert {one["status"] for one in grades["functions"]} == {"not done"}
 
 
-def test_it_says_that_it_can_be_cheated():
-    command = [sys.executable, "-m", "tinycnn.grader", "--help"]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "formative, not tamper-proof" in " ".join(text.split()).replace(
-        "tamper- proof", "tamper-proof"
-    )
-    assert set(EXERCISES) == set(WEIGHTS)
+def test_it_says_that_it_can_be_cheated(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "it is formative, not tamper-proof" in FAIR
+    assert "made to learn with" in " ".join(capsys.readouterr().out.split())

@@ -84,13 +84,17 @@ def grade_file(
         work: dict[str, Any] = {"file": str(file), "tasks": tasks, "names": list(EXERCISES)}
         work |= {"seconds": seconds, "bytes": memory}
         replies, ended = _run(work, STARTING + worker.PATIENCE * seconds * (len(tasks) + 1))
-        loaded = [reply["file"] for reply in replies if "file" in reply]
-        if not loaded or loaded[0] is not None:
-            failure = _words(loaded[0]) if loaded else ended
+        try:
+            loaded = [reply["file"] for reply in replies if "file" in reply]
+            if not loaded or loaded[0] is not None:
+                failure = _words(loaded[0]) if loaded else ended
+                break
+            for reply in replies:
+                if "done" in reply:
+                    answered[reply["done"]] = _outcomes(reply), reply["calls"]
+        except (TypeError, KeyError, ValueError) as error:  # it was written by hand
+            failure = f"it sends something that is no answer: {error}"
             break
-        for reply in replies:
-            if "done" in reply:
-                answered[reply["done"]] = _outcomes(reply), reply["calls"]
         left = [exercise for exercise in waiting if exercise.name not in answered]
         if left:
             stuck, *left = left
