@@ -43,37 +43,39 @@ NETWORKS = {
 
 
 class Steps(Callback):
-    """Notes when each step begins."""
+    """Notes when each step begins, by a clock."""
 
-    def __init__(self) -> None:
-        self.times: list[float] = []
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock, self.times = clock, list[float]()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Notes the time."""
-        self.times.append(time.perf_counter())
+        self.times.append(self.clock())
 
 
 def work(job: dict[str, Any], network: Callable[[], Any], x: Any, y: Any) -> None:
     """In a rank: does what the job says; rank 0 prints the seconds, as JSON.
 
     Args:
-        job: "shards", "batch" and "steps" of a training, or "sizes" of sums.
+        job: "shards" (0: without distribution), "batch" and "steps" of a training, and whether its
+            "cpu" time counts instead of the clock; or "sizes" of sums.
         network: makes the compiled model.
         x: images, enough for all steps.
         y: their labels.
     """
-    distribution = DataParallel(job["shards"])
+    distribution = DataParallel(job["shards"]) if job["shards"] else None
     if "sizes" in job:
         world = import_module("mpi4py.MPI").COMM_WORLD
         answer: Any = [_seconds_of_a_sum(world, size) for size in job["sizes"]]
     else:
-        steps, batch = Steps(), job["batch"]
+        clock = time.process_time if job.get("cpu") else time.perf_counter
+        steps, batch = Steps(clock), job["batch"]
         chosen = np.arange(batch * (job["steps"] + 10)) % len(x)
         network().fit(
             x[chosen], y[chosen], batch, verbose=0, callbacks=[steps], distribution=distribution
         )
         answer = statistics.median(np.diff(steps.times)[9:])  # the first ones are slower
-    if distribution.rank == 0:
+    if distribution is None or distribution.rank == 0:
         say(json.dumps(answer))
 
 
@@ -105,6 +107,21 @@ def report(ranks: int, data_dir: str | None, steps: int) -> None:
     b, a = np.polyfit(list(step), list(step.values()), 1, w=1 / np.array(list(step.values())))
     say(f"one rank: {a * 1e3:.2f} ms a step and {b * 1e6:.1f} us an image, fitted to")
     say(", ".join(f"{batch}: {seconds * 1e3:.2f} ms" for batch, seconds in step.items()))
+
+    for batch in (64, 256):
+        times = {shards: [] for shards in (0, 1, 2, 4, 8)}
+        for _ in range(ROUNDS):
+            for shards, seconds in times.items():
+                seconds.append(run(1, shards=shards, batch=batch, cpu=True))
+        none = statistics.median(times[0]) * 1e3
+        say(
+            f"one rank, batches of {batch}, without distribution: {none:.2f} ms of its core a step;"
+        )
+        ratios = {
+            shards: statistics.median(a / b for a, b in zip(seconds, times[0], strict=True))
+            for shards, seconds in times.items()
+        }
+        say(", ".join(f"in {s} shards {ratio:.3f} times that" for s, ratio in ratios.items() if s))
 
     counts = [2**i for i in range(1, ranks.bit_length()) if 2**i <= ranks]
     for count in counts:

@@ -54,7 +54,8 @@ def mapped(arrays: Sequence[Array]) -> Iterator[list[Mapped]]:
     One that is a whole memory map already stays where it is. The others are written, each in its
     own dtype, into a temporary folder, which is removed at the end.
     """
-    with tempfile.TemporaryDirectory(prefix="tinycnn-") as folder:
+    # Windows does not remove a file that a worker still reads, as after another one's error.
+    with tempfile.TemporaryDirectory(prefix="tinycnn-", ignore_cleanup_errors=True) as folder:
         yield [
             _on_disk(array) or _written(array, Path(folder, f"{i}.npy"))
             for i, array in enumerate(arrays)
