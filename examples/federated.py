@@ -1,8 +1,8 @@
 """Trains one network at two sites with Flower; the images stay where they are, weights travel.
 
     pip install flwr
-    python examples/federated.py                    # 6 rounds, about 2 minutes on two cores
-    python examples/federated.py --quick            # 3 short ones, half a minute
+    python examples/federated.py                    # 6 rounds, some minutes
+    python examples/federated.py --quick            # 3 short ones
     python examples/federated.py --data-dir FOLDER  # your own copy of MNIST
 
 Site 0 has images of the digits 0 to 6, site 1 of 3 to 9, so neither can learn all ten alone. In

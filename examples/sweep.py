@@ -1,8 +1,8 @@
 """Searches for the best small network with Optuna; may be stopped at any time, and goes on.
 
     pip install optuna
-    python examples/sweep.py                    # 30 trials, under 6 minutes on two cores
-    python examples/sweep.py --quick            # 8 short ones, 20 seconds
+    python examples/sweep.py                    # 30 trials, some minutes
+    python examples/sweep.py --quick            # 8 short ones
     python examples/sweep.py --data-dir FOLDER  # your own copy of MNIST
 
 Each trial trains a network of other sizes, at another learning rate. Optuna proposes them by how
