@@ -79,14 +79,16 @@ def test_ties_and_padding_are_named():
     x = np.ones((1, 4, 4, 1))
     with use("numpy"):
         page = page_data(model, (x, None))
-    given = [{"page": page, "target": {"kind": "score", "index": 0}, "picks": [0.0]}]
+    given = [{"page": page, "target": {"kind": "score", "index": 0}, "picks": [0.0, 0.4]}]
     (explanations,) = nodejs.run("explain_task.js", given)
-    texts = {(one["l"], one["view"]): one for one in explanations}
-    corner = texts[0, "y"]
+    texts = {(one["l"], one["view"], one["n"]): one for one in explanations}
+    corner = texts[0, "y", 0]
     outside = [row for row in corner["sums"][0]["rows"] if "(outside: 0)" in row[0]]
     assert len(outside) == 5 and all(number(value) == 0 for _, _, value in outside)
     assert "lies outside of the picture" in corner["text"]
     # The four inner windows of the convolution see nine ones each.
-    assert "the first of 4 equal ones" in texts[1, "y"]["text"]
-    assert number(texts[1, "dx"]["sums"][0]["total"]) == 0
-    assert "takes it all" in texts[1, "dx"]["text"]
+    assert "the first of 4 equal ones" in texts[1, "y", 0]["text"]
+    smaller, tie = texts[1, "dx", 0], texts[1, "dx", 6]
+    assert number(smaller["sums"][0]["total"]) == number(tie["sums"][0]["total"]) == 0
+    assert "is larger, and takes it all. A small change here would not" in smaller["text"]
+    assert "is equal and comes first" in tie["text"] and "small change" not in tie["text"]

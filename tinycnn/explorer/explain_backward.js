@@ -6,13 +6,11 @@ of a parameter: how much the target changes per unit of the number. */
 
 // --- the gradient at an input --------------------------------------------------------------------
 
-/** What is added to an explanation whose terms are all 0. */
-function zero_blocks(terms, what) {
+/** What is added to an explanation whose terms are all 0: why, and what follows. */
+function zero_blocks(terms, why, then = " A small change here would not change the target.") {
   const zeros = terms.filter(({ value }) => value === 0).length;
   if (zeros < terms.length || !terms.length) return [];
-  return [
-    { text: `So the gradient is 0: ${what} A small change here would not change the target.` },
-  ];
+  return [{ text: `So the gradient is 0: ${why}${then}` }];
 }
 
 /** How each kind of layer makes the gradient dx at its input n from its dz: blocks. */
@@ -97,13 +95,16 @@ const INPUT_GRADIENTS = {
       const column = left + (winners[out] % geometry.KW);
       const who = won ? "this input won" : `row ${row}, column ${column} won`;
       const label = `window of output row ${i}, column ${j}: ${who}`;
-      return { label, value: won ? gradients[l].dz[out] : 0, won, at: out };
+      const tie = !won && run[l].y[out] === run[l].x[n];
+      return { label, value: won ? gradients[l].dz[out] : 0, won, tie, at: out };
     });
     const won = terms.filter((term) => term.won).length;
     if (!terms.length) return [{ text: "No window sees this input, so its gradient is 0." }];
-    const why = won
-      ? "the gradient that arrives at the window is 0."
-      : "another input of the window is larger, or equal and earlier, and takes it all.";
+    const tie = terms.some((term) => term.tie);
+    let why = "another input of the window is larger, and takes it all.";
+    if (won) why = "the gradient that arrives at the window is 0.";
+    if (tie)
+      why = "another input of the window is equal and comes first: by the rule it takes it all.";
     return [
       {
         text:
@@ -111,7 +112,7 @@ const INPUT_GRADIENTS = {
           `lies in ${count_of(terms.length, "window")}, and won in ${won || "none"}.`,
       },
       { sum: { name: "dx", terms, total: gradients[l].dx[n] } },
-      ...zero_blocks(terms, why),
+      ...zero_blocks(terms, why, tie ? "" : undefined),
       ...link_to_largest(terms, "where it comes from", l, "dz"),
     ];
   },
