@@ -232,7 +232,7 @@ def test_there_are_numbers_to_be_wrong():
 
 
 @pytest.mark.full
-def test_what_the_answers_say_of_the_learning_rates_of_lesson_7():
+def test_what_the_answers_say_of_the_learning_rates_of_lesson_7(numpy_rung):
     _, made = lessons.run_once(LONG[0], answers=True)
     sgd = {
         rate: made["train"](lambda w, g, m, v, t, rate=rate: reference.sgd_update(w, g, None, rate))
