@@ -3,6 +3,9 @@
 No link is followed, within the file or out of it, and no array is read that is larger than the
 bytes that the file holds for it. h5py, from the `keras` extra, is imported inside the functions:
 nothing else in tinycnn needs it.
+
+In a damaged file, texts that HDF5 keeps on its heap can keep its own library busy
+for ever. A file that you do not trust belongs into a process with a limit of time.
 """
 
 import io
