@@ -111,6 +111,12 @@ def test_all_networks_have_as_many_parameters(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARK.parent))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     benchmark = runpy.run_path(str(BENCHMARK))
+    # In one process with other tests TensorFlow's threads can't be set any more.
+    import tensorflow
+
+    for kind in ("intra", "inter"):
+        name = f"set_{kind}_op_parallelism_threads"
+        monkeypatch.setattr(tensorflow.config.threading, name, lambda threads: None)
     x, y = np.zeros((32, 28, 28, 1), np.float32), np.zeros(32, np.uint8)
     ours = benchmark["EXAMPLE"]["network"](0).count_params()
     assert benchmark["CONTESTANTS"]["keras"](x, y).model.count_params() == ours

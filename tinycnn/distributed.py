@@ -38,12 +38,12 @@ from typing import Any
 import numpy as np
 
 from tinycnn import kernels
-from tinycnn.distribution import Distribution, Result
 from tinycnn.layers import BatchNormalization
 from tinycnn.parameter import Parameter
 from tinycnn.support import job, mpi, threads
 from tinycnn.support.arguments import integer
 from tinycnn.support.data import Data
+from tinycnn.support.distribution import Distribution, Result
 from tinycnn.support.ending import Ending
 from tinycnn.support.large import identity
 from tinycnn.support.ordered_sum import Tree, bounds, ordered_sum, rounds_alone

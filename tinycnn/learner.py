@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinycnn import kernels, losses
-from tinycnn.distribution import ALONE, Distribution
 from tinycnn.errors import NumericalError
 from tinycnn.hooks import Hooks, Logs, call, checked_hooks, hand_to
 from tinycnn.layers import fused
@@ -26,6 +25,7 @@ from tinycnn.support import console, data
 from tinycnn.support.arguments import integer, truth
 from tinycnn.support.data import Data
 from tinycnn.support.diagnosis import Tensor, diagnose
+from tinycnn.support.distribution import ALONE, Distribution
 from tinycnn.support.keywords import refuse_unknown
 from tinycnn.support.progress import EpochLine
 from tinycnn.support.stream import Stream, hands_out_batches, in_steps, of_source

@@ -18,7 +18,6 @@ import numpy as np
 
 from tinycnn import losses, optimizers
 from tinycnn.callbacks import Callback, Checkpoint, History, ProgressLine, Run
-from tinycnn.distribution import ALONE, Distribution
 from tinycnn.errors import ModelFileError, NumericalError
 from tinycnn.hooks import Logs, call, checked_hooks, hand_to
 from tinycnn.interop import hdf5, keras_config, keras_files
@@ -30,6 +29,7 @@ from tinycnn.state import MAX_LAYERS
 from tinycnn.support import console, serialization, warning_signs
 from tinycnn.support.arguments import integer, number, truth
 from tinycnn.support.data import Data
+from tinycnn.support.distribution import ALONE, Distribution
 from tinycnn.support.interrupt import Interrupt
 from tinycnn.support.keywords import refuse_unknown
 from tinycnn.support.stream import Stream, hands_out_batches, in_steps

@@ -93,7 +93,8 @@ def test_random_networks_compute_the_same(onnx, run, tmp_path, group):
 @reference
 def test_the_random_networks_hold_every_layer_and_each_way_to_end():
     models = [interop_networks.network(seed) for seed in range(120)]
-    assert {type(layer) for model in models for layer in model.layers} == set(LAYERS.values())
+    drawn = {type(layer) for model in models for layer in model.layers}
+    assert drawn == set(LAYERS.values()) - LEFT_OUT
     assert {len(model.input_shape) for model in models} == {1, 2, 3}
     assert {len(model.output_shape) for model in models} == {1, 2, 3}
 
@@ -171,7 +172,10 @@ class Stranger(Dense):
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: Sequential([Doubled(input_shape=(3,))]), r"own layers .* Doubled\(doubled\)$"),
+        (
+            lambda: Sequential([Doubled(input_shape=(3,))]),
+            r"can't be written as ONNX.* Doubled\(doubled\)$",
+        ),
         (lambda: Sequential([Stranger(2, input_shape=(3,))]), r"Received: Stranger\(stranger\)$"),
         (lambda: Sequential([Dense(2, input_shape=(3,))], dtype="float64"), "model of float64$"),
         (lambda: Sequential([Dense(2)]), "give the first layer an input_shape"),

@@ -269,7 +269,7 @@ def unfinished(input_shape, classes, seed):
         ({"sample_shape": "images"}, "`sample_shape` must be a tuple of positive integers"),
         ({"optimizer": "adamm"}, "unknown optimizer; known are"),
         ({"learning_rate": -1}, "`learning_rate` must be a finite number >= 0"),
-        ({"epochs": 0}, r"`epochs` must be a positive integer\. Received: epochs=0"),
+        ({"epochs": -1}, r"`epochs` must be .*Received: epochs=-1"),
         ({"batch_size": 0}, "`batch_size` must be a positive integer"),
         ({"validation_split": 1.0}, "`validation_split` must be in"),
     ],

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinycnn.callbacks.base import Callback, History
-from tinycnn.distribution import Distribution
 from tinycnn.metrics import EpochMeans
+from tinycnn.support.distribution import Distribution
 from tinycnn.support.interrupt import Interrupt
 from tinycnn.utils import Array
 

@@ -824,6 +824,13 @@ OTHERWISE: dict[str, str] = {
 
 # What Keras has and tinycnn does not, and what to do about it.
 NOT_THERE: dict[str, str] = {
+    "from_sorted_ids": "Predictions are the probabilities of the classes.",
+    "write_graph": "A chain of layers is drawn by plot_model.",
+    "write_images": "plotting.plot_filters draws the weights.",
+    "write_steps_per_second": "The progress line tells the time of a step.",
+    "profile_batch": "Python's cProfile shows where the time goes.",
+    "embeddings_freq": "There are no embedding layers.",
+    "embeddings_metadata": "There are no embedding layers.",
     "autocast": "Inputs always become the model's dtype.",
     "axis": "It is over the last axis.",
     "baseline": "The first value that is monitored is the baseline.",
