@@ -73,7 +73,7 @@ class Keras:
         loss = "sparse_categorical_crossentropy"
         self.model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
         self.model.optimizer.build(self.model.trainable_variables)
-        self.start = [np.array(value) for value in self.model.optimizer.variables]
+        self.start = [value.numpy() for value in self.model.optimizer.variables]
 
     def network(self):
         """The recipe's, with new weights."""
