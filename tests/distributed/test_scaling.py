@@ -29,6 +29,7 @@ def test_the_limit_by_hand():
     assert ranks.limiting_ranks(0.5, 0.0, 1e30) is None
 
 
+@pytest.mark.full
 @needs_mpi
 @pytest.mark.mpi
 def test_ranks_are_measured(tmp_path):
