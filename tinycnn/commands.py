@@ -239,7 +239,7 @@ def _reader_of_digits(path: Path) -> "Sequential":
 
 
 def _check_there(path: Path) -> None:
-    """Ends the program if there is no model file at `path`."""
+    """Ends the program unless there is a model file at `path`."""
     if not path.exists():
         end(f"the model file {path} does not exist. `tinycnn train` makes one, {MODEL}")
 

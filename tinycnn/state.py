@@ -145,7 +145,7 @@ class Stateful(Network):
         if weights_only:
             keras_weights.check_path(path)
         if weights_only or _is_keras(path):
-            hdf5.library()
+            hdf5.h5py_module()
         if not weights_only:
             (keras_files if _is_keras(path) else serialization).check(*self.state())
 

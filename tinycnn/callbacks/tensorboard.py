@@ -21,7 +21,7 @@ class TensorBoard(Callback):
     """Writes the logs of every epoch, and if wanted of batches, for TensorBoard.
 
     The folder gets a `train` and a `validation`, whose curves have one name and lie in one picture:
-    "epoch_loss", "epoch_accuracy", and in `train` "epoch_learning_rate". A log that is no number
+    "epoch_loss", "epoch_accuracy", and in `train` "epoch_learning_rate". A log that is not a number
     is left out.
 
     Args:

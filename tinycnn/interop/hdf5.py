@@ -26,7 +26,7 @@ DEEPEST = 8  # groups within groups: model_weights/<layer>/<model>/<layer>/<arra
 MOST_TEXT = 2**31  # bytes that all strings of one attribute may take
 
 
-def library() -> Any:
+def h5py_module() -> Any:
     """The module h5py.
 
     Raises:

@@ -89,7 +89,7 @@ def write(path: str | os.PathLike[str], content: Content, arrays: Arrays) -> Non
         OSError: if the file can't be written; an older file of that name then stays as it was.
     """
     described = check(content, arrays)
-    h5py = hdf5.library()
+    h5py = hdf5.h5py_module()
     own = {key: content[key] for key in ("seed", "epochs_trained", "steps_trained")}
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
@@ -224,7 +224,7 @@ def read(path: str | os.PathLike[str], with_compile: bool = True) -> tuple[Conte
         ImportError: if h5py is not installed.
         OSError: if it can't be opened.
     """
-    h5py = hdf5.library()
+    h5py = hdf5.h5py_module()
     serialization.check_kind(path)
     with open(path, "rb") as file, hdf5.refused(path, "model file of Keras"):
         return (_read_zip if is_zipfile(file) else _read_legacy)(h5py, file, with_compile)

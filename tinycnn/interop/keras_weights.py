@@ -48,7 +48,7 @@ def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
         ImportError: if h5py is not installed.
         OSError: if the file can't be opened.
     """
-    h5py = hdf5.library()
+    h5py = hdf5.h5py_module()
     model.build()
     with open(path, "rb") as file, hdf5.refused(path, "weights file of Keras"):
         weights = _read(h5py, file, model)
@@ -69,7 +69,7 @@ def save_weights(model: Network, path: str | os.PathLike[str]) -> None:
         OSError: if it can't be written; an older file of that name then stays as it was.
     """
     check_path(path)
-    h5py = hdf5.library()
+    h5py = hdf5.h5py_module()
     path = Path(path)
     model.build()
     arrays = [

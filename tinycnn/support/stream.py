@@ -97,7 +97,7 @@ def in_steps(data: Data | Stream, steps: int | None, batch_size: int, name: str)
     """The data, of which an epoch takes only so many batches, unless `steps` is None.
 
     Raises:
-        ValueError: if `steps`, which the user calls `name`, is no number of batches.
+        ValueError: if `steps`, which the user calls `name`, is not a number of batches.
     """
     if steps is None:
         return data

@@ -3,8 +3,8 @@
 The question: minus the logarithm of the right class's probability; every score should move against
 probability minus target.
 
-The mistake: exp(1000) is infinite, and infinite by infinite is no number. The largest score of each
-sample may be subtracted from all of its scores: numerator and denominator shrink by one factor.
+The mistake: exp(1000) is infinite, and infinite by infinite is not a number. The largest score of
+each sample may be subtracted from all of its scores: numerator and denominator shrink by one factor.
 The largest of the whole batch is not enough, as a sample far below it would become 0 by 0.
 """
 

@@ -114,8 +114,8 @@ def machine_code(
             _add_entry(result, argument_types, unpack)
             cache.save(result)
         _kept.append(result)
-        name = result.fndesc.llvm_cfunc_wrapper_name
-        address: int = result.library.get_pointer_to_function(name)
+        library, name = result.library, result.fndesc.llvm_cfunc_wrapper_name
+        address: int = library.get_pointer_to_function(name)
         return address
 
 
