@@ -4,7 +4,7 @@ The question: minus the logarithm of the right class's probability; every score 
 probability minus target.
 
 The mistake: exp(1000) is infinite, and infinite by infinite is not a number. The largest score of
-each sample may be subtracted from all of its scores: numerator and denominator shrink by one factor.
+each sample may be subtracted from its scores: numerator and denominator shrink by one factor.
 The largest of the whole batch is not enough, as a sample far below it would become 0 by 0.
 """
 
