@@ -10,6 +10,8 @@ import json
 import os
 import signal
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 
@@ -36,6 +38,7 @@ DEFAULTS = {
     "fault": "",  # what happens to rank `rank` at the beginning of batch `step` of epoch 1
     "rank": 1,
     "step": 3,
+    "moment": "",  # the file that rank `rank` writes the time to when the fault happens
     "checkpoint": "",
     "csv": "",
     "frozen": False,
@@ -49,16 +52,23 @@ DEFAULTS = {
 class Fault(Callback):
     """Something that goes wrong on one rank, or on each of them."""
 
-    def __init__(self, kind, step):
-        self.kind, self.step = kind, step
+    def __init__(self, settings):
+        self.settings = settings
 
     def on_train_batch_begin(self, batch, logs=None):
-        if batch == self.step and self.model.epochs_trained == 1:
-            happen(self.kind, self.model)
+        if batch == self.settings["step"] and self.model.epochs_trained == 1:
+            happen(self.settings["fault"], self.settings, self.model)
 
 
-def happen(kind, model=None):
+def note_the_moment(settings):
+    """For whoever measures how long all ranks go on."""
+    if settings["moment"]:
+        Path(settings["moment"]).write_text(str(time.time()))
+
+
+def happen(kind, settings, model=None):
     """Whatever can end a process, or part it from the others."""
+    note_the_moment(settings)
     if kind == "raise":
         raise LookupError("nobody expected this")
     elif kind == "exit":
@@ -101,13 +111,16 @@ def train(settings, distribution):
     x, y = rng.random((n, 8, 8, 1), np.float32), rng.integers(0, 3, n)
     fault, mine = settings["fault"], getattr(distribution, "rank", 0) == settings["rank"]
     model = network(seed=2 if fault == "seed" and mine else 1, frozen=settings["frozen"])
+    if mine and fault in ("data", "seed"):
+        note_the_moment(settings)
     if fault == "data" and mine:
         x[5, 0, 0] += 1
     if fault == "before" and mine:
-        happen("raise")
+        happen("raise", settings)
     if fault == "leave" and mine:
+        note_the_moment(settings)
         sys.exit()
-    hooks = [Fault(fault, settings["step"])] if mine and (fault.isupper() or fault in KINDS) else []
+    hooks = [Fault(settings)] if mine and (fault.isupper() or fault in KINDS) else []
     if settings["checkpoint"]:
         hooks.append(Checkpoint(settings["checkpoint"], 0, resume=True))
     if settings["csv"]:
@@ -126,7 +139,7 @@ def train(settings, distribution):
         **more,
     )
     if fault == "after" and mine:
-        happen("raise")
+        happen("raise", settings)
     return {
         "weights": model.fingerprint(),
         "history": {n: [float(v).hex() for v in vs] for n, vs in history.history.items()},

@@ -316,7 +316,7 @@ class Threads:
 
     def __init__(self, size):
         self.size = size
-        self._barrier, self._sent = threading.Barrier(size, timeout=10), [None] * size
+        self._barrier, self._sent = threading.Barrier(size, timeout=600), [None] * size
 
     def of(self, rank):
         mine = type(self)(self.size)

@@ -168,7 +168,7 @@ def test_training_on_a_memory_map_takes_no_memory_for_it(tmp_path):
         env={**os.environ, "TINYCNN_KERNELS": "numpy"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert result.returncode == 0, result.stderr
     read, more = map(int, result.stdout.split())

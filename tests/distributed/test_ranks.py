@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from distributed_launch import finish, needs_mpi, record, start
+from distributed_launch import ABORTED, finish, is_exit_code, needs_mpi, record, start
 from without_numba import needs_numba
 
 from tinycnn import load_model
@@ -14,7 +14,8 @@ from tinycnn import load_model
 pytestmark = needs_mpi
 
 NUMPY = {"TINYCNN_KERNELS": "numpy"}
-ENDS_WITHIN = 5.0  # seconds, of all ranks after one has failed
+ENDS_WITHIN = 5.0  # seconds from a fault of one rank to the end of mpiexec
+TRIES = 3  # of a fault, of which the fastest counts: the machine may be at work on something else
 
 
 @functools.cache
@@ -123,7 +124,7 @@ def test_mpiexec_killed_at_any_moment(tmp_path, seed):
 # What happens to one rank: the exit code (None: some other than 0), and what is printed, once.
 FAULTS = {
     "raise": (1, "LookupError: nobody expected this"),
-    "exit": (3, "rank 1 of 3 has failed, and all others end with it"),
+    "exit": (3, f"rank 1 of 3 {ABORTED}"),
     "stop": (1, "RuntimeError: the ranks have parted: rank 0 is at "),
     "leave": (1, "RuntimeError: the ranks have parted: rank 0 is at "),
     "nan": (1, "NumericalError: the loss became nan in epoch 2, batch 4"),
@@ -140,15 +141,13 @@ FAULTS = {
 
 
 def fails(fault, ranks=3, rank=1, **settings):
-    """All ranks end after the fault, with its message once; the seconds, and what they print."""
-    process = start(ranks, NUMPY, fault=fault, rank=rank, **settings)
-    begin = time.monotonic()
-    code, _, err = finish(process)
+    """All ranks end after the fault, with its message once; what they print."""
+    code, _, err = finish(start(ranks, NUMPY, fault=fault, rank=rank, **settings))
     right, words = FAULTS[fault]
-    assert code == right or (right is None and code), (code, err[-3000:])
+    assert code if right is None else is_exit_code(code, right, err), (code, err[-3000:])
     if words:
         assert err.count(words.replace("rank 1 of 3", f"rank {rank} of {ranks}")) == 1, err[-3000:]
-    return time.monotonic() - begin, err
+    return err
 
 
 @pytest.mark.parametrize("fault", ["raise", "stop", "seed"])
@@ -158,15 +157,14 @@ def test_when_one_fails_all_end_with_one_message(fault):
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("fault", FAULTS)
-def test_whatever_happens_all_end_soon(fault):
-    begin = time.monotonic()
-    record(3, NUMPY)
-    # To start ranks, and to train further than the fault; twice, as the machine may be busier now.
-    undisturbed = 2 * (time.monotonic() - begin)
-    seconds, err = fails(fault)
-    assert seconds < undisturbed + ENDS_WITHIN
-    tracebacks = err.count("Traceback (most recent call last)")
-    assert tracebacks == (fault not in ("exit", "SIGTERM", "SIGKILL", "abort"))
+def test_whatever_happens_all_end_soon(fault, tmp_path):
+    moment, seconds = tmp_path / "moment", []
+    while len(seconds) < TRIES and min(seconds, default=ENDS_WITHIN) >= ENDS_WITHIN:
+        err = fails(fault, moment=str(moment))
+        seconds.append(time.time() - float(moment.read_text()))
+        tracebacks = err.count("Traceback (most recent call last)")
+        assert tracebacks == (fault not in ("exit", "SIGTERM", "SIGKILL", "abort"))
+    assert min(seconds) < ENDS_WITHIN, seconds
 
 
 @pytest.mark.mpi

@@ -87,7 +87,7 @@ def run(path, *signals):
         env={**os.environ, "TINYCNN_KERNELS": "numpy"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
 
 
