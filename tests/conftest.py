@@ -26,6 +26,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 if not NUMBA:
     os.environ.setdefault("TINYCNN_KERNELS", "numpy")
 
+# Triton, the compiler for GPUs that PyTorch may bring, has an LLVM of its own. It can crash beside
+# that of TensorFlow, and PyTorch works without it.
+sys.modules.setdefault("triton", None)
+
 for setting in filter(None, os.environ.get("OTHER_SUMS", "").split(",")):
     name, _, seed = setting.partition(":")
     other_sums.replace(import_module(f"tinycnn.kernels.{name}"), int(seed))
