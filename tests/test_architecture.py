@@ -141,6 +141,7 @@ ORDER = [
     "distributed",
     "inspection",
     "keras_weights",
+    "interop.onnx_nodes",
     "interop.onnx",
     "interop.torch_weights",
     "interop.sklearn",

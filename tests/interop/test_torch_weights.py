@@ -22,21 +22,7 @@ from tinycnn import (
     layers,
 )
 from tinycnn.interop import torch_weights
-from tinycnn.layers import (
-    LAYERS,
-    GaussianNoise,
-    GlobalMaxPooling2D,
-    Normalization,
-    RandomFlip,
-    Reshape,
-    UpSampling2D,
-    ZeroPadding2D,
-)
-
-LEFT_OUT = {
-    *(GaussianNoise, GlobalMaxPooling2D, Normalization, RandomFlip),
-    *(Reshape, UpSampling2D, ZeroPadding2D),
-}
+from tinycnn.layers import LAYERS
 
 reference = pytest.mark.reference
 pytestmark = pytest.mark.usefixtures("numpy_rung")
@@ -89,9 +75,9 @@ def test_a_missing_safetensors_is_named_with_the_cure(monkeypatch, tmp_path, fun
 
 
 def test_every_layer_has_its_equal():
-    with_weights = {Conv2D, Dense, BatchNormalization, Flatten}
-    without = {*torch_weights.WITHOUT_WEIGHTS}
-    assert with_weights | without | LEFT_OUT == set(LAYERS.values())
+    with_weights = {Conv2D, Dense, BatchNormalization, layers.Normalization}
+    without = {Flatten, layers.Reshape, *torch_weights.WITHOUT_WEIGHTS}
+    assert with_weights | without == set(LAYERS.values())
 
 
 # --- beside real PyTorch --------------------------------------------------------------------------
@@ -174,6 +160,19 @@ def test_a_plain_network_of_pytorch_s_with_names_of_its_own(torch, safetensors, 
     torch_weights.save_weights(model, tmp_path / "b.safetensors", names)
     for name, tensor in safetensors.torch.load_file(tmp_path / "b.safetensors").items():
         assert torch.equal(tensor, net.state_dict()[name])
+
+
+@reference
+def test_the_random_networks_hold_every_layer_here_too(torch):
+    models = [interop_networks.network(seed) for seed in range(120)]
+    assert {type(layer) for one in models for layer in one.layers} == set(LAYERS.values())
+    shapes = {
+        (len(layer.input_shape), len(layer.output_shape))
+        for model in models
+        for layer in model.layers
+        if type(layer) is layers.Reshape
+    }
+    assert shapes == {(1, 3), (2, 3), (3, 1), (3, 2), (3, 3)}
 
 
 @reference
@@ -281,6 +280,24 @@ class Doubled(Layer):
         (lambda: Sequential([Doubled(input_shape=(3,)), Dense(2)]), r"own layers .*\(doubled\)$"),
         (lambda: Sequential([Conv2D(2, 1, input_shape=(3, 3, 1)), Flatten()]), r"\(3, 3, 2\)$"),
         (lambda: Sequential([Dense(2)]), "give the first layer an input_shape"),
+        (
+            lambda: Sequential([layers.Normalization(axis=None, input_shape=(3,))]),
+            r"has no layer for .* with mean= and variance=, .*\(normalization\)$",
+        ),
+        (
+            lambda: Sequential([layers.Normalization(invert=True, input_shape=(3,))]),
+            "that is inverted",
+        ),
+        (
+            lambda: Sequential(
+                [Input((4, 3, 2)), Flatten(), layers.Reshape((3, 4, 2)), Conv2D(1, 1)]
+            ),
+            r"reshape the image itself\. Received: Reshape\(reshape\) behind .* \(4, 3, 2\)$",
+        ),
+        (
+            lambda: Sequential([layers.Reshape((-1,), input_shape=(3, 3, 2))]),
+            r"ends in a flattened image.* \(3, 3, 2\)$",
+        ),
     ],
 )
 def test_a_model_without_an_equal_is_refused(safetensors, tmp_path, make, match):
@@ -291,6 +308,38 @@ def test_a_model_without_an_equal_is_refused(safetensors, tmp_path, make, match)
     torch_weights.save_weights(small(), path)
     with pytest.raises(ValueError, match=match):
         torch_weights.load_weights(make(), path)
+
+
+@reference
+def test_a_normalization_s_constants_are_running_statistics(safetensors, tmp_path):
+    model, path = Sequential([layers.Normalization(input_shape=(2,))]), tmp_path / "a.safetensors"
+    model.layers[0].adapt(np.array([[1.0, 10.0], [3.0, 30.0]]))
+    torch_weights.save_weights(model, path)
+    found = safetensors.numpy.load_file(path)
+    assert {name: array.tolist() for name, array in found.items()} == {
+        "normalization.running_mean": [2, 20],
+        "normalization.running_var": [1, 100],
+        "normalization.num_batches_tracked": 0,
+    }
+    other = Sequential([layers.Normalization(input_shape=(2,))])
+    torch_weights.load_weights(other, path)
+    assert other.predict(np.float32([[4, 40]]), verbose=0).tolist() == [[2, 2]]
+
+
+@reference
+def test_a_layer_made_with_its_constants_has_no_weights(safetensors, tmp_path):
+    made = layers.Normalization(mean=0.5, variance=2.0, invert=True, input_shape=(2,))
+    torch_weights.save_weights(Sequential([made]), tmp_path / "a.safetensors")
+    assert safetensors.numpy.load_file(tmp_path / "a.safetensors") == {}
+
+
+@reference
+@pytest.mark.parametrize("shape", [(3, 3, 1), (1, 1, 3)])
+def test_a_reshape_of_a_flattened_image_whose_order_is_the_same_is_taken(
+    safetensors, tmp_path, shape
+):
+    model = Sequential([Flatten(input_shape=shape), layers.Reshape(shape), Dense(2)])
+    torch_weights.save_weights(model, tmp_path / "a.safetensors")
 
 
 @reference

@@ -9,8 +9,12 @@ The equal network of PyTorch takes images (N, C, H, W), and has for
     Conv2D(F, (KH, KW))     Conv2d(C, F, (KH, KW)), with the same padding and strides
     Dense(U)                Linear(D, U); over images, where it works on each pixel, Conv2d(D, U, 1)
     BatchNormalization()    BatchNorm2d or BatchNorm1d(C, eps=0.001, momentum=0.01)
+    Normalization()         the same with (C, eps=1e-14, affine=False), always in eval(); what is
+                            made with a mean and a variance has them as its own constants
+    Flatten()               nn.Flatten(), and also for a Reshape of an image to one axis
+    Reshape(...)            any other one reads images as (N, H, W, C): permute, reshape, permute
 
-and nn.Flatten for Flatten. Its modules have the names of the layers here ("conv2d_1.weight"), or
+Its modules have the names of the layers here ("conv2d_1.weight"), or
 those that `names` tells. Every array is laid out anew: (KH, KW, C, F) here is (F, C, KH, KW) there,
 and a Dense behind a flattened image reads its pixels by (H, W, C) here and by (C, H, W) there.
 
@@ -40,16 +44,23 @@ from tinycnn.layers import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
     Layer,
     LeakyReLU,
     MaxPooling2D,
+    Normalization,
+    RandomFlip,
     RandomRotation,
     RandomTranslation,
     RandomZoom,
     ReLU,
     Rescaling,
+    Reshape,
     Softmax,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinycnn.models import Sequential
 from tinycnn.support.arguments import printable, shown
@@ -60,9 +71,10 @@ from tinycnn.utils import Array
 # Layers without weights, which leave the order of their inputs as it is. Any other layer might
 # mix the pixels of a flattened image, whose order differs from PyTorch's.
 WITHOUT_WEIGHTS = (
-    *(Activation, ReLU, Softmax, LeakyReLU, ELU, Dropout, Rescaling),
-    *(MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D),
-    *(RandomRotation, RandomTranslation, RandomZoom),
+    *(Activation, ReLU, Softmax, LeakyReLU, ELU, Dropout, GaussianNoise, Rescaling),
+    *(MaxPooling2D, AveragePooling2D, GlobalMaxPooling2D, GlobalAveragePooling2D),
+    *(UpSampling2D, ZeroPadding2D),
+    *(RandomFlip, RandomRotation, RandomTranslation, RandomZoom),
 )
 DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 MAX_HEADER_BYTES = 100_000_000  # what safetensors itself allows
@@ -134,8 +146,9 @@ def save_weights(
         names: as for `load_weights`.
 
     Raises:
-        ValueError: for another ending of `path`; for wrong `names`; for a layer of your own; for a
-            model that ends in a flattened image, which PyTorch would return in another order.
+        ValueError: for another ending of `path`; for wrong `names`; for a layer that has no
+            equal there, such as one of your own; for a model that ends in a flattened image, which
+            PyTorch would return in another order.
         ImportError: if safetensors is not installed.
         OSError: if it can't be written; an older file of that name then stays as it was.
 
@@ -195,9 +208,10 @@ def _tensors(
             flattened = None
         elif kind is BatchNormalization:
             found = _batch_norm(ours, flattened)
-        elif kind is Flatten:
-            shape = layer.input_shape or ()
-            flattened = shape if len(shape) == 3 else flattened
+        elif kind is Normalization:
+            found = _normalization(layer, ours, flattened)
+        elif kind in (Flatten, Reshape):
+            flattened = _flattened(layer, flattened)
         elif kind not in WITHOUT_WEIGHTS:
             raise ValueError(
                 f"only tinycnn's own layers have their equal in PyTorch. Received: {layer!r}"
@@ -205,12 +219,30 @@ def _tensors(
         if ours:
             module = next(modules)
             tensors |= {f"{module}.{name}": tensor for name, tensor in found}
-    if flattened and flattened[2] != 1 and flattened[:2] != (1, 1):
+    if flattened and not _is_in_one_order(flattened):
         raise ValueError(
             "the model ends in a flattened image, which PyTorch returns in another order: (C, H, "
             f"W). End it in a Dense. Received: {model.name}, which flattens {flattened}"
         )
     return tensors
+
+
+def _flattened(layer: Layer, before: Shape | None) -> Shape | None:
+    """The image whose pixels are the features behind a Flatten or a Reshape; `before` likewise."""
+    shape, output = layer.input_shape or (), layer.output_shape or ()
+    if type(layer) is Reshape and before and output != shape and not _is_in_one_order(before):
+        raise ValueError(
+            "a flattened image has another order in PyTorch, and a Reshape would mix its pixels: "
+            f"reshape the image itself. Received: {layer!r} behind a flattened {before}"
+        )
+    if len(output) == 1:
+        return shape if len(shape) == 3 else before
+    return None
+
+
+def _is_in_one_order(flattened: Shape) -> bool:
+    """Whether an image has the same order by (H, W, C) and by (C, H, W)."""
+    return flattened[2] == 1 or flattened[:2] == (1, 1)
 
 
 def _kernel_and_bias(
@@ -250,6 +282,22 @@ def _batch_norm(ours: dict[str, Array], flattened: Shape | None) -> Iterator[tup
             yield theirs, tensor(ours.get(name, neutral_values), name not in ours)
     yield "running_mean", tensor(mean)
     yield "running_var", tensor(ours["moving_variance"])
+
+
+def _normalization(
+    layer: Layer, ours: dict[str, Array], flattened: Shape | None
+) -> Iterator[tuple[str, Tensor]]:
+    """A normalisation by constants: PyTorch's batch norm, whose statistics stay as they are."""
+    if not ours:  # the constants are in the network's code, as those of Rescaling
+        return iter(())
+    config = layer.get_config()
+    if config["invert"] or config["axis"] is None:
+        raise ValueError(
+            "PyTorch has no layer for a Normalization that is inverted or of axis=None; make it "
+            f"with mean= and variance=, and write them into the network there. Received: {layer!r}"
+        )
+    statistics = {"moving_mean": ours["mean"], "moving_variance": ours["variance"]}
+    return _batch_norm(statistics, flattened)
 
 
 def _counters(tensors: Iterable[str]) -> set[str]:

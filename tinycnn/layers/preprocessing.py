@@ -167,14 +167,19 @@ class Normalization(Layer):
         return self.finish_build(input_shape, input_shape, dtype)
 
     @np.errstate(all="ignore")
+    def mean_and_deviation(self) -> tuple[Array, Array]:
+        """What is subtracted, and what is divided by: (C,), or one number for all."""
+        if self.mean is not None and self.variance is not None:
+            mean, variance = (np.asarray(v, self.dtype) for v in (self.mean, self.variance))
+        else:
+            mean, variance = (parameter.value for parameter in self.parameters[:2])
+        return mean, np.maximum(np.sqrt(variance), variance.dtype.type(EPSILON))
+
+    @np.errstate(all="ignore")
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = (x - mean) / max(sqrt(variance), 1e-7)."""
         x = self.receive(x)
-        if self.mean is not None and self.variance is not None:
-            mean, variance = (np.asarray(v, x.dtype) for v in (self.mean, self.variance))
-        else:
-            mean, variance = (parameter.value for parameter in self.parameters[:2])
-        deviation = np.maximum(np.sqrt(variance), variance.dtype.type(EPSILON))
+        mean, deviation = self.mean_and_deviation()
         self.cache = (deviation,)
         return mean + x * deviation if self.invert else (x - mean) / deviation
 
