@@ -11,18 +11,30 @@ from tinycnn import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
     Input,
     LeakyReLU,
     MaxPooling2D,
+    Normalization,
+    RandomFlip,
+    RandomRotation,
     RandomTranslation,
+    RandomZoom,
     ReLU,
     Rescaling,
+    Reshape,
     Sequential,
     Softmax,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 
-ACTIVATIONS = [None, "relu", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "softmax"]
+ACTIVATIONS = [
+    *(None, "relu", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "softmax"),
+    *("silu", "softplus", "swish"),
+]
 LOSSES = [None, "mean_squared_error", "categorical_crossentropy", "sparse_categorical_crossentropy"]
 
 
@@ -34,15 +46,14 @@ def random_model(seed, dtype="float64"):
         shape = (int(rng.integers(2, 9)),)
     model = Sequential([Input(shape)], seed=int(seed), dtype=dtype)
     if len(shape) == 3:
-        size = shape[:2]
         for _ in range(rng.integers(0, 5)):
-            model.add(_image_layer(rng, size))
-            size = model.output_shape[:2]
+            model.add(_image_layer(rng, model.output_shape if model.layers else shape))
         if rng.random() < 0.9:  # else the output is an image
-            model.add(GlobalAveragePooling2D() if rng.random() < 0.3 else Flatten())
+            ends = [Flatten, Flatten, GlobalAveragePooling2D, GlobalMaxPooling2D]
+            model.add(_one(rng, [*ends, lambda: Reshape((-1,)), lambda: Reshape((1, -1))])())
     for _ in range(rng.integers(0, 2)):
         model.add(_dense(rng, _one(rng, ACTIVATIONS)))
-        for layer in (Dropout(0.5), BatchNormalization()):
+        for layer in (Dropout(0.5), BatchNormalization(), _normalization(rng)):
             if rng.random() < 0.3:
                 model.add(layer)
     end = rng.integers(4)
@@ -52,7 +63,7 @@ def random_model(seed, dtype="float64"):
     if rng.random() < 0.2:
         model.add(Activation("linear"))
     for parameter in model.parameters:
-        low = 0.5 if parameter.name == "moving_variance" else -1.0
+        low = 0.5 if parameter.name in ("moving_variance", "variance") else -1.0
         parameter.value[...] = rng.uniform(low, 1, parameter.value.shape)
     loss = _one(rng, LOSSES)
     if loss is not None and len(model.output_shape) == 1:
@@ -73,11 +84,29 @@ def _dense(rng, activation):
     )
 
 
-def _image_layer(rng, image):
+def _relu(rng):
+    return ReLU(
+        max_value=_one(rng, [None, 0.4, 6.0]),
+        negative_slope=_one(rng, [0.0, 0.2]),
+        threshold=_one(rng, [0.0, 0.1]),
+    )
+
+
+def _normalization(rng):
+    """One that learns nothing: adapted, or with constants, for any number of channels."""
+    axis, invert = _one(rng, [-1, None]), bool(rng.random() < 0.3)
+    if rng.random() < 0.5:
+        return Normalization(axis=axis, invert=invert)
+    mean, variance = rng.uniform(-1, 1), rng.uniform(0.5, 2)
+    return Normalization(axis, mean, variance, invert)
+
+
+def _image_layer(rng, shape):
+    image, C = shape[:2], shape[2]
     window, strides = (tuple(int(n) for n in rng.integers(1, most, 2)) for most in (4, 3))
     fits = window[0] <= image[0] and window[1] <= image[1]
     padding = _one(rng, ["valid", "same"]) if fits else "same"
-    kind = rng.integers(10)
+    kind = rng.integers(14)
     if kind < 4:
         return Conv2D(
             int(rng.integers(2, 5)),
@@ -91,7 +120,13 @@ def _image_layer(rng, image):
         return _one(rng, [MaxPooling2D, AveragePooling2D])(window, strides, padding)
     return [
         BatchNormalization(scale=bool(rng.random() < 0.7), center=bool(rng.random() < 0.7)),
-        _one(rng, [LeakyReLU(0.1), ELU(0.7), ReLU()]),
+        _one(rng, [LeakyReLU(0.1), ELU(0.7), ReLU(), _relu(rng)]),
         _one(rng, [Rescaling(0.5, 0.1), Activation("tanh")]),
-        _one(rng, [Dropout(0.3), RandomTranslation(0.1, 0.1), Dense(3)]),
+        _one(rng, [Dropout(0.3), GaussianNoise(0.1), Dense(3)]),
+        _one(
+            rng, [RandomFlip(), RandomTranslation(0.1, 0.1), RandomRotation(0.1), RandomZoom(0.1)]
+        ),
+        _one(rng, [_normalization(rng), Reshape((image[1], image[0], C))]),
+        ZeroPadding2D(rng.integers(0, 3, (2, 2)).tolist()),
+        UpSampling2D(rng.integers(1, 3, 2).tolist()),
     ][kind - 6]

@@ -12,13 +12,8 @@ const [folder, task] = process.argv.slice(2);
 globalThis.input = JSON.parse(fs.readFileSync(0, "utf-8"));
 globalThis.output = null;
 const scripts = [
-  "engine",
-  "model",
-  "words",
-  "explain_forward",
-  "explain_backward",
-  "explain",
-  "draw",
+  ...["engine", "network", "model", "words", "windows", "explain_activations"],
+  ...["explain_forward", "explain_inputs", "explain_parameters", "explain", "draw"],
 ];
 for (const name of scripts) {
   const file = path.join(folder, `${name}.js`);

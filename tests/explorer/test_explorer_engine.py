@@ -10,8 +10,9 @@ from nodejs import needs_node
 from without_numba import needs_numba
 
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, inspection, kernels
+from tinycnn.explorer.describe import shown_parameters
 from tinycnn.explorer.page import page_data
-from tinycnn.layers import fused
+from tinycnn.layers import LAYERS, fused
 from tinycnn.losses import CategoricalCrossentropy, MeanSquaredError
 
 pytestmark = [needs_node, pytest.mark.usefixtures("numpy_rung")]
@@ -85,7 +86,17 @@ def expected_gradients(model, page, x, target):
 def test_every_kind_of_layer_and_loss_is_among_them(computed):
     kinds = {layer["kind"] for *_, page, _ in computed for layer in page["model"]["layers"]}
     assert kinds == {
-        *("conv2d", "dense", "max_pool", "average_pool", "batch_norm", "rescale", "identity")
+        *("conv2d", "dense", "max_pool", "average_pool", "global_max_pool", "zero_pad", "upsample"),
+        *("batch_norm", "normalize", "rescale", "identity"),
+    }
+    drawn = {type(layer) for model, *_ in computed for layer in model.layers}
+    assert drawn == set(LAYERS.values())
+    activations = {
+        layer["activation"]["name"] for *_, page, _ in computed for layer in page["model"]["layers"]
+    }
+    assert activations == {
+        *("linear", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "softmax"),
+        *("silu", "softplus", "bounded_relu"),
     }
     losses = {page["model"]["loss"] for *_, page, _ in computed}
     assert losses == {"cross-entropy", "mean squared error", None}
@@ -148,7 +159,7 @@ def test_a_step_of_learning_is_tinycnn_s(computed):
         after = model.test_on_batch(x, y)
         assert result["losses"] == pytest.approx([before, np.ravel(after)[0]], rel=1e-11)
         for layer, values in zip(model.layers, result["learned"], strict=True):
-            for parameter, got in zip(layer.parameters, values, strict=True):
+            for parameter, got in zip(shown_parameters(layer), values, strict=True):
                 assert close(got, parameter.value) < TOLERANCE
                 compared += 1
     assert compared > COUNT

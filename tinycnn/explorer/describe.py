@@ -1,12 +1,15 @@
 """What the page is told of a model: plain values for each layer, as `engine.js` reads them.
 
-A layer is described by its kind, which is one of the engine's `KINDS`, by what that kind needs, and
-by its activation, {"name", "alpha"}. Layers that do nothing in inference are of the kind
+A layer is described by its kind, which is one of `KINDS` in `network.js`, by what that kind needs,
+and by its activation, {"name", "alpha"} and more settings for a relu that has them. Layers that do
+nothing in inference, and those that only give the numbers another shape, are of the kind
 "identity".
 """
 
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from tinycnn.layers import (
     ELU,
@@ -17,16 +20,23 @@ from tinycnn.layers import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
     Layer,
     LeakyReLU,
     MaxPooling2D,
+    Normalization,
+    RandomFlip,
     RandomRotation,
     RandomTranslation,
     RandomZoom,
     ReLU,
     Rescaling,
+    Reshape,
     Softmax,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 from tinycnn.losses import (
     CategoricalCrossentropy,
@@ -34,6 +44,7 @@ from tinycnn.losses import (
     SparseCategoricalCrossentropy,
 )
 from tinycnn.models import Sequential
+from tinycnn.parameter import Parameter
 
 Description = dict[str, Any]
 
@@ -42,7 +53,19 @@ ALPHAS = {"leaky_relu": 0.2, "elu": 1.0}
 
 
 def _activation(name: str, alpha: float | None = None) -> Description:
+    name = "silu" if name == "swish" else name
     return {"name": name, "alpha": ALPHAS.get(name) if alpha is None else alpha}
+
+
+def _relu(layer: ReLU) -> Description:
+    """The plain relu, the leaky one, or that with all arguments."""
+    activation = _activation("relu")
+    if layer.max_value is not None or layer.threshold:
+        names = ("max_value", "negative_slope", "threshold")
+        activation = _activation("bounded_relu") | {name: getattr(layer, name) for name in names}
+    elif layer.negative_slope:
+        activation = _activation("leaky_relu", layer.negative_slope)
+    return {"kind": "identity", "activation": activation}
 
 
 def _windows(kind: str, size: str) -> Callable[[Any], Description]:
@@ -72,6 +95,18 @@ def _global_pool(layer: Any) -> Description:
     }
 
 
+def _normalization(layer: Normalization) -> Description:
+    """Mean and variance are parameters, or else constants: one of each channel, or of all."""
+    described = {"kind": "normalize", "invert": layer.invert}
+    if layer.mean is None or layer.variance is None:
+        return described
+    constants = {"mean": layer.mean, "variance": layer.variance}
+    return {
+        **described,
+        "constants": {name: np.atleast_1d(value).tolist() for name, value in constants.items()},
+    }
+
+
 def _identity(layer: Any) -> Description:
     return {"kind": "identity"}
 
@@ -82,16 +117,31 @@ _DESCRIBERS: dict[type[Layer], Callable[[Any], Description]] = {
     MaxPooling2D: _windows("max_pool", "pool_size"),
     AveragePooling2D: _windows("average_pool", "pool_size"),
     GlobalAveragePooling2D: _global_pool,
+    GlobalMaxPooling2D: lambda layer: {"kind": "global_max_pool"},
+    ZeroPadding2D: lambda layer: {
+        "kind": "zero_pad",
+        "image": layer.input_shape,
+        "padding": layer.padding,
+    },
+    UpSampling2D: lambda layer: {
+        "kind": "upsample",
+        "image": layer.input_shape,
+        "window": layer.size,
+    },
     Dense: lambda layer: {"kind": "dense"},
     BatchNormalization: lambda layer: {"kind": "batch_norm", "epsilon": layer.epsilon},
     Rescaling: lambda layer: {"kind": "rescale", "scale": layer.scale, "offset": layer.offset},
+    Normalization: _normalization,
     Flatten: _identity,
+    Reshape: _identity,
     Dropout: _identity,
+    GaussianNoise: _identity,
+    RandomFlip: _identity,
     RandomRotation: _identity,
     RandomTranslation: _identity,
     RandomZoom: _identity,
     Activation: _identity,
-    ReLU: _identity,
+    ReLU: _relu,
     Softmax: _identity,
     LeakyReLU: lambda layer: {
         "kind": "identity",
@@ -99,6 +149,15 @@ _DESCRIBERS: dict[type[Layer], Callable[[Any], Description]] = {
     },
     ELU: lambda layer: {"kind": "identity", "activation": _activation("elu", layer.alpha)},
 }
+
+
+def shown_parameters(layer: Layer) -> list[Parameter]:
+    """The parameters that the page has: all but a Normalization's `count`, which nothing uses."""
+    return [
+        parameter
+        for parameter in layer.parameters
+        if not (type(layer) is Normalization and parameter.name == "count")
+    ]
 
 
 def describe_model(model: Sequential) -> Description:
@@ -142,12 +201,12 @@ def _describe_layer(layer: Layer, model_learns: bool) -> Description:
         "activation": _activation(getattr(layer, "activation", "linear")),
         "parameters": {
             parameter.name: {
-                "shape": parameter.value.shape,
+                "shape": parameter.value.shape or (1,),
                 "has_gradient": parameter.trainable,
                 "learns": model_learns and parameter.learns,
                 "l2": parameter.regularizer.l2 if parameter.regularizer else 0.0,
             }
-            for parameter in layer.parameters
+            for parameter in shown_parameters(layer)
         },
         **_DESCRIBERS[type(layer)](layer),
     }

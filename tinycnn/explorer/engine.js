@@ -1,4 +1,4 @@
-/* The arithmetic of a network in plain loops and float64, forward and backward.
+/* The arithmetic of all layers in plain loops and float64, forward and backward.
 
 The functions have the names and formulas of tinycnn/kernels/reference/, where each backward is
 derived. There is one sample at a time, so there is no batch axis N.
@@ -51,6 +51,20 @@ function each_pixel({ H, W, KH, KW, SH, SW, OH, OW, top, left }, visit) {
     }
   }
 }
+
+/** The same for every channel by itself: visit(out, in, place), both in memory order.
+
+out is window*C + c, in is pixel*C + c. */
+function each_number(geometry, visit) {
+  const { C } = geometry;
+  each_pixel(geometry, (window, place, pixel) => {
+    for (let c = 0; c < C; c++) visit(window * C + c, pixel * C + c, place);
+  });
+}
+
+/** Zeros, as many as the windows have outputs, or as the image has numbers. */
+const zeros_of_windows = ({ OH, OW, C }) => new Float64Array(OH * OW * C);
+const zeros_of_image = ({ H, W, C }) => new Float64Array(H * W * C);
 
 // --- convolution and dense -----------------------------------------------------------------------
 
@@ -126,58 +140,107 @@ function dense_backward(dz, x, kernel, D) {
 
 /** The largest value of every window, and its place in the window: of equals the first. */
 function max_pool_forward(x, geometry) {
-  const { C, OH, OW } = geometry;
-  const y = new Float64Array(OH * OW * C);
-  const winners = new Int32Array(OH * OW * C).fill(-1);
-  each_pixel(geometry, (window, place, pixel) => {
-    for (let c = 0; c < C; c++) {
-      const out = window * C + c;
-      if (winners[out] >= 0 && !(x[pixel * C + c] > y[out])) continue;
-      y[out] = x[pixel * C + c];
-      winners[out] = place;
-    }
+  const y = zeros_of_windows(geometry);
+  const winners = new Int32Array(y.length).fill(-1);
+  each_number(geometry, (out, input, place) => {
+    if (winners[out] >= 0 && !(x[input] > y[out])) return;
+    y[out] = x[input];
+    winners[out] = place;
   });
   return { y, winners };
 }
 
 /** dx: each output's gradient goes to the one input that won. */
 function max_pool_backward(dy, winners, geometry) {
-  const { H, W, C } = geometry;
-  const dx = new Float64Array(H * W * C);
-  each_pixel(geometry, (window, place, pixel) => {
-    for (let c = 0; c < C; c++) {
-      if (winners[window * C + c] === place) dx[pixel * C + c] += dy[window * C + c];
-    }
+  const dx = zeros_of_image(geometry);
+  each_number(geometry, (out, input, place) => {
+    if (winners[out] === place) dx[input] += dy[out];
   });
   return dx;
 }
 
-/** How many pixels of the image each window covers; zeros around it are not counted. */
+/** The largest value of every channel, of which there are C. */
+function global_max_pool_forward(x, C) {
+  const y = x.slice(0, C);
+  x.forEach((value, n) => (y[n % C] = Math.max(y[n % C], value)));
+  return y;
+}
+
+/** How many of a channel's pixels are the largest. */
+function global_max_counts(x, y) {
+  const counts = new Int32Array(y.length);
+  x.forEach((value, n) => (counts[n % y.length] += value === y[n % y.length] ? 1 : 0));
+  return counts;
+}
+
+/** dx: each channel's gradient goes to its largest pixel, in equal shares if there are several. */
+function global_max_pool_backward(dy, x, y) {
+  const C = y.length;
+  const counts = global_max_counts(x, y);
+  return x.map((value, n) => (value === y[n % C] ? dy[n % C] / counts[n % C] : 0));
+}
+
+/** How many pixels of the image each output's window covers; zeros around it are not counted. */
 function window_counts(geometry) {
-  const counts = new Int32Array(geometry.OH * geometry.OW);
-  each_pixel(geometry, (window) => counts[window]++);
+  const counts = zeros_of_windows(geometry);
+  each_number(geometry, (out) => counts[out]++);
   return counts;
 }
 
 /** The mean of every window. */
 function average_pool_forward(x, geometry) {
-  const { C, OH, OW } = geometry;
   const counts = window_counts(geometry);
-  const sums = new Float64Array(OH * OW * C);
-  each_pixel(geometry, (window, place, pixel) => {
-    for (let c = 0; c < C; c++) sums[window * C + c] += x[pixel * C + c];
-  });
-  return sums.map((sum, n) => sum / counts[Math.floor(n / C)]);
+  const sums = zeros_of_windows(geometry);
+  each_number(geometry, (out, input) => (sums[out] += x[input]));
+  return sums.map((sum, out) => sum / counts[out]);
 }
 
 /** dx: every window shares its gradient equally among its pixels. */
 function average_pool_backward(dy, geometry) {
-  const { H, W, C } = geometry;
   const counts = window_counts(geometry);
-  const dx = new Float64Array(H * W * C);
-  each_pixel(geometry, (window, place, pixel) => {
-    for (let c = 0; c < C; c++) dx[pixel * C + c] += dy[window * C + c] / counts[window];
-  });
+  const dx = zeros_of_image(geometry);
+  each_number(geometry, (out, input) => (dx[input] += dy[out] / counts[out]));
+  return dx;
+}
+
+// --- moving numbers ------------------------------------------------------------------------------
+
+/** Zeros around an image are the padding of windows of 1 x 1, each of which copies its pixel. */
+function zero_padding_geometry([H, W, C], [[top, bottom], [left, right]]) {
+  const [OH, OW] = [top + H + bottom, left + W + right];
+  return { H, W, C, KH: 1, KW: 1, SH: 1, SW: 1, OH, OW, top, left };
+}
+
+/** y: the image, with zeros around it. */
+function zero_pad_forward(x, geometry) {
+  const y = zeros_of_windows(geometry);
+  each_number(geometry, (out, input) => (y[out] = x[input]));
+  return y;
+}
+
+/** dx: dy without its border, as no pixel is in it. */
+function zero_pad_backward(dy, geometry) {
+  const dx = zeros_of_image(geometry);
+  each_number(geometry, (out, input) => (dx[input] = dy[out]));
+  return dx;
+}
+
+/** A pool's windows, the other way round: they lie on the output, and a pixel fills each. */
+function upsampling_geometry([H, W, C], size) {
+  return window_geometry([H * size[0], W * size[1], C], size, size, "valid");
+}
+
+/** y: every pixel, repeated. */
+function upsample_forward(x, geometry) {
+  const y = zeros_of_image(geometry);
+  each_number(geometry, (window, output) => (y[output] = x[window]));
+  return y;
+}
+
+/** dx: the sum of dy over a pixel's copies. */
+function upsample_backward(dy, geometry) {
+  const dx = zeros_of_windows(geometry);
+  each_number(geometry, (window, output) => (dx[window] += dy[output]));
   return dx;
 }
 
@@ -214,14 +277,68 @@ function batch_norm_backward(dy, x, parameters, epsilon) {
   return { dx, dgamma, dbeta };
 }
 
-// --- activations: y = f(z), and the slope f'(z) from y -------------------------------------------
+// --- normalisation by constants ------------------------------------------------------------------
+
+/** What a channel of a Normalization is shifted by, and its deviation, at least 1e-7. */
+function mean_and_deviation({ mean, variance }, c) {
+  const deviation = Math.max(Math.sqrt(variance[c % variance.length]), 1e-7);
+  return { mean: mean[c % mean.length], deviation };
+}
+
+/** y = (x - mean) / deviation for C channels, or the inverse of it. */
+function normalization_forward(x, constants, C, invert) {
+  return x.map((value, n) => {
+    const { mean, deviation } = mean_and_deviation(constants, n % C);
+    return invert ? mean + value * deviation : (value - mean) / deviation;
+  });
+}
+
+/** dx = dy / deviation, or dy * deviation for the inverse. */
+function normalization_backward(dy, constants, C, invert) {
+  return dy.map((gradient, n) => {
+    const { deviation } = mean_and_deviation(constants, n % C);
+    return invert ? gradient * deviation : gradient / deviation;
+  });
+}
+
+// --- activations: y = f(z), and the slope f'(z) from y and z; `of` are an activation's settings --
+
+const sigmoid = (z) => 1 / (1 + Math.exp(-z));
+
+/** A relu with a line below its threshold and a largest output, which may be null. */
+function bounded_relu(z, { max_value, negative_slope, threshold }) {
+  if (z > threshold) return Math.min(z, max_value ?? Infinity);
+  return negative_slope ? negative_slope * (z - threshold) : 0;
+}
+
+/** Its slope; at a largest output of 6 it is 0, at any other one 1, both as in Keras. */
+function bounded_relu_slope(z, { max_value, negative_slope, threshold }) {
+  if (!(z > threshold)) return z < threshold ? negative_slope : 0;
+  const most = max_value ?? Infinity;
+  return z < most || (z === most && !(most === 6 && !threshold)) ? 1 : 0;
+}
 
 const ACTIVATIONS = {
   linear: { forward: (z) => z, slope: () => 1 },
   relu: { forward: (z) => Math.max(z, 0), slope: (y) => (y > 0 ? 1 : 0) },
-  leaky_relu: { forward: (z, a) => (z > 0 ? z : a * z), slope: (y, a) => (y > 0 ? 1 : a) },
-  elu: { forward: (z, a) => (z > 0 ? z : a * Math.expm1(z)), slope: (y, a) => (y > 0 ? 1 : y + a) },
-  sigmoid: { forward: (z) => 1 / (1 + Math.exp(-z)), slope: (y) => y * (1 - y) },
+  leaky_relu: {
+    forward: (z, of) => (z > 0 ? z : of.alpha * z),
+    slope: (y, z, of) => (y > 0 ? 1 : of.alpha),
+  },
+  elu: {
+    forward: (z, of) => (z > 0 ? z : of.alpha * Math.expm1(z)),
+    slope: (y, z, of) => (y > 0 ? 1 : y + of.alpha),
+  },
+  bounded_relu: { forward: bounded_relu, slope: (y, z, of) => bounded_relu_slope(z, of) },
+  silu: {
+    forward: (z) => z * sigmoid(z),
+    slope: (y, z) => sigmoid(z) + z * sigmoid(z) * (1 - sigmoid(z)),
+  },
+  softplus: {
+    forward: (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))),
+    slope: (y) => -Math.expm1(-y),
+  },
+  sigmoid: { forward: sigmoid, slope: (y) => y * (1 - y) },
   tanh: { forward: (z) => Math.tanh(z), slope: (y) => 1 - y * y },
 };
 
@@ -249,146 +366,16 @@ function softmax_backward(dy, y, K) {
   return y.map((value, n) => value * (dy[n] - sums[Math.floor(n / K)]));
 }
 
-/** y = f(z) for an activation {name, alpha}; K is the length of the last axis. */
-function activation_forward({ name, alpha }, z, K) {
+/** y = f(z) for an activation {name, alpha, ...}; K is the length of the last axis. */
+function activation_forward(activation, z, K) {
+  const { name } = activation;
   if (name === "softmax") return softmax_forward(z, K);
-  return z.map((value) => ACTIVATIONS[name].forward(value, alpha));
+  return z.map((value) => ACTIVATIONS[name].forward(value, activation));
 }
 
 /** dz = dy * f'(z). */
-function activation_backward({ name, alpha }, dy, y, K) {
+function activation_backward(activation, dy, { z, y }, K) {
+  const { name } = activation;
   if (name === "softmax") return softmax_backward(dy, y, K);
-  return dy.map((gradient, n) => gradient * ACTIVATIONS[name].slope(y[n], alpha));
-}
-
-// --- layers: z from x; from dz the gradients of x and of the parameters --------------------------
-
-const value_of = (layer, name) => layer.parameters[name] && layer.parameters[name].value;
-const last_axis = (shape) => shape[shape.length - 1];
-
-/** The geometry of a layer that has windows. */
-function geometry_of(layer) {
-  return window_geometry(layer.image, layer.window, layer.strides, layer.padding);
-}
-
-/** A layer's own arithmetic, without its activation. */
-const KINDS = {
-  conv2d: {
-    forward: (l, x) =>
-      conv2d_forward(x, value_of(l, "kernel"), value_of(l, "bias"), geometry_of(l)),
-    backward: (l, dz, x) => conv2d_backward(dz, x, value_of(l, "kernel"), geometry_of(l)),
-  },
-  dense: {
-    forward: (l, x) =>
-      dense_forward(x, value_of(l, "kernel"), value_of(l, "bias"), last_axis(l.input_shape)),
-    backward: (l, dz, x) => dense_backward(dz, x, value_of(l, "kernel"), last_axis(l.input_shape)),
-  },
-  max_pool: {
-    forward: (l, x) => max_pool_forward(x, geometry_of(l)).y,
-    backward: (l, dz, x) => {
-      const { winners } = max_pool_forward(x, geometry_of(l));
-      return { dx: max_pool_backward(dz, winners, geometry_of(l)) };
-    },
-  },
-  average_pool: {
-    forward: (l, x) => average_pool_forward(x, geometry_of(l)),
-    backward: (l, dz) => ({ dx: average_pool_backward(dz, geometry_of(l)) }),
-  },
-  batch_norm: {
-    forward: (l, x) => batch_norm_forward(x, l.parameters, l.epsilon),
-    backward: (l, dz, x) => batch_norm_backward(dz, x, l.parameters, l.epsilon),
-  },
-  rescale: {
-    forward: (l, x) => x.map((value) => value * l.scale + l.offset),
-    backward: (l, dz) => ({ dx: dz.map((gradient) => gradient * l.scale) }),
-  },
-  identity: { forward: (l, x) => x, backward: (l, dz) => ({ dx: dz }) },
-};
-
-// --- the network: a fold forward, and the same fold reversed -------------------------------------
-
-/** What every layer computes from one sample: [{x, z, y}, ...]. */
-function forward(model, x) {
-  return model.layers.map((layer) => {
-    const z = KINDS[layer.kind].forward(layer, x);
-    const y = activation_forward(layer.activation, z, last_axis(layer.output_shape));
-    const step = { x, z, y };
-    x = y;
-    return step;
-  });
-}
-
-/** Whether a target is taken below the model's last softmax, on its logits.
-
-A class's score always is, and so is the cross-entropy, whose gradient is softmax minus one-hot. */
-function is_on_logits(model, kind) {
-  return model.softmax !== null && (kind === "score" || model.loss === "cross-entropy");
-}
-
-/** What a score or the loss is taken of: the logits, or else the output. */
-function scores_of(model, run, kind) {
-  return is_on_logits(model, kind) ? run[model.softmax].z : run[run.length - 1].y;
-}
-
-/** The loss if `index` were the right answer: cross-entropy on logits, or mean squared error. */
-function loss_forward(model, run, index) {
-  const scores = scores_of(model, run, "loss");
-  if (model.loss === "cross-entropy") return -log_softmax(scores, scores.length)[index];
-  const squares = scores.map((score, k) => (score - (k === index ? 1 : 0)) ** 2);
-  return squares.reduce((sum, square) => sum + square) / scores.length;
-}
-
-/** The gradient of a target, {kind: "score" or "loss", index}, with respect to the scores. */
-function target_gradient(model, run, { kind, index }) {
-  const scores = scores_of(model, run, kind);
-  const one_hot = scores.map((_, k) => (k === index ? 1 : 0));
-  if (kind === "score") return one_hot;
-  if (model.loss === "cross-entropy") {
-    return softmax_forward(scores, scores.length).map((p, k) => p - one_hot[k]);
-  }
-  return scores.map((score, k) => (2 * (score - one_hot[k])) / scores.length);
-}
-
-/** The gradients of a target: [{dy, dz, dx, dkernel, ...}, ...], null where it does not come by. */
-function backward(model, run, target) {
-  const gradients = model.layers.map(() => null);
-  const on_logits = is_on_logits(model, target.kind);
-  let dy = target_gradient(model, run, target);
-  for (let l = on_logits ? model.softmax : model.layers.length - 1; l >= 0; l--) {
-    const { kind, activation, output_shape } = model.layers[l];
-    const fused = on_logits && l === model.softmax; // dy is the gradient of z already
-    const dz = fused ? dy : activation_backward(activation, dy, run[l].y, last_axis(output_shape));
-    gradients[l] = { dy: fused ? null : dy, dz };
-    Object.assign(gradients[l], KINDS[kind].backward(model.layers[l], dz, run[l].x));
-    dy = gradients[l].dx;
-  }
-  return gradients;
-}
-
-// --- looking inside, learning --------------------------------------------------------------------
-
-/** How much a class's score changes per unit of each pixel. */
-function saliency(model, x, index) {
-  return backward(model, forward(model, x), { kind: "score", index })[0].dx;
-}
-
-/** Where in a layer's maps the evidence lies: alpha (C), the mean gradients, and cam (H, W). */
-function grad_cam(model, run, gradients, l) {
-  const C = last_axis(model.layers[l].output_shape);
-  const maps = run[l].y;
-  const alpha = new Float64Array(C);
-  gradients[l + 1].dx.forEach((gradient, n) => (alpha[n % C] += gradient / (maps.length / C)));
-  const sums = new Float64Array(maps.length / C);
-  maps.forEach((value, n) => (sums[Math.floor(n / C)] += alpha[n % C] * value));
-  return { alpha, cam: sums.map((sum) => Math.max(sum, 0)) };
-}
-
-/** value -= learning_rate * gradient, in place. */
-function sgd_update(value, gradient, learning_rate) {
-  value.forEach((_, n) => (value[n] -= learning_rate * gradient[n]));
-}
-
-/** The loss's gradient for one parameter; its penalty l2 * sum of value^2 adds 2 * l2 * value. */
-function gradient_of({ value, l2 }, name, gradients) {
-  return gradients[`d${name}`].map((gradient, n) => gradient + 2 * l2 * value[n]);
+  return dy.map((gradient, n) => gradient * ACTIVATIONS[name].slope(y[n], z[n], activation));
 }

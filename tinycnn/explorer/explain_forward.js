@@ -1,108 +1,6 @@
 /* How each kind of layer makes an output: in blocks, see explain.js. */
 "use strict";
 
-/** The windows of a layer's geometry as pairs: window (i, j) begins at pixel (h, w). */
-function window_start({ SH, SW, top, left }, i, j) {
-  return { h: i * SH - top, w: j * SW - left };
-}
-
-/** The pixels of window (i, j), those outside of the image included: {u, v, h, w, inside}. */
-function pixels_of(geometry, i, j) {
-  const { H, W, KH, KW } = geometry;
-  const start = window_start(geometry, i, j);
-  const pixels = [];
-  for (let u = 0; u < KH; u++) {
-    for (let v = 0; v < KW; v++) {
-      const h = start.h + u;
-      const w = start.w + v;
-      pixels.push({ u, v, h, w, inside: h >= 0 && h < H && w >= 0 && w < W });
-    }
-  }
-  return pixels;
-}
-
-/** The windows that see pixel (h, w), with the pixel's place in each: {i, j, u, v}. */
-function windows_that_see(geometry, h, w) {
-  const { KH, KW, SH, SW, OH, OW, top, left } = geometry;
-  const windows = [];
-  for (let i = 0; i < OH; i++) {
-    const u = h + top - i * SH;
-    if (u < 0 || u >= KH) continue;
-    for (let j = 0; j < OW; j++) {
-      const v = w + left - j * SW;
-      if (v >= 0 && v < KW) windows.push({ i, j, u, v });
-    }
-  }
-  return windows;
-}
-
-/** The sentence about the window that an output looks at, and its picture. */
-function window_blocks(l, geometry, i, j, channel, all_channels) {
-  const { H, W, C, KH, KW } = geometry;
-  const { h, w } = window_start(geometry, i, j);
-  const rows = `rows ${h} to ${h + KH - 1}`.replaceAll("-", MINUS);
-  const columns = `columns ${w} to ${w + KW - 1}`.replaceAll("-", MINUS);
-  const where = all_channels
-    ? C > 1
-      ? ` of all ${C} maps`
-      : ""
-    : C > 1
-      ? ` of map ${channel}`
-      : "";
-  const outside = h < 0 || w < 0 || h + KH > H || w + KW > W;
-  return [
-    {
-      text:
-        `It looks at a window of ${KH} × ${KW} of the layer's input: ${rows}, ${columns}${where}.` +
-        (outside
-          ? " Part of the window lies outside of the picture; there is no input there."
-          : ""),
-    },
-    { window: { layer: l, channel, rows: [h, h + KH], columns: [w, w + KW] } },
-  ];
-}
-
-/** What an activation makes of z. */
-function activation_blocks({ model, run }, l, n) {
-  const { activation, output_shape } = model.layers[l];
-  const z = run[l].z[n];
-  const y = run[l].y[n];
-  if (activation.name === "linear") return [];
-  if (activation.name === "relu") {
-    if (y > 0) return [{ text: `The sum is above 0, so relu lets it through: ${short(y)}.` }];
-    return [{ text: `The sum ${short(z)} is not above 0, so relu makes it 0.` }];
-  }
-  if (activation.name !== "softmax") {
-    return [{ text: `${formula_of(activation)}. It turns ${short(z)} into ${short(y)}.` }];
-  }
-  const K = last_axis(output_shape);
-  const row = n - (n % K);
-  const all = run[l].z.subarray(row, row + K);
-  const largest = all.reduce((a, b) => Math.max(a, b));
-  const powers = all.map((value) => Math.exp(value - largest));
-  const sum = powers.reduce((a, b) => a + b);
-  return [
-    {
-      text:
-        `${formula_of(activation)}. First the largest z, ${short(largest)}, is taken off all of ` +
-        `them, which changes no result. The powers add up to ${short(sum)}, so this number ` +
-        `becomes ${short(powers[n % K])} / ${short(sum)} = ${short(y)}.`,
-    },
-    {
-      table: {
-        head: ["number", "z", `e^(z ${MINUS} largest)`, "divided by the sum"],
-        rows: [...all].map((value, k) => [
-          String(k),
-          short(value),
-          short(powers[k]),
-          short(run[l].y[row + k]),
-        ]),
-        mark: n % K,
-      },
-    },
-  ];
-}
-
 /** A term for each product of a window and a filter, channel by channel, and one for the bias. */
 function conv2d_terms({ x }, layer, i, j, f) {
   const geometry = geometry_of(layer);
@@ -130,16 +28,13 @@ function conv2d_terms({ x }, layer, i, j, f) {
   return terms;
 }
 
-/** A link to where the largest term comes from, if that is known: `at` is its index. */
-function link_to_largest(terms, text, layer, view) {
-  const inner = ({ label, terms: own }) =>
-    own().map((term) => ({ ...term, label: `${label}, ${term.label}` }));
-  const all = terms.flatMap((term) => (term.terms ? inner(term) : [term]));
-  const known = all.filter((term) => typeof term.at === "number");
-  if (!known.length) return [];
-  const largest = known.reduce((a, b) => (Math.abs(b.value) > Math.abs(a.value) ? b : a));
-  const what = largest.value === 0 ? "one of the terms that are 0" : text;
-  return [{ link: { text: `${what} (${largest.label})`, layer, view, index: largest.at } }];
+/** The sentence about an output that is a copy of the layer's input number `at`, and a link. */
+function copy_blocks(x, at, input_shape, l, before) {
+  const text = `${before}This is a copy of the input at ${place_of(at, input_shape)}: ${short(x[at])}.`;
+  return [
+    { text },
+    { link: { text: "the number that is copied", layer: l - 1, view: "y", index: at } },
+  ];
 }
 
 /** How each kind of layer makes its output n: blocks. */
@@ -252,6 +147,77 @@ const OUTPUTS = {
       { sum: { name: "mean", terms, total: run[l].z[n] } },
     ];
   },
+  global_max_pool: ({ model, run }, l, c) => {
+    const [H, W, C] = model.layers[l].input_shape;
+    const { x, z } = run[l];
+    const pixels = Array.from({ length: H * W }, (_, pixel) => pixel * C + c);
+    const largest = pixels.sort((a, b) => x[b] - x[a] || a - b).slice(0, 8);
+    const count = global_max_counts(x, z)[c];
+    const equal = count > 1 ? ` ${count} inputs are equally large; this is the first.` : "";
+    return [
+      { window: { layer: l, channel: c, rows: [0, H], columns: [0, W] } },
+      {
+        text:
+          `Of the ${count_of(pixels.length, "value")} of map ${c} the largest goes on: ` +
+          `${short(z[c])}, from ${place_of((largest[0] - c) / C, [H, W, 1])}.${equal}`,
+      },
+      {
+        table: {
+          head: ["row", "column", "value", "goes on?"],
+          rows: largest.map((at) => [
+            String(Math.floor(at / C / W)),
+            String(Math.floor(at / C) % W),
+            factor(x[at]),
+            x[at] === z[c] ? "yes" : "no",
+          ]),
+          mark: 0,
+        },
+      },
+      { link: { text: "the largest", layer: l - 1, view: "y", index: largest[0] } },
+    ];
+  },
+  zero_pad: ({ model, run }, l, n) => {
+    const { H, W, C, top, left } = geometry_of(model.layers[l]);
+    const [i, j, c] = unravel(n, model.layers[l].output_shape);
+    const [h, w] = [i - top, j - left];
+    if (h < 0 || h >= H || w < 0 || w >= W) {
+      return [{ text: "It lies in the border that the layer puts around the input, so it is 0." }];
+    }
+    return copy_blocks(run[l].x, (h * W + w) * C + c, model.layers[l].input_shape, l, "");
+  },
+  upsample: ({ model, run }, l, n) => {
+    const { input_shape, output_shape, window } = model.layers[l];
+    const [i, j, c] = unravel(n, output_shape);
+    const [h, w] = [Math.floor(i / window[0]), Math.floor(j / window[1])];
+    const at = (h * input_shape[1] + w) * input_shape[2] + c;
+    const repeated = `Every input fills ${window.join(" × ")} places of the output. `;
+    return copy_blocks(run[l].x, at, input_shape, l, repeated);
+  },
+  normalize: ({ model, run }, l, n) => {
+    const layer = model.layers[l];
+    const c = n % last_axis(layer.input_shape);
+    const constants = constants_of(layer);
+    const { mean, deviation } = mean_and_deviation(constants, c);
+    const x = run[l].x[n];
+    const of_all = constants.mean.length === 1 ? "" : `For channel ${c} `;
+    const known =
+      (of_all || "For all numbers ") +
+      (layer.constants
+        ? "the layer was made with "
+        : "the layer has found, before the training, ") +
+      `the mean ${short(mean)} and the variance ` +
+      `${short(constants.variance[c % constants.variance.length])}, whose root is the deviation ` +
+      `${short(deviation)}.`;
+    const text = layer.invert
+      ? `${known} The input is multiplied by the deviation, and the mean is added:`
+      : `${known} The input ${short(x)} is ${short(x - mean)} away from the mean. That is divided ` +
+        "by the deviation:";
+    const factors = layer.invert ? [x, deviation] : [x - mean, 1 / deviation];
+    const label = layer.invert ? "input × deviation" : "distance × 1 / deviation";
+    const terms = [{ label, factors, value: factors[0] * factors[1] }];
+    if (layer.invert) terms.push({ label: "mean", value: mean });
+    return [{ text }, { sum: { name: "output", terms, total: run[l].z[n] } }];
+  },
   batch_norm: ({ model, run }, l, n) => {
     const { parameters, epsilon } = model.layers[l];
     const c = n % parameters.moving_mean.value.length;
@@ -287,13 +253,17 @@ const OUTPUTS = {
   },
   identity: (context, l, n) => {
     const layer = context.model.layers[l];
-
     const same = `The input is ${short(context.run[l].x[n])}. `;
     const what = {
       Flatten:
         "Flatten computes nothing: it lays the maps out in one row. " +
         `This is ${place_of(n, layer.input_shape)}.`,
+      Reshape:
+        "Reshape computes nothing: the numbers get another shape, in the same order. " +
+        `In the input this is ${place_of(n, layer.input_shape)}.`,
       Dropout: "Dropout drops numbers in training only. Here it passes everything on.",
+      GaussianNoise: "The layer adds noise in training only. Here it passes everything on.",
+      RandomFlip: "The layer mirrors pictures in training only. Here it passes them on.",
       RandomTranslation: "The layer moves pictures in training only. Here it passes them on.",
       RandomRotation: "The layer turns pictures in training only. Here it passes them on.",
       RandomZoom: "The layer zooms pictures in training only. Here it passes them on.",

@@ -166,10 +166,8 @@ function render_layers() {
     model.layers.forEach((layer, l) => {
       const sizes = Object.values(layer.parameters).map(({ shape }) => size_of(shape));
       const activation = { linear: "" }[layer.activation.name] ?? `, ${layer.activation.name}`;
-      const kind =
-        layer.class.toLowerCase() === layer.activation.name
-          ? layer.class
-          : layer.class + activation;
+      const is_function = layer.kind === "identity" && layer.class !== "Activation";
+      const kind = is_function ? layer.class : layer.class + activation;
       add(
         l,
         layer.name,

@@ -19,7 +19,7 @@ import numpy as np
 
 from tinycnn import kernels
 from tinycnn.explorer.check import in_float64, sums_of
-from tinycnn.explorer.describe import Description, describe_model
+from tinycnn.explorer.describe import Description, describe_model, shown_parameters
 from tinycnn.explorer.samples import Samples, samples_of
 from tinycnn.models import Sequential
 from tinycnn.support.files import atomic_write
@@ -28,8 +28,9 @@ from tinycnn.utils import Array
 
 MOST_BYTES = 20_000_000  # of the parameters of a model; base64 makes a third more of them
 SCRIPTS = (  # in the order in which they build on each other
-    *("engine.js", "model.js", "words.js", "explain_forward.js", "explain_backward.js"),
-    *("explain.js", "draw.js", "maps.js", "widgets.js", "pad.js", "story.js", "change.js"),
+    *("engine.js", "network.js", "model.js", "words.js", "windows.js", "explain_activations.js"),
+    *("explain_forward.js", "explain_inputs.js", "explain_parameters.js", "explain.js"),
+    *("draw.js", "maps.js", "widgets.js", "pad.js", "story.js", "change.js"),
     *("choice.js", "overview.js", "inside.js", "view.js"),
 )
 
@@ -148,7 +149,8 @@ def _numbers_and_check(
     noise = (np.random.default_rng(1).random(shape) * peak).astype(model.dtype)
     x = np.asarray(samples.x, model.dtype)
     levels = _gray_levels(x, samples.peak)
-    arrays = [*(parameter.value for parameter in model.parameters), noise]
+    shown = [one.value for layer in model.layers for one in shown_parameters(layer)]
+    arrays = [*shown, noise]
     if not levels:
         arrays.append(x)
     data = b"".join(array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays)

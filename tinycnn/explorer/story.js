@@ -8,6 +8,14 @@ function percent(share) {
   return `${(share * 100).toFixed(share > 0.999 || share < 0.001 ? 3 : 1)} %`;
 }
 
+/** How many zeros a layer puts around an image. */
+function zeros_text({ kind, padding }) {
+  if (kind !== "zero_pad") return "";
+  const [[top, bottom], [left, right]] = padding;
+  const rows = `${top} above, ${bottom} below`;
+  return `Rows and columns of zeros are put around every map: ${rows}, ${left} left, ${right} right.`;
+}
+
 /** What a layer does, in a sentence or two. */
 function sentence_of(layer) {
   const shape = layer.output_shape.join(" × ");
@@ -34,16 +42,26 @@ function sentence_of(layer) {
     average_pool:
       `Of every window of ${window}${steps} the mean goes on, map by map. ` +
       `That leaves ${shape} numbers.`,
+    global_max_pool: `Of every map the largest value goes on. That leaves ${shape} numbers.`,
+    zero_pad: `${zeros_text(layer)} That makes ${shape} numbers.`,
+    upsample:
+      `Every number is repeated, so that it fills ${window} places. ` +
+      `That makes ${shape} numbers.`,
+    normalize: layer.invert
+      ? "Every number is multiplied by a deviation, and a mean is added."
+      : "The mean is taken off every number, and what is left is divided by the deviation.",
     batch_norm: "Each channel is shifted and scaled by numbers that the layer has learned.",
     rescale:
       `Every number is multiplied by ${short(layer.scale || 0)}` +
       (layer.offset ? `, and ${short(layer.offset)} is added.` : "."),
     identity:
-      layer.class === "Flatten"
-        ? `The maps are laid out in one row of ${shape} numbers.`
-        : layer.activation.name === "linear"
-          ? "In this page the layer passes everything on unchanged."
-          : "It works on each number.",
+      {
+        Flatten: `The maps are laid out in one row of ${shape} numbers.`,
+        Reshape: `The numbers get another shape, ${shape}, in the same order.`,
+      }[layer.class] ||
+      (layer.activation.name === "linear"
+        ? "In this page the layer passes everything on unchanged."
+        : "It works on each number."),
   }[layer.kind];
   return text + tail;
 }

@@ -73,8 +73,14 @@ function input_place(model, l, n) {
 }
 
 /** What an activation does, as a formula. */
-function formula_of({ name, alpha }) {
+function formula_of({ name, alpha, max_value, negative_slope, threshold }) {
+  const most = typeof max_value === "number" ? `, and at most ${short(max_value)}` : "";
+  const distance = threshold ? `(z ${MINUS} ${short(threshold)})` : "z";
+  const below = negative_slope ? `${short(negative_slope)} × ${distance}` : "0";
   return {
+    bounded_relu: `relu(z) = z if z is above ${short(threshold || 0)}${most}; else ${below}`,
+    silu: "silu(z) = z × sigmoid(z)",
+    softplus: "softplus(z) = log(1 + e^z)",
     relu: "relu(z) = z if z is above 0, else 0",
     leaky_relu: `leaky_relu(z) = z if z is above 0, else ${short(alpha || 0)} × z`,
     elu: `elu(z) = z if z is above 0, else ${short(alpha || 0)} × (e^z ${MINUS} 1)`,
@@ -92,7 +98,10 @@ function weight_place(layer, name, n) {
     return `filter ${f}, row ${u}, column ${v}, for input map ${c}`;
   }
   if (indices.length === 2) return `from input ${indices[0]} to unit ${indices[1]}`;
-  const owner = { conv2d: "filter", dense: "unit", batch_norm: "channel" }[layer.kind];
+  const owner = { conv2d: "filter", dense: "unit" }[layer.kind] || "channel";
+  const [count] = layer.parameters[name].shape;
+  if (layer.kind === "normalize" && count !== last_axis(layer.input_shape))
+    return "of all channels";
   return `of ${owner} ${n}`;
 }
 
