@@ -39,6 +39,8 @@ PREDICTIONS = 1e-6
 #: Losses of further steps: the rounding of gradients as well, divided by a batch's spread in
 #: batch normalisation; as in test_keras_live.py.
 STEPS = 1e-4
+#: Two classes nearer than this may come in either order: both libraries' rounding of the outputs.
+UNDECIDED = 2 * PREDICTIONS
 FORMATS = (".keras", ".h5")
 
 
@@ -133,18 +135,35 @@ def compare(ours, theirs, case, dtype):
         else:
             assert value == config[key], key
     x, y = case.data(dtype)
-    predictions = off(ours.predict(x, verbose=0), theirs.predict_on_batch(x))
-    evaluation = off(ours.test_on_batch(x, y), theirs.test_on_batch(x, y))
-    return predictions, evaluation
+    outputs = theirs.predict_on_batch(x)
+    predictions = off(ours.predict(x, verbose=0), outputs)
+    mine, other = (np.atleast_1d(model.test_on_batch(x, y)) for model in (ours, theirs))
+    undecided = float(np.mean(margins(outputs) <= UNDECIDED))
+    assert np.all(np.abs(mine[1:] - other[1:]) <= undecided + 1e-6), (mine, other, undecided)
+    return predictions, off(mine[0], other[0])
+
+
+def margins(outputs):
+    """How far each output is from another class: behind that branch no rounding may decide.
+
+    Where all units of a relu are dead, the classes' outputs follow from the biases alone. After a
+    first step of Adam these are 0.001 or -0.001 and nothing between, so classes tie, and the last
+    bit says which comes first: network 25 has that for about every fifth draw of its weights.
+    """
+    if outputs.shape[-1] == 1:
+        return np.abs(outputs - 0.5)
+    highest = np.sort(outputs, axis=-1)
+    return highest[..., -1] - highest[..., -2]
 
 
 def steps(ours, theirs, case, dtype):
-    """Two more steps of training in both: the optimizer's state has travelled as well."""
+    """The losses of two more steps in both: the optimizer's state has travelled as well."""
     noisy = any(name.startswith("Random") for name, _ in case.layers)
     if noisy:
         return 0.0
     x, y = case.data(dtype)
-    return max(off(ours.train_on_batch(x, y), theirs.train_on_batch(x, y)) for _ in range(2))
+    losses_of = [[np.atleast_1d(m.train_on_batch(x, y))[0] for _ in "12"] for m in (ours, theirs)]
+    return off(*losses_of)
 
 
 def compare_to_keras(seed, folder, dtype="float32"):
@@ -173,6 +192,7 @@ def compare_from_keras(seed, folder, dtype="float32"):
     """A model that Keras trained, opened here. Yields (format, predictions, loss, steps)."""
     keras = import_keras()
     for ending in FORMATS:
+        keras.utils.set_random_seed(seed)  # of its initial weights
         theirs, case = made(keras, seed)
         x, y = case.data(dtype)
         for _ in range(seed % 3):
@@ -209,10 +229,6 @@ def test_a_model_trained_here_opens_in_keras(first, tmp_path):
             assert further <= STEPS, where
 
 
-# Of this network the two steps after loading differ by 7%; why has not been found yet.
-UNEXPLAINED = {25}
-
-
 @pytest.mark.parametrize("first", seeds())
 def test_a_model_of_keras_opens_here(first, tmp_path):
     for seed in range(first, first + GROUP):
@@ -220,8 +236,21 @@ def test_a_model_of_keras_opens_here(first, tmp_path):
             where = (seed, ending)
             assert predictions <= PREDICTIONS, where
             assert evaluation <= STEPS, where
-            if seed not in UNEXPLAINED:
-                assert further <= STEPS, where
+            assert further <= STEPS, where
+
+
+def test_where_classes_tie_either_may_come_first():
+    keras = import_keras()
+    keras.utils.set_random_seed(0)
+    theirs = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2, "relu"), keras.layers.Dense(3, "softmax")]
+    )
+    dead, tied = [np.zeros((3, 2)), np.full(2, -1.0)], [np.ones((2, 3)), np.full(3, 0.001)]
+    theirs.set_weights([*dead, *tied])
+    outputs = theirs.predict_on_batch(np.ones((4, 3), np.float32))
+    assert np.all(margins(outputs) <= UNDECIDED)
+    assert np.all(margins(np.array([[0.2, 0.5, 0.3], [0.1, 0.0, 0.9]])) > UNDECIDED)
+    np.testing.assert_allclose(margins(np.array([[0.75], [0.5]])), [[0.25], [0.0]])
 
 
 def test_the_text_of_a_model_goes_both_ways():
