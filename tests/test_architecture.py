@@ -103,6 +103,7 @@ ORDER = [
     "metrics",
     "optimizers.schedules",
     "optimizers.clipping",
+    "optimizers.variables",
     "optimizers.base",
     "optimizers.rules",
     "optimizers.adaptive",

@@ -1,8 +1,10 @@
 """A wrong keyword is blamed on what the user wrote, and today's name is told."""
 
+import abc
 import array
 import copy
 import pickle
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pytest
@@ -205,3 +207,33 @@ def test_a_mask_that_hides_nothing_is_no_mask():
 def test_a_text_is_no_truth_value(make, name, value):
     with pytest.raises(ValueError, match=rf"`{name}` must be True or False\. Received: {name}="):
         make(value)
+
+
+def test_the_error_lists_every_keyword_once():
+    with pytest.raises(TypeError, match="it has ") as caught:
+        Adam(nonsense=1)
+    listed = str(caught.value).partition("it has ")[2].split(", ")
+    assert listed.count("learning_rate") == 1 and len(listed) == len(set(listed))
+
+
+@runtime_checkable
+class HasArea(Protocol):
+    def area(self) -> int: ...
+
+
+class Shaped(abc.ABC):
+    @abc.abstractmethod
+    def area(self) -> int: ...
+
+
+@pytest.mark.parametrize("kind", [Layer, tinycnn.Callback, tinycnn.losses.Loss, Sequential])
+@pytest.mark.parametrize("other", [HasArea, Shaped])
+@pytest.mark.parametrize("first", [True, False])
+def test_an_abstract_class_or_a_protocol_may_stand_beside_ours(kind, other, first):
+    bases = (kind, other) if first else (other, kind)
+    whole = type(kind)("Whole", bases, {"area": lambda self: 3})
+    assert whole().area() == 3
+    assert isinstance(whole(), kind) and isinstance(whole(), other)
+    if other is Shaped:
+        with pytest.raises(TypeError, match="abstract"):
+            type(kind)("Part", bases, {})()

@@ -2,6 +2,8 @@
 
 import copy
 import doctest
+import json
+import pickle
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from tinycnn import (
     Nadam,
     RMSprop,
     Sequential,
+    backend,
     load_model,
     optimizers,
 )
@@ -686,3 +689,41 @@ def test_one_optimizer_for_two_models_of_equal_shapes_is_refused(make, small_mod
     assert twin.fingerprint() == first.fingerprint()
     first.compile(optimizer, "categorical_crossentropy")
     first.fit(*data, verbose=0)
+
+
+def compiled(optimizer):
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile(optimizer, "mse")
+    return model.optimizer
+
+
+def test_the_learning_rate_is_read_and_set_as_scripts_do():
+    optimizer = compiled(Adam(0.01))
+    rate = optimizer.learning_rate
+    assert rate == 0.01 and repr(rate) == "0.01" and type(float(rate)) is float
+    assert rate.numpy() == np.float32(0.01) and rate.numpy().dtype == np.float32
+    assert backend.get_value(rate) == np.float32(0.01)
+    assert json.loads(json.dumps({"lr": rate})) == {"lr": 0.01}
+    rate.assign(0.5)
+    assert optimizer.learning_rate == 0.5
+    optimizer.learning_rate.assign_sub(0.25)
+    assert optimizer.learning_rate == 0.25
+    optimizer.learning_rate.assign_add(0.25)
+    optimizer.learning_rate = optimizer.learning_rate * 0.5
+    assert optimizer.learning_rate == 0.25
+    backend.set_value(optimizer.learning_rate, np.float32(0.125))
+    assert optimizer.learning_rate == 0.125
+    assert type(optimizer.get_config()["learning_rate"]) is float
+    with pytest.raises(ValueError, match="`learning_rate` must be"):
+        optimizer.learning_rate.assign(-1.0)
+    for copied in (copy.deepcopy(optimizer.learning_rate), pickle.loads(pickle.dumps(rate))):
+        assert type(copied) is float  # not one that sets another optimizer's
+
+
+def test_a_scheduled_learning_rate_is_read_alike_and_not_set():
+    optimizer = compiled(SGD(ExponentialDecay(0.1, 1, 0.5)))
+    optimizer.iterations = 1
+    assert optimizer.learning_rate.numpy() == np.float32(0.05)
+    with pytest.raises(TypeError, match="follows a ExponentialDecay and can't be set"):
+        optimizer.learning_rate.assign(0.2)
+    assert optimizer.iterations.numpy() == 1 and optimizer.iterations == 1

@@ -249,7 +249,7 @@ class Stateful(Network):
         if self.loss is not None and self.optimizer is not None:
             compiled = {
                 "optimizer": _described(self.optimizer),
-                "iterations": self.optimizer.iterations,
+                "iterations": int(self.optimizer.iterations),
                 "loss": _described(self.loss),
                 "metrics": [described(metric) or metric.name for metric in self.metrics],
             }

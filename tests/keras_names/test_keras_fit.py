@@ -154,3 +154,58 @@ def test_normalize(axis, order):
     pytest.importorskip("tensorflow", reason="no TensorFlow")
     theirs = scripts.import_keras().utils.normalize(X, axis=axis, order=order)
     np.testing.assert_array_equal(tinycnn.utils.normalize(X, axis, order), theirs)
+
+
+def set_by_assignment(optimizer, _):
+    optimizer.learning_rate = 0.25
+
+
+def halve(optimizer, _):
+    optimizer.learning_rate = optimizer.learning_rate * 0.5
+
+
+def reread(optimizer, K):
+    optimizer.learning_rate = float(K.get_value(optimizer.learning_rate)) * 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_by_assignment,
+        halve,
+        reread,
+        lambda optimizer, _: optimizer.learning_rate.assign(0.25),
+        lambda optimizer, _: optimizer.learning_rate.assign_add(0.25),
+        lambda optimizer, _: optimizer.learning_rate.assign_sub(0.005),
+    ],
+)
+def test_a_learning_rate_is_read_and_set_alike(change):
+    pytest.importorskip("tensorflow", reason="no TensorFlow")
+    import tensorflow as tf
+
+    found = []
+    for package, K in ((scripts.import_keras(), tf.keras.backend), (tinycnn, tinycnn.backend)):
+        optimizer = made(package, "one-hot").optimizer
+        assert optimizer.learning_rate == 0.01 or package is not tinycnn
+        change(optimizer, K)
+        rate = optimizer.learning_rate
+        read = rate.numpy()
+        assert read.dtype == np.float32 and K.get_value(rate) == read
+        assert np.float32(float(rate)) == read
+        assert f"{float(rate):.6f}" == f"{read:.6f}"
+        found.append((read, optimizer.iterations.numpy(), int(optimizer.iterations)))
+        with pytest.raises(AttributeError, match="has no"):
+            optimizer.lr  # noqa: B018
+    assert found[0] == found[1]
+
+
+def test_a_scheduled_learning_rate_is_read_alike():
+    pytest.importorskip("tensorflow", reason="no TensorFlow")
+    found = []
+    for package in (scripts.import_keras(), tinycnn):
+        rate = package.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+        optimizer = package.optimizers.SGD(rate)
+        found.append((optimizer.learning_rate.numpy(), np.float32(float(optimizer.learning_rate))))
+        with pytest.raises(TypeError, match="set"):
+            optimizer.learning_rate = 0.1
+    assert found[0] == found[1]

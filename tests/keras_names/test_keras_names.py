@@ -109,7 +109,7 @@ def test_an_import_that_fails_says_what_to_write_instead(line, words):
         ),
         (lambda: tf.GradientTape, "tinycnn has no GradientTape: there is no tape here: model.loss"),
         (lambda: keras.layers.Embedding, "tinycnn.layers has no Embedding: it is for text"),
-        (lambda: keras.backend.set_value, "tinycnn.backend has no set_value: assign it: model.opt"),
+        (lambda: keras.backend.learning_phase, "tinycnn.backend has no learning_phase: write mod"),
         (lambda: tf.matmul, "tinycnn has no matmul: data here are NumPy's arrays; write np.matmul"),
         (lambda: tf.nn.conv2d, "tinycnn.nn has no conv2d: it is TensorFlow's; data here are Num"),
         (lambda: keras.layers.Dens, "module 'tinycnn.layers' has no attribute 'Dens'"),
@@ -139,7 +139,10 @@ def test_initializers_and_values_by_keras_s_names():
     with pytest.raises(ValueError, match=r"the model's seed decides.*Received: seed=3"):
         keras.initializers.GlorotUniform(seed=3)
     dense.build((3,))
-    assert keras.backend.get_value(dense.kernel) is dense.kernel.value
+    np.testing.assert_array_equal(keras.backend.get_value(dense.kernel), dense.kernel.value)
+    assert keras.backend.get_value(dense.kernel) is not dense.kernel.value
+    keras.backend.set_value(dense.kernel, np.ones((3, 2)))
+    assert np.all(dense.kernel.value == 1)
     assert keras.backend.get_value(keras.SGD(0.5).learning_rate) == 0.5
 
 

@@ -48,8 +48,9 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Sets the learning rate that the function returns."""
         _, optimizer = self.model.compiled_with()
+        rate = float(optimizer.learning_rate)
         try:
-            arguments = inspect.signature(self.schedule).bind(epoch, optimizer.learning_rate).args
+            arguments = inspect.signature(self.schedule).bind(epoch, rate).args
         except TypeError:
             arguments = (epoch,)
         optimizer.learning_rate = number(self.schedule(*arguments), "schedule(epoch)", low=0.0)
@@ -63,7 +64,7 @@ class LearningRateScheduler(Callback):
         """Adds the epoch's learning rate to the logs."""
         if logs is not None:
             _, optimizer = self.model.compiled_with()
-            logs["learning_rate"] = optimizer.learning_rate
+            logs["learning_rate"] = float(optimizer.learning_rate)
 
 
 class ReduceLROnPlateau(Monitor):
@@ -120,7 +121,7 @@ class ReduceLROnPlateau(Monitor):
         """Counts epochs without an improvement, and reduces the rate after `patience` of them."""
         _, optimizer = self.model.compiled_with()
         if logs is not None:
-            logs["learning_rate"] = optimizer.learning_rate
+            logs["learning_rate"] = float(optimizer.learning_rate)
         value = self.value_in(logs)
         if value is None:
             return

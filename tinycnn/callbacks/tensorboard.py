@@ -76,7 +76,7 @@ class TensorBoard(Callback):
         """Writes the epoch's logs and, if it is their turn, the weights."""
         logs = dict(logs or {})
         if self.model.optimizer is not None:
-            logs["learning_rate"] = self.model.optimizer.learning_rate
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         validation = {n.removeprefix("val_"): v for n, v in logs.items() if n.startswith("val_")}
         training = {name: value for name, value in logs.items() if not name.startswith("val_")}
         self._write("train", "epoch", training, epoch)

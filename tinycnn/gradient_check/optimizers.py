@@ -169,7 +169,7 @@ def _walk(
     for step, given in enumerate(gradients, 1):
         for parameter, gradient in zip(parameters, given, strict=True):
             parameter.grad = gradient.copy()
-        rates.append(fresh.learning_rate)
+        rates.append(float(fresh.learning_rate))
         try:
             fresh.update(parameters)
         except (

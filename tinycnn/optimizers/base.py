@@ -18,6 +18,7 @@ import numpy as np
 
 from tinycnn.optimizers.clipping import Clipping, checked_clipping, clip_by_norm
 from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
+from tinycnn.optimizers.variables import Count, Rate
 from tinycnn.parameter import Parameter
 from tinycnn.support.arguments import number, shown
 from tinycnn.support.refusals import Strict
@@ -106,7 +107,7 @@ class Optimizer(Strict):
         self.clipnorm = clipping["clipnorm"]
         self.clipvalue = clipping["clipvalue"]
         self.global_clipnorm = clipping["global_clipnorm"]
-        self.iterations = 0  # steps made
+        self._iterations = 0  # steps made
         self.state: list[dict[str, Array]] = []  # the slots of each parameter
         self._parameters: list[Parameter] = []  # whose they are; none before the first step
         # Whether a value has ever changed; tinycnn's own optimizers need not be watched.
@@ -119,15 +120,18 @@ class Optimizer(Strict):
         return rate if isinstance(rate, LearningRateSchedule) else None
 
     @property
-    def learning_rate(self) -> float:
-        """The step size of the next step. A number or a schedule may be assigned.
+    def learning_rate(self) -> Rate:
+        """The step size of the next step: a float, with Keras's `numpy()` and `assign`.
+
+        A number or a schedule may be assigned.
 
         Raises:
             TypeError: if a number is assigned in a schedule's place, as in Keras.
         """
-        if isinstance(self._learning_rate, LearningRateSchedule):
-            return number(self._learning_rate(self.iterations), "learning_rate", low=0.0)
-        return self._learning_rate
+        rate = self._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            rate = number(rate(self.iterations), "learning_rate", low=0.0)
+        return Rate(rate, self)
 
     @learning_rate.setter
     def learning_rate(self, value: float | LearningRateSchedule) -> None:
@@ -140,6 +144,15 @@ class Optimizer(Strict):
                 )
             value = number(value, "learning_rate", low=0.0)
         self._learning_rate = value
+
+    @property
+    def iterations(self) -> Count:
+        """How many steps were made: an int, with Keras's `numpy()`."""
+        return Count(self._iterations)
+
+    @iterations.setter
+    def iterations(self, count: int) -> None:
+        self._iterations = int(count)
 
     @property
     def lr(self) -> float:
@@ -217,7 +230,7 @@ class Optimizer(Strict):
                 raise RuntimeError(f"{parameter.name} has no gradient yet: run a backward first")
             gradients.append(parameter.grad)
         gradients = self._clipped(gradients)
-        learning_rate = self.learning_rate  # a schedule counts the steps before this one
+        learning_rate = float(self.learning_rate)  # a schedule counts the steps before this one
         self.iterations += 1
         values = [parameter.value for parameter in learning]
         if self.weight_decay:

@@ -188,7 +188,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "backend": {
         **_SETTINGS,
         "clear_session": _nothing,
-        "get_value": lambda thing: getattr(thing, "value", thing),
+        "get_value": lambda thing: thing.numpy() if hasattr(thing, "numpy") else thing,
+        "set_value": lambda thing, value: thing.assign(value),
     },
     "initializers": {
         "GlorotNormal": _initializer("glorot_normal"),
@@ -273,7 +274,6 @@ MISSING: dict[str, dict[str, str]] = {
             "data here are NumPy's arrays: see x.dtype and np.result_type"
         ),
         # Those of Keras 2
-        "set_value": "assign it: model.optimizer.learning_rate = 0.001",
         "function": "for inner outputs make Model(model.inputs, layer.output)",
         "gradients": "model.loss_and_gradients(x, y) returns the loss and the gradients",
         "learning_phase set_learning_phase": "write model(x, training=True)",

@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from tinycnn.support import keras_names
 from tinycnn.support.arguments import printable
@@ -37,11 +37,14 @@ def _error(owner: str, name: str, known: Collection[str]) -> TypeError:
     )
 
 
-class Door(type):
+class Door(type(Protocol)):  # type: ignore[misc]
     """What a call of a class goes through: a wrong keyword's error names that class.
 
     Keywords of Keras's that have another name here, or ask for what is so anyway, pass by today's
     names: see keras_names.py.
+
+    It is made from the metaclass of protocols, which is one of abstract classes, so that a user's
+    own layer may also have an `abc.ABC` or a `Protocol` among its bases.
     """
 
     def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
@@ -90,6 +93,6 @@ def keywords_of(cls: type) -> list[str] | None:
         kinds = {parameter.kind for parameter in parameters}
         known += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         if inspect.Parameter.VAR_KEYWORD not in kinds:
-            return known
+            return [*dict.fromkeys(known)]  # a class and its base may have the same one
     handed_on_to_nobody = any("__init__" in base.__dict__ for base in cls.__mro__[:-1])
-    return None if handed_on_to_nobody else known
+    return None if handed_on_to_nobody else [*dict.fromkeys(known)]
