@@ -126,7 +126,7 @@ def look(arguments: argparse.Namespace) -> int:
     from tinycnn.support.files import claim_folder
 
     model = _reader_of_digits(arguments.model)
-    convolutions = [layer for layer in model.layers if isinstance(layer, Conv2D)]
+    convolutions = [layer for layer in model.chain if isinstance(layer, Conv2D)]
     if not convolutions:
         end(f"{arguments.model} has no Conv2D: it has no filters to look at")
     claim_folder(arguments.output_dir)
@@ -159,7 +159,7 @@ def look(arguments: argparse.Namespace) -> int:
             shown[each], cams, chosen[each], title, last.name or "convolution"
         ),
     }
-    for layer in model.layers:
+    for layer in model.chain:
         if layer.parameters:
             maps = inspection.feature_maps(model, layer, x[:1000])
             name = layer.name or type(layer).__name__
@@ -259,7 +259,7 @@ def _pixels(model: "Sequential", images: Array) -> Array:
     from tinycnn.layers import Rescaling
 
     x = images[..., np.newaxis].astype("float32")
-    return x if isinstance(model.layers[0], Rescaling) else x / np.float32(255)
+    return x if isinstance(model.chain[0], Rescaling) else x / np.float32(255)
 
 
 def _probabilities(model: "Sequential", images: Array, path: Path) -> Array:

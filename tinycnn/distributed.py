@@ -153,7 +153,7 @@ class DataParallel(Distribution):
                 f"shards={self.shards}, batch_size={run.settings['batch_size']}"
             )
         share = run.settings["batch_size"] // self.shards
-        norms = [n for n in model.layers if isinstance(n, BatchNormalization) and n.trainable]
+        norms = [n for n in model.chain if isinstance(n, BatchNormalization) and n.trainable]
         if self.shards > 1 and share < FEW and norms:
             warnings.warn(
                 f"BatchNormalization takes the statistics of each shard, {share} samples; choose "

@@ -5,6 +5,7 @@ Source: keras/src/models/functional.py
 
 from typing import Any
 
+from tinycnn.layers import Input
 from tinycnn.models import Sequential
 from tinycnn.support.arguments import shown
 from tinycnn.tensors import Symbol
@@ -15,7 +16,7 @@ class Model(Sequential):
     """The layers that lead from `inputs` to `outputs`.
 
     Layers that are in another model, too, are the same there: a model up to an inner output is a
-    view of it.
+    view of it. As in Keras `layers` begin with the Input, which `Sequential.layers` leave out.
 
     Args:
         inputs: an Input, or `model.input`, or the `input` of a layer.
@@ -62,21 +63,19 @@ class Model(Sequential):
                 )
         end = max(ends, key=lambda end: len(end.layers))
         self.source, self.input_shape = start, start.sample_shape
+        self.first = start if isinstance(start, Input) else Input(start.sample_shape)
+        if self.first.name is None:
+            self.first.name, self.first.named_by_model = "input_layer", True
         for layer in end.layers[len(start.layers) :]:
             self.place(layer)
         self.build()
         # The model up to each of several outputs; none for a single one.
         self.views = [Model(start, end, dtype=dtype) for end in ends] if len(ends) > 1 else []
-        if any(view.layers != self.layers[: len(view.layers)] for view in self.views):
+        if any(view.chain != self.chain[: len(view.chain)] for view in self.views):
             raise ValueError(
                 "a network here is one chain of layers: all outputs must lie on it. Received: "
                 f"{len(ends)} outputs on different branches"
             )
-
-    def rows(self) -> list[tuple[str, str, str]]:
-        """As in Keras, the summary lists the Input, too."""
-        name = self.input.layers[0].name or "input_layer"
-        return [(f"{name} (InputLayer)", str(self.input.shape), "0"), *super().rows()]
 
     def predict(self, x: Array, *arguments: Any, **keywords: Any) -> Any:
         """`Sequential.predict`; for several outputs a list of what it returns."""

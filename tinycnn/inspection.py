@@ -181,7 +181,7 @@ def grad_cam(
     below, above = _cut(model, layer, x)
     with model.at_work("grad_cam"):
         maps = below.predict(x, verbose=0)
-        if maps.ndim != 4 or not above.layers:
+        if maps.ndim != 4 or not above.chain:
             raise ValueError(
                 "`layer` must make maps (N, H, W, C) and have layers after it. "
                 f"Received: {layer} with output {maps.shape}"
@@ -193,10 +193,10 @@ def grad_cam(
 def _cut(model: Sequential, layer: Layer, x: Array) -> tuple[Sequential, Sequential]:
     """The model up to `layer`, and the rest; both made of the model's own layers."""
     model.build(np.shape(x)[1:])
-    if layer not in model.layers:
+    if layer not in model.chain:
         raise ValueError(f"`layer` must be one of {model.layers}. Received: {layer!r}")
-    end = model.layers.index(layer) + 1
-    below, above = model.layers[:end], model.layers[end:]
+    end = model.chain.index(layer) + 1
+    below, above = model.chain[:end], model.chain[end:]
     made = (Sequential(layers, seed=model.seed, dtype=model.dtype) for layers in (below, above))
     return next(made), next(made)
 

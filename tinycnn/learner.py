@@ -93,7 +93,7 @@ class Learner(Stateful):
         """
         step = self.steps_trained if step is None else step
         part = [shard] if shard else []
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self.chain):
             if "rng" in vars(layer) or hasattr(type(layer), "rng"):
                 seed = getattr(layer, "seed", None)  # its own, if it was given one
                 seed = self.seed if seed is None else seed
@@ -250,12 +250,12 @@ class Learner(Stateful):
         yield Tensor("data", "x", np.asarray(batch.x, self.dtype))
         yield Tensor("data", "y", batch.y.astype(self.dtype))
         place = {
-            layer: f"layer {i} of {len(self.layers)}, {layer}"
-            for i, layer in enumerate(self.layers, start=1)
+            layer: f"layer {i} of {len(self.chain)}, {layer}"
+            for i, layer in enumerate(self.chain, start=1)
         }
         self.seed_noise()
-        y_pred, self._steps = batch.x, self.layers
-        for layer in self.layers:
+        y_pred, self._steps = batch.x, self.chain
+        for layer in self.chain:
             for p in layer.parameters:
                 yield Tensor("weights", f"the {p.name} of {place[layer]}", p.value)
             y_pred = layer.forward(y_pred, training=True)
@@ -428,15 +428,15 @@ class Learner(Stateful):
             ValueError: if it does not fit the model.
         """
         if isinstance(x, Symbol):
-            for layer in self.layers:
+            for layer in self.chain:
                 x = x.followed_by(layer)
             return x
         x = self.checked_inputs(x)
         with self.at_work("forward"):
-            self._steps = self.layers
+            self._steps = self.chain
             self.seed_noise(purpose=FOR_CALLS, step=self._calls)
             self._calls += 1
-            for layer in self.layers:
+            for layer in self.chain:
                 x = layer(x, training)
         return tensor(x)
 

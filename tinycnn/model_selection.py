@@ -210,7 +210,7 @@ def _models(build_model: Callable[[], Sequential], k: int) -> list[Sequential]:
     for model in models:
         if not isinstance(model, Sequential) or model.loss is None:
             raise ValueError(f"`build_model` must return a compiled model. Received: {model!r}")
-    parts = [id(part) for model in models for part in (*model.layers, model.optimizer)]
+    parts = [id(part) for model in models for part in (*model.chain, model.optimizer)]
     if len(set(parts)) < len(parts):
         raise ValueError(
             "`build_model` must make a new model at each call, with layers and an optimizer of its "

@@ -21,7 +21,7 @@ from tinycnn.callbacks import Callback, Checkpoint, History, ProgressLine, Run
 from tinycnn.errors import ModelFileError, NumericalError
 from tinycnn.hooks import Logs, call, checked_hooks, hand_to
 from tinycnn.interop import hdf5, keras_config, keras_files
-from tinycnn.layers import LAYERS, Layer, Normalization, Rescaling
+from tinycnn.layers import LAYERS, Input, Layer, Normalization, Rescaling
 from tinycnn.learner import Learner
 from tinycnn.metrics import EpochMeans, from_description
 from tinycnn.network import FOR_ORDER
@@ -199,7 +199,7 @@ class Sequential(Learner):
         else:
             data = self.checked(x, y, **weights)
             given = _by_name(data, ("x", "y", "sample_weight"))
-        if not any(isinstance(layer, Rescaling | Normalization) for layer in self.layers):
+        if not any(isinstance(layer, Rescaling | Normalization) for layer in self.chain):
             warning_signs.warn_of_unscaled(data.x)
         if hands_out_batches(validation_data):
             validation = self.stream(validation_data, None, "validation_data")[0]
@@ -449,6 +449,9 @@ def _placed(content: dict[str, Any], classes: Mapping[str, type[Layer]]) -> Sequ
         trainable=content.get("trainable", True),
         name=content["name"],
     )
+    if "input_layer" in content:  # it was a functional model
+        model.first = Input(content["input_shape"], name=content["input_layer"])
+        model.place(model.first)
     for description in content["layers"]:
         if description["class"] not in classes:
             raise ModelFileError(

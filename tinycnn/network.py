@@ -71,7 +71,8 @@ class Network(Strict):
         self.seed = next_seed() if seed is None else integer(seed, "seed", least=0)
         self.dtype = dtype
         self.name = name_or_none(name) or snake_case(type(self).__name__)
-        self.layers: list[Layer] = []
+        self.chain: list[Layer] = []  # what the two folds run through
+        self.first: Input | None = None  # what `layers` begin with in a functional Model
         self._trainable = truth(trainable, "trainable")
         self.input_shape: Shape | None = None
         self.source: Symbol | None = None  # what it takes
@@ -91,33 +92,33 @@ class Network(Strict):
         Raises:
             ValueError: if it is not a layer, is already used, or does not fit the ones before it.
         """
-        shape_before, count_before, source_before = self.input_shape, len(self.layers), self.source
+        shape_before, count_before, source_before = self.input_shape, len(self.chain), self.source
         try:
             self.place(layer)
-            if self.input_shape is not None and len(self.layers) > count_before:
+            if self.input_shape is not None and len(self.chain) > count_before:
                 self.build()
         except ValueError:
-            del self.layers[count_before:]
+            del self.chain[count_before:]
             self.input_shape, self.source = shape_before, source_before
             raise
 
     def place(self, layer: "Layer | Network") -> None:
         """`add` without building: the shapes are compared, and the parameters made, in `build`."""
         if isinstance(layer, Network):  # one chain: its layers, one after the other
-            if not self.layers and layer.input_shape is not None and self.source is None:
+            if not self.chain and layer.input_shape is not None and self.source is None:
                 self.place(Input(layer.input_shape))
-            for part in layer.layers:
-                if part.named_by_model and part.name in {other.name for other in self.layers}:
+            for part in layer.chain:
+                if part.named_by_model and part.name in {other.name for other in self.chain}:
                     part.name = self._free_name(part, layer)
                 self.place(part)
             return
         if not isinstance(layer, Layer):
             raise ValueError(f"a model is made of layers. Received: {layer!r}")
-        if isinstance(layer, Input) and (self.layers or self.input_shape is not None):
+        if isinstance(layer, Input) and (self.chain or self.input_shape is not None):
             raise ValueError("Input can only be the first layer, and there can be only one")
-        if layer in self.layers:
+        if layer in self.chain:
             raise ValueError(f"{layer} is already in this model; make a new one for each place")
-        if self.input_shape is None and not self.layers:
+        if self.input_shape is None and not self.chain:
             self.input_shape = layer.input_shape
         if isinstance(layer, Input):
             self.source = layer
@@ -125,14 +126,14 @@ class Network(Strict):
         if layer.name is None:
             layer.name, layer.named_by_model = self._free_name(layer), True
         name_or_none(layer.name)  # a name may also have been assigned
-        if layer.name in {other.name for other in self.layers}:
+        if layer.name in {other.name for other in self.chain}:
             raise ValueError(f"a layer's name must be unique. Received: name={layer.name!r}")
-        self.layers.append(layer)
+        self.chain.append(layer)
         self.built = False
 
     def _free_name(self, layer: Layer, *others: "Network") -> str:
         """A name as Keras would choose it, which no layer of this network or of `others` has."""
-        names = {other.name for network in (self, *others) for other in network.layers}
+        names = {other.name for network in (self, *others) for other in network.chain}
         base = snake_case(type(layer).__name__)
         candidates = chain([base], (f"{base}_{i}" for i in count(1)))
         return next(name for name in candidates if name not in names)
@@ -153,7 +154,7 @@ class Network(Strict):
         Raises:
             ValueError: if a layer cannot take the shape that reaches it, or none is known.
         """
-        if not self.layers:
+        if not self.chain:
             raise ValueError("the model has no layers: add some first")
         shape = self.input_shape
         if input_shape is not None:
@@ -170,7 +171,7 @@ class Network(Strict):
         self.input_shape = shape
         if self.built:
             return
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self.chain):
             if layer.input_shape not in (None, shape):
                 what = "has weights for" if layer.built else "was made for"
                 raise ValueError(
@@ -190,10 +191,15 @@ class Network(Strict):
                     rng = SavedValues(saved.get(str(layer.name), {}))
                 shape = layer.build(shape, rng, self.dtype)
         self.built = True
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self.chain):
             if layer.source is None:
-                below = (*self.input.layers, *self.layers[:index])
+                below = (*self.input.layers, *self.chain[:index])
                 layer.source = Symbol(below, layer.input_shape or (), self.dtype)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in order; as in Keras, those of a functional Model begin with its Input."""
+        return self.chain if self.first is None else [self.first, *self.chain]
 
     def pop(self) -> Layer:
         """Takes the last layer off, and returns it.
@@ -201,10 +207,10 @@ class Network(Strict):
         Raises:
             ValueError: if there is none.
         """
-        if not self.layers:
+        if not self.chain:
             raise ValueError("the model has no layers: there is none to take off")
         self._steps = []
-        return self.layers.pop()
+        return self.chain.pop()
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name, or at this place in `layers`.
@@ -217,15 +223,16 @@ class Network(Strict):
                 "get_layer takes a name or an index, one of them. "
                 f"Received: name={name!r}, index={index!r}"
             )
-        names = [layer.name for layer in self.layers]
+        layers = self.layers
+        names = [layer.name for layer in layers]
         if index is not None and -len(names) <= index < len(names):
-            return self.layers[index]
+            return layers[index]
         if name not in names or index is not None:
             wanted = f"name={name!r}" if index is None else f"index={index!r}"
             raise ValueError(
                 f"the model's layers are {', '.join(map(str, names))}. Received: {wanted}"
             )
-        return self.layers[names.index(name)]
+        return layers[names.index(name)]
 
     @property
     def input(self) -> Symbol:
@@ -239,7 +246,7 @@ class Network(Strict):
     @property
     def output(self) -> Symbol:
         """What the network makes of its `input`, to make a Model that ends here."""
-        return Symbol((*self.input.layers, *self.layers), self.output_shape, self.dtype)
+        return Symbol((*self.input.layers, *self.chain), self.output_shape, self.dtype)
 
     @property
     def trainable(self) -> bool:
@@ -252,7 +259,7 @@ class Network(Strict):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = truth(value, "trainable")
-        for layer in self.layers:
+        for layer in self.chain:
             layer.trainable = self._trainable
 
     def at_work(self, what: str) -> AbstractContextManager[None]:
@@ -272,7 +279,7 @@ class Network(Strict):
             RuntimeError: while another thread uses the network.
         """
         with self.at_work("forward"):
-            self._steps = fused.steps(self.layers)
+            self._steps = fused.steps(self.chain)
             for step in self._steps:
                 x = step.forward(x, training)
         return x
@@ -333,7 +340,7 @@ class Network(Strict):
 
         Activation("linear") may follow it: as in Keras, it changes nothing.
         """
-        for layer in reversed(self.layers):
+        for layer in reversed(self.chain):
             if isinstance(layer, Activated) and layer.activation in ("softmax", "sigmoid"):
                 return layer
             if not is_linear(layer):
@@ -347,7 +354,7 @@ class Network(Strict):
 
     def forget(self) -> None:
         """Frees what the layers keep for a backward."""
-        for layer in self.layers:
+        for layer in self.chain:
             layer.cache = layer.forward_apart = None
         self._steps = []
 
@@ -356,7 +363,7 @@ class Network(Strict):
     @property
     def parameters(self) -> list[Parameter]:
         """All parameters, layer by layer."""
-        return [parameter for layer in self.layers for parameter in layer.parameters]
+        return [parameter for layer in self.chain for parameter in layer.parameters]
 
     @property
     def learning(self) -> list[Parameter]:
@@ -367,12 +374,12 @@ class Network(Strict):
     def output_shape(self) -> Shape:
         """The shape of one output, without the batch axis."""
         self.build()
-        return self.layers[-1].output_shape or ()
+        return self.chain[-1].output_shape or ()
 
     def count_params(self) -> int:
         """How many numbers the parameters hold."""
         self.build()
-        return sum(layer.count_params() for layer in self.layers)
+        return sum(layer.count_params() for layer in self.chain)
 
     def get_weights(self) -> list[Array]:
         """Copies of all parameters, in the order and layout of Keras's `get_weights`."""
@@ -397,11 +404,11 @@ class Network(Strict):
         assign(self.parameters, weights, self.name)
 
     def __repr__(self) -> str:
-        count = len(self.layers)
+        count = len(self.chain)
         what = f"{count} layer{'s' * (count != 1)}"
-        if count and all(layer.built for layer in self.layers):
-            numbers = sum(layer.count_params() for layer in self.layers)
-            first, last = self.layers[0].input_shape, self.layers[-1].output_shape
+        if count and all(layer.built for layer in self.chain):
+            numbers = sum(layer.count_params() for layer in self.chain)
+            first, last = self.chain[0].input_shape, self.chain[-1].output_shape
             what += f", {numbers:,} parameter{'s' * (numbers != 1)}, {first} -> {last}"
         else:
             what += ", not built yet"
@@ -440,7 +447,8 @@ class Network(Strict):
             shape, count = "?", "0 (unbuilt)"
             if layer.built:
                 shape, count = str((None, *(layer.output_shape or ()))), f"{layer.count_params():,}"
-            rows.append((f"{layer.name} ({type(layer).__name__})", shape, count))
+            kind = "InputLayer" if layer is self.first else type(layer).__name__
+            rows.append((f"{layer.name} ({kind})", shape, count))
         return rows
 
     def sizes(self) -> list[tuple[str, int, int]]:

@@ -152,7 +152,7 @@ class Stateful(Network):
     def _to_save(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """`state`, without what no file can hold, of which notices tell."""
         content, arrays = self.state()
-        for layer in self.layers:
+        for layer in self.chain:
             if missing := _left_out(layer):
                 console.notice(
                     f"{layer}: get_config leaves out {', '.join(missing)}, which will be the "
@@ -236,11 +236,11 @@ class Stateful(Network):
             ValueError: for two arrays of the same name.
         """
         self.build()
-        if len(self.layers) > MAX_LAYERS:
+        if len(self.chain) > MAX_LAYERS:
             raise ValueError(f"a model of more than {MAX_LAYERS} layers can't be saved")
         arrays = {
             f"weights/{layer.name}/{parameter.name}": parameter.value
-            for layer in self.layers
+            for layer in self.chain
             for parameter in layer.parameters
         }
         if len(arrays) < len(self.parameters):
@@ -260,9 +260,10 @@ class Stateful(Network):
             "seed": self.seed,
             "dtype": self.dtype,
             "input_shape": self.input_shape,
+            **({} if self.first is None else {"input_layer": self.first.name}),
             "layers": [
                 {**_described(layer), **({} if layer.trainable else {"trainable": False})}
-                for layer in self.layers
+                for layer in self.chain
             ],
             "compile": compiled,
             **({} if self.trainable else {"trainable": False}),

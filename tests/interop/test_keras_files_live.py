@@ -18,6 +18,7 @@ import keras_live as live
 import numpy as np
 import pytest
 
+import tinycnn
 from tinycnn import Sequential, kernels, layers, load_model, losses, models, optimizers
 from tinycnn.optimizers import schedules
 
@@ -251,6 +252,41 @@ def test_where_classes_tie_either_may_come_first():
     assert np.all(margins(outputs) <= UNDECIDED)
     assert np.all(margins(np.array([[0.2, 0.5, 0.3], [0.1, 0.0, 0.9]])) > UNDECIDED)
     np.testing.assert_allclose(margins(np.array([[0.75], [0.5]])), [[0.25], [0.0]])
+
+
+def functional(library):
+    inputs = library.Input((6, 6, 1), name="images")
+    x = library.layers.Conv2D(3, 3, activation="relu", name="maps")(inputs)
+    x = library.layers.Flatten()(x)
+    outputs = library.layers.Dense(4, activation="softmax")(x)
+    model = library.Model(inputs, outputs, name="chain")
+    model.compile("adam", "categorical_crossentropy")
+    x, y = np.random.default_rng(0).random((8, 6, 6, 1), np.float32), np.eye(4, dtype="f4")[[1] * 8]
+    model.train_on_batch(x, y)
+    return model, x, y
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_functional_model_goes_both_ways_with_its_input(ending, tmp_path):
+    keras = import_keras()
+    ours, x, y = functional(tinycnn)
+    ours.save(tmp_path / f"ours{ending}")
+    theirs = keras.models.load_model(tmp_path / f"ours{ending}")
+    pairs = [(ours, theirs)]
+    theirs = functional(keras)[0]
+    theirs.save(tmp_path / f"theirs{ending}")
+    pairs.append((load_model(tmp_path / f"theirs{ending}"), theirs))
+    for mine, other in pairs:
+        assert type(other).__name__ == "Functional"
+        names = [layer.name for layer in other.layers]
+        assert names[0] == "images" and [layer.name for layer in mine.layers] == names
+        for index, layer in enumerate(other.layers):
+            assert mine.get_layer(index=index).name == layer.name
+            assert mine.layers[index].output.shape == layer.output.shape
+        assert off(mine.predict(x, verbose=0), other.predict_on_batch(x)) <= PREDICTIONS
+        assert off(mine.test_on_batch(x, y), other.test_on_batch(x, y)) <= STEPS
+    there = keras.models.model_from_json(ours.to_json())
+    assert [layer.name for layer in there.layers] == [layer.name for layer in ours.layers]
 
 
 def test_the_text_of_a_model_goes_both_ways():

@@ -58,7 +58,7 @@ def test_a_chain_is_a_sequential_to_the_bit():
     (one, first), (other, second) = trained(sequential()), trained(functional())
     assert first == second
     assert one.fingerprint() == other.fingerprint()
-    assert [layer.name for layer in one.layers] == [layer.name for layer in other.layers]
+    assert [layer.name for layer in one.layers] == [layer.name for layer in other.layers[1:]]
 
 
 def test_the_shapes_of_symbols_are_known_at_once_and_no_weights_are_made():
@@ -105,7 +105,7 @@ def test_a_view_that_begins_further_up():
     model = sequential()
     below = Model(model.inputs, model.layers[1].output)
     above = Model(model.layers[2].input, model.outputs[0])
-    assert [layer.name for layer in above.layers] == ["flatten", "dropout", "dense"]
+    assert [layer.name for layer in above.layers[1:]] == ["flatten", "dropout", "dense"]
     y = above.predict(below.predict(X, verbose=0), verbose=0)
     np.testing.assert_array_equal(y, model.predict(X, verbose=0))
 
@@ -241,7 +241,7 @@ def test_a_long_chain_can_be_copied():
     model = Model(inputs, x)
     twin = copy.deepcopy(model.layers[-1])  # with the chain that it ends
     assert len(twin.input.layers) == 400
-    assert len(pickle.loads(pickle.dumps(model)).layers) == 400
+    assert len(pickle.loads(pickle.dumps(model)).layers) == 401
 
 
 def test_pop_and_summary(capsys):
@@ -257,3 +257,39 @@ def test_pop_and_summary(capsys):
     assert "".join(lines).strip() == printed.strip()
     with pytest.raises(TypeError, match="summary has no argument `line_length`"):
         model.summary(line_length=100)
+
+
+def test_the_layers_of_a_functional_model_begin_with_its_input():
+    model = functional()
+    first = model.layers[0]
+    assert isinstance(first, Input) and first.name == "input_layer"
+    assert model.get_layer(index=0) is first and model.get_layer("input_layer") is first
+    assert model.get_layer(index=1) is model.layers[1] and model.layers[1].name == "conv2d"
+    assert first.output is first.input is model.input and first.get_weights() == []
+    assert first.output.shape == (None, 8, 8, 1) and first.count_params() == 0
+    assert [name for name, *_ in model.rows()][:2] == [
+        "input_layer (InputLayer)",
+        "conv2d (Conv2D)",
+    ]
+    y = X
+    for layer in model.layers:  # a fold by hand passes through it
+        y = layer.forward(y)
+    np.testing.assert_allclose(y, model.predict(X, verbose=0), 1e-6)
+    assert Input not in map(type, sequential().layers)
+
+
+@pytest.mark.parametrize("ending", [".npz", ".keras", ".h5"])
+def test_a_saved_functional_model_still_begins_with_its_input(ending, tmp_path):
+    if ending != ".npz":
+        pytest.importorskip("h5py")
+    inputs = Input((8, 8, 1), name="images")
+    model = trained(Model(inputs, Dense(3, activation="softmax")(Flatten()(inputs)), seed=1))[0]
+    path = tmp_path / f"model{ending}"
+    model.save(path)
+    loaded = load_model(path)
+    names = [layer.name for layer in loaded.layers]
+    assert names == ["images", "flatten", "dense"] == [layer.name for layer in model.layers]
+    assert loaded.fingerprint() == model.fingerprint()
+    np.testing.assert_array_equal(loaded.predict(X, verbose=0), model.predict(X, verbose=0))
+    again = Model(loaded.inputs, loaded.layers[1].output)
+    assert again.output_shape == (64,)

@@ -82,7 +82,7 @@ class TensorBoard(Callback):
         self._write("train", "epoch", training, epoch)
         self._write("validation", "epoch", validation, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
-            for layer in self.model.layers:
+            for layer in self.model.chain:
                 for parameter in layer.parameters:
                     name = f"{layer.name}/{parameter.name}/histogram"
                     self._writer("train").add_histogram(name, parameter.value, epoch)

@@ -17,7 +17,7 @@ from tinycnn.utils import Array
 def in_float64(model: Sequential) -> Sequential:
     """A copy of the model that computes in double precision, as the page does."""
     copy = Sequential(
-        [type(layer)(**layer.get_config()) for layer in model.layers],
+        [type(layer)(**layer.get_config()) for layer in model.chain],
         seed=model.seed,
         dtype="float64",
     )
@@ -60,7 +60,7 @@ def _tensors(
     x = sample[np.newaxis]
     with kernels.use("numpy"), fused.off():
         outputs = []
-        for layer in model.layers:
+        for layer in model.chain:
             x = layer.forward(x)
             outputs.append(x)
         model.forward(sample[np.newaxis])
@@ -80,7 +80,7 @@ def _tensors(
             dy = loss.backward()
         gradients: dict[int, list[Array]] = {}
         for layer, dx in model.backward_steps(dy, on_logits):
-            index = model.layers.index(layer)
+            index = model.chain.index(layer)
             if dx is not None and not (on_logits and index > described["softmax"]):
                 learned = [p.grad for p in layer.parameters if p.trainable and p.grad is not None]
                 gradients[index] = [dx, *learned]

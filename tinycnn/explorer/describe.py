@@ -179,8 +179,8 @@ def describe_model(model: Sequential) -> Description:
         "name": model.name,
         "input_shape": model.input_shape,
         "output_shape": model.output_shape,
-        "layers": [_describe_layer(layer, model.trainable) for layer in model.layers],
-        "softmax": None if softmax is None else model.layers.index(softmax),
+        "layers": [_describe_layer(layer, model.trainable) for layer in model.chain],
+        "softmax": None if softmax is None else model.chain.index(softmax),
         "loss": _loss(model),
     }
 

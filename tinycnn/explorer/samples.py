@@ -107,5 +107,5 @@ def _made(model: Sequential) -> Samples:
 
 def _peak(model: Sequential) -> int:
     """255 for a model that rescales bytes by itself, else 1."""
-    scales = [abs(layer.scale) for layer in model.layers if isinstance(layer, Rescaling)]
+    scales = [abs(layer.scale) for layer in model.chain if isinstance(layer, Rescaling)]
     return 255 if any(scale < 0.1 for scale in scales) else 1

@@ -207,7 +207,7 @@ def check_model(
     model.build(x.shape[1:])
     model = copy.deepcopy(model)
     model.dtype = "float64"
-    model.layers = [_in_float64(layer, layer.input_shape or (), seed) for layer in model.layers]
+    model.chain = [_in_float64(layer, layer.input_shape or (), seed) for layer in model.chain]
     rng = np.random.default_rng([seed, 2])
 
     def loss() -> float:
@@ -215,7 +215,7 @@ def check_model(
         return model.loss_of(y, model.forward(x, training=True))
 
     def branches() -> list[Array]:
-        return [branch for layer in model.layers for branch in layer.branches()]
+        return [branch for layer in model.chain for branch in layer.branches()]
 
     batch = model.checked(x, y)
     if faults := _broken_rules_of_model(model, batch.x, batch.y):
@@ -224,7 +224,7 @@ def check_model(
     here = loss(), branches()
     named = [
         (f"{layer.name}/{parameter.name}", parameter)
-        for layer in model.layers
+        for layer in model.chain
         for parameter in layer.parameters
         if parameter.trainable
     ]
@@ -246,7 +246,7 @@ def check_model(
 def _broken_rules_of_model(model: Sequential, x: Array, y: Array) -> list[str]:
     """The rules that a layer breaks, at the input it gets in the model, or that the loss breaks."""
     faults = []
-    for layer in model.layers:
+    for layer in model.chain:
 
         def forward(x: Array, layer: Layer = layer) -> Array:
             model.seed_noise()

@@ -84,7 +84,7 @@ def to_keras(content: Mapping[str, Any]) -> Config:
     policy = _object("keras", "DTypePolicy", {"name": content["dtype"]})
     shape = [None, *content["input_shape"]]
     taken = {layer["config"]["name"] for layer in content["layers"]}
-    name = "input_layer"
+    name = content.get("input_layer", "input_layer")
     while name in taken:
         name += "_"
     first = {"batch_shape": shape, "dtype": content["dtype"], "sparse": False, "name": name}
@@ -100,11 +100,28 @@ def to_keras(content: Mapping[str, Any]) -> Config:
         layers.append(_object("keras.layers", layer["class"], config))
     trainable = content.get("trainable", True)
     model = {"name": content["name"], "trainable": trainable, "dtype": policy, "layers": layers}
-    described = _object("keras", "Sequential", {**model, "build_input_shape": shape})
-    described["build_config"] = {"input_shape": shape}
+    if "input_layer" in content:
+        where = "keras.src.models.functional"  # Keras has no public name for it
+        described = _object(where, "Functional", {**model, **_as_graph(layers)})
+    else:
+        described = _object("keras", "Sequential", {**model, "build_input_shape": shape})
+        described["build_config"] = {"input_shape": shape}
     if content["compile"]:
         described["compile_config"] = _compile_to_keras(content["compile"])
     return described
+
+
+def _as_graph(layers: list[Config]) -> Config:
+    """Says in each layer from which other one it gets its input, and returns the two ends."""
+    before: list[Any] = []
+    for layer in layers:
+        layer["name"] = layer["config"]["name"]
+        # The shape is not read again: Keras calls each layer on what the one before it returns.
+        tensor = {"shape": [None], "dtype": "float32", "keras_history": before}
+        argument = {"class_name": "__keras_tensor__", "config": tensor}
+        layer["inbound_nodes"] = [{"args": [argument], "kwargs": {}}] if before else []
+        before = [layer["name"], 0, 0]
+    return {"input_layers": [layers[0]["name"], 0, 0], "output_layers": before}
 
 
 def _to_keras(key: str, value: Any) -> Any:
@@ -150,9 +167,9 @@ def _object(module: str, name: str, config: Mapping[str, Any]) -> Config:
 
 def plainer(described: Any) -> Any:
     """The same in the form of `.h5` files: layers without modules."""
+    kept = ("class_name", "config", "name", "inbound_nodes")
     layers = [
-        {"class_name": layer["class_name"], "config": layer["config"]}
-        for layer in described["config"]["layers"]
+        {key: layer[key] for key in kept if key in layer} for layer in described["config"]["layers"]
     ]
     return {
         "class_name": described["class_name"],
@@ -188,12 +205,15 @@ def from_keras(described: Any, with_weights: bool = True) -> tuple[Config, list[
     dtypes: list[str] = []
     layers: list[Config] = []
     classes: list[str] = []
+    of_graph: Config = {}
     for class_name, settings in (_unpacked(layer, "a layer") for layer in config["layers"]):
         for key in ("batch_shape", "batch_input_shape"):  # today's name, and Keras 2's
             shape = settings.pop(key, None) or shape
         dtypes.append(_dtype(settings.pop("dtype", "float32")))
         if class_name == "InputLayer":
             _without_unknown("InputLayer", settings, ())
+            if name != "Sequential":
+                of_graph = {"input_layer": settings["name"]}
             continue
         if not classes:
             axes = len(_input_shape(shape))
@@ -224,6 +244,7 @@ def from_keras(described: Any, with_weights: bool = True) -> tuple[Config, list[
         "input_shape": _input_shape(shape),
         "layers": layers,
         "trainable": config.get("trainable", True),
+        **of_graph,
         "compile": None,
     }, classes
 

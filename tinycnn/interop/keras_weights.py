@@ -73,12 +73,12 @@ def save_weights(model: Network, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     model.build()
     arrays = [
-        (str(layer.name), [(p.name, p.value) for p in layer.parameters]) for layer in model.layers
+        (str(layer.name), [(p.name, p.value) for p in layer.parameters]) for layer in model.chain
     ]
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         if path.name.endswith(".weights.h5"):
-            classes = [type(layer).__name__ for layer in model.layers]
+            classes = [type(layer).__name__ for layer in model.chain]
             write(file, groups(classes), arrays)
         else:
             write_legacy(file, model.name, arrays)
@@ -150,10 +150,10 @@ def _read(h5py: Any, file: IO[bytes], model: Network) -> list[Array]:
             places = [f"{names[layer]}/{p.name}" for layer in names for p in layer.parameters]
         else:
             found = hdf5.datasets(h5py, content, "layers")
-            classes = [type(layer).__name__ for layer in model.layers]
+            classes = [type(layer).__name__ for layer in model.chain]
             places = [
                 f"layers/{group}/vars/{i}"
-                for group, layer in zip(groups(classes), model.layers, strict=True)
+                for group, layer in zip(groups(classes), model.chain, strict=True)
                 for i in range(len(layer.parameters))
             ]
         shapes = [parameter.value.shape for parameter in model.parameters]
@@ -194,7 +194,7 @@ def _legacy_names(
     with_weights = {place.partition("/")[0] for place in found}
     listed = hdf5.texts(legacy_root(h5py, content), "layer_names", size)
     theirs = [name for name in listed if name in with_weights]
-    ours = [layer for layer in model.layers if layer.parameters]
+    ours = [layer for layer in model.chain if layer.parameters]
     if len(theirs) != len(ours):
         raise ModelFileError(
             f"the file has {len(theirs)} layers with weights, and the model {len(ours)}"

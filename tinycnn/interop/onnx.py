@@ -77,7 +77,7 @@ def _model(onnx: Any, model: Sequential) -> Any:
     input_shape, output_shape = model.input_shape or (), model.output_shape
     if len(input_shape) == 3:
         at, graph.images = graph.node("Transpose", [at], "x/nchw", perm=TO_NCHW), True
-    for layer in model.layers:
+    for layer in model.chain:
         if type(layer) not in NODES or "forward" in vars(layer):
             raise ValueError(
                 f"{type(layer).__name__} can't be written as ONNX: only "

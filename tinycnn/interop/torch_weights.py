@@ -191,12 +191,12 @@ def _tensors(
     Raises:
         ValueError: if no network of PyTorch's is equal to the model; for wrong `names`.
     """
-    layers = [layer for layer in model.layers if layer.parameters]
+    layers = [layer for layer in model.chain if layer.parameters]
     names = _checked_names(names, layers)
     modules, arrays = iter(names), iter(weights)
     tensors: dict[str, Tensor] = {}
     flattened: Shape | None = None  # (H, W, C), as long as features are the pixels of an image
-    for layer in model.layers:
+    for layer in model.chain:
         ours = {parameter.name: next(arrays) for parameter in layer.parameters}
         kind = type(layer)
         found: Iterator[tuple[str, Tensor]] = iter(())

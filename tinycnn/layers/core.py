@@ -23,7 +23,9 @@ __all__ = ["Dense", "Flatten", "Input"]
 
 
 class Input(Layer, Symbol):
-    """Tells a model the shape of its samples; passes data through and is not listed in `layers`.
+    """Tells a model the shape of its samples; passes data through.
+
+    As in Keras it is listed in the `layers` of a functional Model, not in those of a Sequential.
 
     It is also the symbol of these samples, on which the first layer of a chain can be called.
 
@@ -40,6 +42,14 @@ class Input(Layer, Symbol):
     def __init__(self, shape: Sequence[int], *, name: str | None = None) -> None:
         Layer.__init__(self, name=name, input_shape=checked_shape(shape, "shape"))
         Symbol.__init__(self, (self,), checked_shape(shape, "shape"))
+        self.build(self.sample_shape)
+
+    @property
+    def input(self) -> Symbol:
+        """The samples: the Input is their symbol."""
+        return self
+
+    output = input
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

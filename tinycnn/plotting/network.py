@@ -64,7 +64,7 @@ def plot_model(
         "trainable": truth(show_trainable, "show_trainable"),
     }
     first = ["Input", *([f"out: {model.input.shape}"] if shown["shapes"] else [])]
-    boxes = [first, *(_lines(layer, shown) for layer in model.layers)]
+    boxes = [first, *(_lines(layer, shown) for layer in model.chain)]
     width = 0.1 * max(len(line) for lines in boxes for line in lines) + 0.7  # inches
     height = 0.2 * max(len(lines) for lines in boxes) + 0.6
     last = len(boxes) - 1

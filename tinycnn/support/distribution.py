@@ -51,7 +51,7 @@ class Distribution:
 
     def update_statistics(self, model: Any) -> None:
         """Moves the statistics of all layers after a step."""
-        for layer in model.layers:
+        for layer in model.chain:
             layer.update_statistics()
 
     def measured(
