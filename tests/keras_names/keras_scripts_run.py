@@ -110,12 +110,13 @@ def run(name: str, package: Any, classes: Sequence[type], ours: bool) -> Record:
         if not model.built:
             model.build((None, *np.shape(x)[1:]))
         old = model.get_weights()
-        trained = any(
-            part is layer for m in started[:-1] for layer in m.layers for part in model.layers
+        # Of layers that are in an earlier model, too, the weights stay as they are.
+        earlier = {id(weight) for m in started[:-1] for weight in m.weights}
+        kept = [id(weight) in earlier for weight in model.weights]
+        new = weights_for([weight.shape for weight in old])
+        model.set_weights(
+            [o if k or n is None else n for o, n, k in zip(old, new, kept, strict=True)]
         )
-        if not trained:
-            new = weights_for([weight.shape for weight in old])
-            model.set_weights([o if n is None else n for o, n in zip(old, new, strict=True)])
 
     def noting(method, cls):
         original = vars(cls)[method]
