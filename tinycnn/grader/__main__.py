@@ -1,8 +1,10 @@
 """The command `python -m tinycnn.grader`: one student's file, or a folder of them."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tinycnn.grader import exports
@@ -30,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code. For one file: 0 if all is right, 1 if something is wrong, 2 if something is
-        not done. For a class: 0.
+        not done. For a class, and for Classroom 50: 0.
     """
     end_errors_in_one_line()
     parser = _parser()
@@ -63,6 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]:
         if path is not None:
             _write(path, text)
+    if a.classroom50 is not None:
+        now = datetime.now(UTC)
+        _write(a.classroom50, exports.as_classroom50(submission, settings, os.environ, now))
+        return 0  # to Classroom 50, anything else is a grader that is broken
     return exports.exit_code(submission, settings)
 
 
@@ -87,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the grades as JSON")
     parser.add_argument(
         "--gradescope", type=Path, metavar="FILE", help="write Gradescope's results.json"
+    )
+    parser.add_argument(
+        "--classroom50",
+        type=Path,
+        metavar="FILE",
+        help="write Classroom 50's result.json, and exit with 0 whatever the grades",
     )
     parser.add_argument(
         "--class",

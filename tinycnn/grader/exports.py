@@ -1,12 +1,14 @@
-"""The grades for other programs: JSON, Gradescope's results.json, a table of the class as CSV."""
+"""The grades for other programs: JSON, Gradescope, Classroom 50, a table of the class as CSV."""
 
 import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from tinycnn.errors import GraderError
 from tinycnn.grader.report import Report
 from tinycnn.grader.settings import Settings
 from tinycnn.grader.submissions import Submission
@@ -75,13 +77,12 @@ def as_gradescope(submission: Submission, settings: Settings) -> str:
     tests = [
         {
             "name": report.name,
-            "score": settings.weights[report.name] if report.status == "right" else 0,
-            "max_score": settings.weights[report.name],
+            "score": got,
+            "max_score": most,
             "status": "passed" if report.status == "right" else "failed",
             "output": report.text,
         }
-        for report in submission.reports
-        if settings.weights[report.name] or report.status != "not done"
+        for report, got, most in _graded(submission, settings)
     ]
     value: dict[str, Any] = {
         "output": submission.failure or f"tinycnn's grader, seed {submission.seed}",
@@ -90,6 +91,80 @@ def as_gradescope(submission: Submission, settings: Settings) -> str:
     if submission.failure:
         value["score"] = 0
     return json.dumps(value, indent=2) + "\n"
+
+
+# What Classroom 50 tells of a submission in the environment of its autograder, by the field of
+# result.json that repeats it.
+CLASSROOM50 = {
+    "classroom": "CLASSROOM",
+    "assignment": "ASSIGNMENT",
+    "assignment_type": "ASSIGNMENT_TYPE",
+    "owner": "OWNER",
+    "submission": "SUBMISSION_TAG",
+    "commit": "COMMIT_URL",
+    "release": "RELEASE_URL",
+}
+
+
+def as_classroom50(
+    submission: Submission, settings: Settings, environment: Mapping[str, str], now: datetime
+) -> str:
+    """The result.json that Classroom 50 reads.
+
+    Args:
+        submission: the grades.
+        settings: the weights, which have to be whole: Classroom 50 knows no half points.
+        environment: the variables of the process.
+        now: when it was graded, with a time zone.
+
+    Returns:
+        The text of the file.
+
+    Raises:
+        GraderError: if Classroom 50 has not set its variables, or a weight is not whole.
+
+    Source: https://github.com/foundation50/classroom50/wiki/Advanced-Autograding
+    """
+    missing = [name for name in CLASSROOM50.values() if not environment.get(name)]
+    if missing:
+        raise GraderError(
+            f"Classroom 50 sets {', '.join(CLASSROOM50.values())} where it grades: --classroom50 "
+            f"belongs into its autograder. Not set: {', '.join(missing)}"
+        )
+    for name, weight in settings.weights.items():
+        if weight != int(weight):
+            received = f"Received: {name} = {weight:g}"
+            raise GraderError(f"Classroom 50 takes whole points: multiply the weights. {received}")
+    tests = [
+        {
+            "test-name": report.name,
+            "passed": report.status == "right",
+            "score": int(got),
+            "max-score": int(most),
+            "output": report.text,
+        }
+        for report, got, most in _graded(submission, settings)
+    ]
+    if submission.failure:  # no test has been asked
+        most = int(sum(settings.weights.values()))
+        lost = {"test-name": "the file is loaded", "passed": False, "score": 0, "max-score": most}
+        tests = [{**lost, "output": submission.failure}]
+    value: dict[str, Any] = {"schema": "classroom50/result/v1"}
+    value |= {field: environment[name] for field, name in CLASSROOM50.items()}
+    value["review"] = environment.get("REVIEW_URL") or value["commit"]
+    value["datetime"] = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    value["score"] = sum(test["score"] for test in tests)
+    value["max-score"] = sum(test["max-score"] for test in tests)
+    value["tests"] = tests
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _graded(submission: Submission, settings: Settings) -> Iterator[tuple[Report, float, float]]:
+    """(report, points, most points) of each function, without the extras that nobody has done."""
+    for report in submission.reports:
+        most = settings.weights[report.name]
+        if most or report.status != "not done":
+            yield report, most if report.status == "right" else 0, most
 
 
 def as_csv(submissions: Sequence[tuple[str, Submission]], settings: Settings) -> str:
