@@ -4,9 +4,11 @@
 # **Question.** The network reads most digits. What does it look at, and what may you claim?
 
 # %%
+from pathlib import Path
+
 import numpy as np
 
-from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, inspection, kernels
+from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, explorer, inspection, kernels
 from tinycnn.datasets import synthetic
 from tinycnn.grader import check
 from tinycnn.kernels import reference
@@ -150,10 +152,26 @@ else:
     print("Not repaired yet: they are not the accuracy of above.")
 
 # %% [markdown]
+# ## Take your network home
+#
+# The last cell writes it into one page for a browser, with the digits that it misreads. The page
+# takes any number apart, forward and backward, and needs no connection. Draw a digit of your own,
+# click on its pixels and on the maps, and answer two questions. How many products add up to one
+# number of the first layer? And backward: in how many windows does a pixel in the middle lie?
+
+# %%
+page = Path("output/lesson_8.html").absolute()
+page.parent.mkdir(exist_ok=True)
+shown = [*mistakes, *range(5)]
+explorer.export(model, page, (x_test[shown], y_test[shown]))
+print(f"Open it by a double click: {page}")
+
+# %% [markdown]
 # ## What to keep
 #
 # - Saliency is backward, down to the pixels.
 # - Judge by digits that were never used, say how many, and say which kind.
 # - The mode of a network, training or use, is a thing to check before any number is believed.
 #
-# Read on: `tinycnn.inspection.grad_cam`, `tinycnn.model_selection.cross_validate`.
+# Read on: `tinycnn.explorer.export`, `tinycnn.inspection.grad_cam`,
+# `tinycnn.model_selection.cross_validate`.

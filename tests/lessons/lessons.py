@@ -6,6 +6,7 @@ import contextvars
 import importlib.util
 import io
 import re
+import tempfile
 import warnings
 from functools import cache
 from pathlib import Path
@@ -51,12 +52,20 @@ def run_once(name, answers=False):
 
 
 def run(text, name, **names):
-    """(what it printed, its global names) after a run here; its choice of kernels ends with it."""
+    """(what it printed, its global names) after a run here.
+
+    Its choice of kernels ends with it, and so does the folder that it writes into.
+    """
     made = {"__name__": "lesson", **names}
     printed = io.StringIO()
     tree = text if isinstance(text, ast.Module) else ast.parse(text)
     code = compile(tree, name, "exec")
-    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(printed),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("error")
         contextvars.copy_context().run(exec, code, made)
     return printed.getvalue(), made

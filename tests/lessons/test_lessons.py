@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import bugs
 import lessons
@@ -291,6 +292,9 @@ def test_as_a_script_with_numpy_alone_and_without_a_network(name, answers, tmp_p
     assert process.returncode == 0, process.stderr
     assert bool(WAITING.search(process.stdout)) == (not answers)
     assert seconds_of_children() - before < 60
+    pages = re.findall(r"^Open it by a double click: (.*)$", process.stdout, re.MULTILINE)
+    assert len(pages) == (name == LESSONS[7])
+    assert all("</html>" in Path(page).read_text("utf-8") for page in pages)
 
 
 @pytest.mark.full
