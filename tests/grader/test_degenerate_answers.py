@@ -208,6 +208,19 @@ def test_every_trick_fails(tmp_path, trick):
     assert graded.reports[1].cause.startswith(cause)
 
 
+def test_what_calls_an_endless_loop_is_not_one_itself(tmp_path):
+    """Its process has ended before it could say what the function calls."""
+    file = tmp_path / "student.py"
+    head, start, tail = SOURCE.partition("def max_pool_backward(")
+    file.write_text(f"{head}{start}*arguments):\n    while True:\n        pass\n", "utf-8")
+    rest = tail.partition("\n\n\n")[2]
+    file.write_text(f"{file.read_text('utf-8')}\n\n{rest}", "utf-8")
+    graded = grade_file(file, 1, "hint", ["max_pool_backward", "network_step"], 1.0)
+    loop, step = graded.reports
+    assert loop.cause.startswith("it works for more than 1 seconds")
+    assert (step.kind, step.cause) == ("follows", "it calls max_pool_backward, which is wrong")
+
+
 def test_a_mutant_gets_the_same_report_in_a_process_of_its_own(tmp_path):
     mutant = next(m for m in MUTANTS if m.name.endswith("gets a 1 and not its gradient"))
     file = tmp_path / "student.py"

@@ -78,6 +78,7 @@ def test_a_class_is_counted(folder, capsys):
     assert main(["--class", "class", "--csv", "class.csv", "--seed", "1", "--only", *names]) == 0
     out = capsys.readouterr().out
     assert "   2  conv2d_backward: the stride is forgotten\n" in out
+    assert "   1  the file: it cannot be loaded\n" in out
     rows = list(csv.DictReader((folder / "class.csv").read_text("utf-8").splitlines()))
     assert [row["submission"] for row in rows] == ["'=dee", "ada", "b/student", "eve"]
     assert [row["points"] for row in rows] == ["3", "2", "2", "0"]

@@ -196,6 +196,8 @@ def mistakes_of_class(submissions: Sequence[tuple[str, Submission]]) -> list[tup
     """
     counts: Counter[tuple[str, str]] = Counter()
     for _, submission in submissions:
+        if submission.failure:
+            counts["the file", "it cannot be loaded"] += 1
         for report in submission.reports:
             if report.status == "wrong" and report.kind != "follows":
                 counts[report.name, report.cause or "the cause is unknown"] += 1

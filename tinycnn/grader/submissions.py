@@ -76,7 +76,8 @@ def grade_file(
     file.read_bytes()
     exercises = [EXERCISES[name] for name in names]
     asked = {exercise.name: questions(exercise, seed) for exercise in exercises}
-    answered: dict[str, tuple[list[Outcome] | None, list[str]]] = {}
+    answered: dict[str, list[Outcome] | None] = {}
+    called: dict[str, list[str]] = {}  # the functions that each of them calls
     failure = ""
     waiting = exercises
     while waiting:
@@ -90,8 +91,10 @@ def grade_file(
                 failure = _words(loaded[0]) if loaded else ended
                 break
             for reply in replies:
+                if "begin" in reply:
+                    called[reply["begin"]] = reply["calls"]
                 if "done" in reply:
-                    answered[reply["done"]] = _outcomes(reply), reply["calls"]
+                    answered[reply["done"]] = _outcomes(reply)
         except (TypeError, KeyError, ValueError) as error:  # it was written by hand
             failure = f"it sends something that is no answer: {error}"
             break
@@ -99,30 +102,31 @@ def grade_file(
         if left:
             stuck, *left = left
             lost = Outcome(failure=Failure("", ended, "", 0, ""))
-            answered[stuck.name] = [lost] * len(asked[stuck.name]), []
+            answered[stuck.name] = [lost] * len(asked[stuck.name])
         waiting = left
-    reports = list(_reports(exercises, asked, answered, seed, level))
+    reports = list(_reports(exercises, asked, answered, called, seed, level))
     return Submission(file, seed, reports, failure)
 
 
 def _reports(
     exercises: list[Exercise],
     asked: dict[str, Any],
-    answered: dict[str, tuple[list[Outcome] | None, list[str]]],
+    answered: dict[str, list[Outcome] | None],
+    called: dict[str, list[str]],
     seed: int,
     level: Level,
 ) -> Iterator[Report]:
     bad: set[str] = set()
     for exercise in exercises:
-        outcomes, calls = answered.get(exercise.name, (None, []))
+        outcomes = answered.get(exercise.name)
         if outcomes is None:
             text = f"{exercise.name} is not done yet."
             yield Report(exercise.name, "not done", seed=seed, level=level, found=text)
             continue
         if undone(outcomes):
             outcomes = outcomes[:1] * len(asked[exercise.name])
-        called = next((name for name in calls if name in bad), "")
-        report = grade(exercise, asked[exercise.name], outcomes, seed, level, called)
+        wrong = next((name for name in called.get(exercise.name, []) if name in bad), "")
+        report = grade(exercise, asked[exercise.name], outcomes, seed, level, wrong)
         if report.status == "wrong":
             bad.add(exercise.name)
         yield report

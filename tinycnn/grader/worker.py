@@ -63,18 +63,19 @@ def main() -> None:
             stop.set()
         _send(out, {"file": None})
         for task in work["tasks"]:
-            _send(out, {"begin": task["name"]})
+            function = getattr(module, task["name"], None)
+            called = calls.calls_of(function, work["names"]) if callable(function) else []
+            _send(out, {"begin": task["name"], "calls": called})  # it may be the last message
             stop = _start_clock(work["seconds"])
-            answer = _answer(module, task, work["names"])
+            answer = _answer(function, task)
             stop.set()
             _send(out, answer)
     os._exit(0)  # whatever the student's file has asked for at exit
 
 
-def _answer(module: ModuleType, task: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    function = getattr(module, task["name"], None)
+def _answer(function: Any, task: dict[str, Any]) -> dict[str, Any]:
     if not callable(function):
-        return {"done": task["name"], "outcomes": None, "calls": []}
+        return {"done": task["name"], "outcomes": None}
     outcomes: list[Any] = []
     for case in task["cases"]:
         outcome = calls.call(
@@ -85,11 +86,7 @@ def _answer(module: ModuleType, task: dict[str, Any], names: list[str]) -> dict[
         )
         if outcome.failure is not None and outcome.failure.type == "NotImplementedError":
             break
-    return {
-        "done": task["name"],
-        "outcomes": outcomes,
-        "calls": calls.calls_of(function, names),
-    }
+    return {"done": task["name"], "outcomes": outcomes}
 
 
 def _send(out: BinaryIO, value: dict[str, Any]) -> None:
