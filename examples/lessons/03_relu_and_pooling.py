@@ -86,6 +86,7 @@ report = check(max_pool_forward)
 # Each output's gradient goes to the input that won. Nothing gets lost, so the gradients add up to
 # the same before and after. This backward is a solution to a well-known course
 # (0809zheng/CS231n-assignment2019). It passed the course's check, whose windows do not overlap.
+# Below they do in the second picture. Repair it, so that nothing gets lost there either.
 
 
 # %%

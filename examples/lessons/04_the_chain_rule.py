@@ -67,7 +67,10 @@ assert [gradient.shape for gradient in right] == [(2, 3), (3, 2), (2,)]
 
 # %%
 def dense_backward(dy, x, kernel, y=None, needs_dx=True):
-    """dx (N, D), dkernel (D, U) and dbias (U,) of y = x @ kernel + bias."""
+    """dx (N, D), dkernel (D, U) and dbias (U,) of y = x @ kernel + bias.
+
+    needs_dx=False says that nobody needs dx: it may be None then.
+    """
     if y is not None:
         dy = np.where(y > 0, dy, np.zeros_like(dy))
     raise NotImplementedError("return dx, dkernel, dbias")
@@ -79,7 +82,8 @@ report = check(dense_backward)
 # %% [markdown]
 # ## A real mistake: a link of the chain is missing
 #
-# haifengl/smile had this mistake in its relu. With a dy of ones the code is right.
+# haifengl/smile had this mistake in its relu. With a dy of ones the code is right. Let the grader
+# show you numbers for which it is not, then repair it.
 
 
 # %%

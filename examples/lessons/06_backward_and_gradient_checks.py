@@ -61,12 +61,15 @@ assert copies.max() == 4  # the pixel in the middle is in all four windows
 # %% [markdown]
 # ## Exercise: the backward of a convolution
 #
-# Write the three gradients. Each line above has the shapes that must come out.
+# Write the three gradients of the product. Each has the shape of what it is the gradient of.
 
 
 # %%
 def conv2d_backward(dy, x, kernel, strides=(1, 1), padding="valid", y=None, needs_dx=True):
-    """dx, dkernel and dbias of conv2d_forward; all are sums over the images."""
+    """dx, dkernel and dbias of conv2d_forward; the last two are sums over the images.
+
+    needs_dx=False says that nobody needs dx: it may be None then.
+    """
     KH, KW, C, F = kernel.shape
     if y is not None:  # the layer had a relu
         dy = np.where(y > 0, dy, np.zeros_like(dy))

@@ -60,7 +60,7 @@ adam_is_yours = report.status == "right"
 # ## A real mistake: the weights that stayed
 #
 # modern-fortran/neural-fortran had layers that never learned, and still read most digits, for the
-# layers above did the work. This is how the same happens in Python.
+# layers above did the work. This is how the same happens in Python. Repair it.
 
 
 # %%

@@ -99,6 +99,8 @@ def test_a_lesson_as_a_notebook(name, answers, tmp_path):
     assert ("not done yet" in text) == (not answers)
     asked = sum(cell.source.count("show_arrays(") for cell in code)
     assert sum(len(shown(cell.outputs, "image/png")) for cell in code) >= asked > 0
+    pictures = [o for cell in code for o in cell.outputs if "image/png" in o.get("data", {})]
+    assert all(output.metadata["image/png"]["alt"] for output in pictures)
     assert not any(output.output_type == "error" for cell in code for output in cell.outputs)
     # Nothing is said twice: the value of a cell's last line is not what was printed, again.
     assert not any(output.output_type == "execute_result" for c in code for output in c.outputs)

@@ -119,7 +119,8 @@ def test_a_notebook_gets_the_picture():
     with notebook() as (shown, printed):
         show_arrays({"x": [[1, 2]]})
     (figure,) = shown
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    png, metadata = figure._repr_png_()
+    assert png.startswith(b"\x89PNG") and metadata == {"alt": "x"}
     assert printed == []
 
 

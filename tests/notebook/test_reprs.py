@@ -177,4 +177,5 @@ def test_a_loss_is_the_call_that_makes_it():
 def test_every_picture_shows_itself_in_a_notebook():
     figure = plotting.plot_history(history(loss=[1.0, 0.5]))
     for shown in (figure, plotting.contact_sheet([figure])):
-        assert shown._repr_png_().startswith(b"\x89PNG\r\n\x1a\n")
+        png, _ = shown._repr_png_()
+        assert png.startswith(b"\x89PNG\r\n\x1a\n")

@@ -12,8 +12,13 @@ class Picture(Figure):
     tinycnn never touches pyplot.
     """
 
-    def _repr_png_(self) -> bytes:
-        """The picture as a PNG file: what Jupyter asks a cell's value for."""
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        """The picture as a PNG file: what Jupyter asks a cell's value for.
+
+        With it goes what a screen reader says in its place: the titles.
+        """
         file = io.BytesIO()
         self.savefig(file, format="png")
-        return file.getvalue()
+        titles = [self.get_suptitle()]
+        titles += [axes.get_title(place) for axes in self.axes for place in ("left", "center")]
+        return file.getvalue(), {"alt": ", ".join(title for title in titles if title)}

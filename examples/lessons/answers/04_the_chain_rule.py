@@ -10,7 +10,10 @@ import numpy as np
 
 
 def dense_backward(dy, x, kernel, y=None, needs_dx=True):
-    """dx (N, D), dkernel (D, U) and dbias (U,) of y = x @ kernel + bias."""
+    """dx (N, D), dkernel (D, U) and dbias (U,) of y = x @ kernel + bias.
+
+    needs_dx=False says that nobody needs dx: it may be None then.
+    """
     if y is not None:
         dy = np.where(y > 0, dy, np.zeros_like(dy))
     dx = dy @ kernel.T  # (N, U) @ (U, D)

@@ -12,7 +12,10 @@ from tinycnn.kernels import reference
 
 
 def conv2d_backward(dy, x, kernel, strides=(1, 1), padding="valid", y=None, needs_dx=True):
-    """dx, dkernel and dbias of conv2d_forward; all are sums over the images."""
+    """dx, dkernel and dbias of conv2d_forward; the last two are sums over the images.
+
+    needs_dx=False says that nobody needs dx: it may be None then.
+    """
     KH, KW, C, F = kernel.shape
     if y is not None:  # the layer had a relu
         dy = np.where(y > 0, dy, np.zeros_like(dy))
