@@ -29,25 +29,26 @@ import hashlib
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import accumulate, islice, pairwise
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from tinycnn import kernels
 from tinycnn.layers import BatchNormalization
-from tinycnn.parameter import Parameter
 from tinycnn.support import job, mpi, threads
 from tinycnn.support.arguments import integer
 from tinycnn.support.data import Data
 from tinycnn.support.distribution import Distribution, Result
 from tinycnn.support.ending import Ending
 from tinycnn.support.large import identity
+from tinycnn.support.meeting import Meeting
 from tinycnn.support.ordered_sum import Tree, bounds, ordered_sum, rounds_alone
 from tinycnn.support.serialization import plain
+from tinycnn.support.shards import Lazy, Rows
 from tinycnn.support.stream import Stream
 from tinycnn.utils import Array
 
@@ -94,6 +95,7 @@ class DataParallel(Distribution):
             self._ending = Ending(world.Dup())
             self._ending.watch()
             atexit.register(self._leave)
+        self._meeting = Meeting(self._world)
         if self.rank:
             job.follow()
             warnings.showwarning = _discard
@@ -104,8 +106,7 @@ class DataParallel(Distribution):
                 f"nothing to do. Received: shards={shards}"
             )
         self._run: Any = None
-        self._stop = 0  # the signal that the training ends for
-        self._moved: list[tuple[Parameter, Array]] = []  # statistics, and what they will be
+        self._rows: Any = None  # of the last batch
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -133,7 +134,7 @@ class DataParallel(Distribution):
     @contextmanager
     def training(self, dtype: str) -> Iterator[None]:
         """Inside its `with` all ranks train together, and end together. See the base class."""
-        self._stop, self._run = 0, None
+        self._run, self._meeting.signal = None, 0
         try:
             if not self._world:
                 yield
@@ -142,7 +143,7 @@ class DataParallel(Distribution):
                 self.from_main(lambda: kernels.warm_up(dtype))  # the others find it in the cache
                 yield
         finally:
-            self._run = None  # and with it the data
+            self._run = self._rows = None  # and with them the data
 
     def begin(self, model: Any, run: Any) -> None:
         """Raises ValueError unless all ranks begin with the same model, data and arguments."""
@@ -195,14 +196,14 @@ class DataParallel(Distribution):
 
     def end(self) -> None:
         """All ranks end together. See the base class."""
-        self._meet("the end", None)
-        if self._stop:
-            self._run.interrupt.pending = self._stop
+        self._meet("the end")
+        if self._meeting.signal:
+            self._run.interrupt.pending = self._meeting.signal
 
     def own(self, data: Data | Stream) -> Data | Stream:
         """The samples, of which a rank reads those of its own shards. See the base class."""
         if self._world and isinstance(data, Data):
-            return Data(_Lazy(data.x), data.y, data.weights)  # type: ignore[arg-type]
+            return Data(Lazy(data.x), data.y, data.weights)  # type: ignore[arg-type]
         return data
 
     def forward_backward(self, model: Any, batch: Data) -> tuple[float, Array]:
@@ -213,28 +214,23 @@ class DataParallel(Distribution):
         """
         if self.shards == 1:
             return super().forward_backward(model, batch)
-        learning = model.learning
-        statistics = [p for p in model.parameters if not p.trainable]
-        before = [p.value.copy() for p in statistics]
         cuts, own = bounds(len(batch), self.shards), bounds(self.shards, self.ranks)
-        tree, seen = Tree(rounds_alone(self.shards, self.ranks)), []
+        self._rows, seen = Rows(model), []
+        tree = Tree(rounds_alone(self.shards, self.ranks))
         for shard in range(own[self.rank], own[self.rank + 1]):
             part = slice(cuts[shard], cuts[shard + 1])
             share = (part.stop - part.start) / len(batch)
             if not share:
-                tree.add(np.zeros(_size(learning, statistics), model.dtype))
+                tree.add(self._rows.nothing())
                 continue
             loss, y_pred = model.differentiate(batch.chosen(part), True, shard)
             seen.append((loss * share, y_pred if model.metrics else None))
             super().update_statistics(model)
-            tree.add(_row(share, learning, statistics, before, model.dtype))
-            for p, value in zip(statistics, before, strict=True):
-                p.value[...] = value
+            tree.add(self._rows.row(share))
         parts = [part for rank in self._meet("a batch", seen) for part in rank]
         value = float(sum(loss for loss, _ in parts))
         if math.isfinite(value):  # if it is not, there is no step
-            total = ordered_sum(self._world, tree.rows, self.shards)
-            self._moved = _take(total, learning, statistics)
+            self._rows.take(ordered_sum(self._world, tree.rows, self.shards))
         y_pred = np.concatenate([y for _, y in parts]) if model.metrics else np.empty(0)
         return value + model.add_penalties(), y_pred
 
@@ -243,7 +239,7 @@ class DataParallel(Distribution):
         if self.shards == 1:
             super().update_statistics(model)
             return
-        for p, value in self._moved:
+        for p, value in self._rows.moved:
             p.value[...] = value
 
     def measured(
@@ -258,115 +254,23 @@ class DataParallel(Distribution):
 
     def pending(self, signal: int) -> int:
         """The signal that any rank had when all last met. See the base class."""
-        return self._stop if self._world else signal
+        return self._meeting.signal if self._world else signal
 
     def _leave(self) -> None:
         """At the end of the program: waits for the other ranks; those that still train raise."""
         with suppress(RuntimeError):
-            self._meet("the end of the program", None)
+            self._meet("the end of the program")
 
-    def _meet(self, where: str, message: Any) -> list[Any]:
+    def _meet(self, where: str, message: Any = None) -> list[Any]:
         """The messages of all ranks, which come here at the same moment of a training.
-
-        They also tell each other which signals have come.
 
         Raises:
             RuntimeError: if they are at different places.
         """
-        if not self._world:
-            return [message]
-        signal = 0
-        if self._run:
-            where, signal = f"{where}, after {self._run.position}", self._run.interrupt.pending
-        mpi.wait_for_all(self._world)
-        everyone = self._world.allgather((where, signal, message))
-        for rank, (there, _, _) in enumerate(everyone):
-            if there != everyone[0][0]:
-                raise RuntimeError(
-                    f"the ranks have parted: rank 0 is at {everyone[0][0]}, and rank {rank} at "
-                    f"{there}. All must make the same calls; see DataParallel.from_main for a "
-                    "callback that decides by a clock or a file"
-                )
-        self._stop = max(signal for _, signal, _ in everyone)
-        return [message for _, _, message in everyone]
-
-
-# --- what is added up -----------------------------------------------------------------------------
-
-
-def _row(
-    share: float,
-    learning: Sequence[Parameter],
-    statistics: Sequence[Parameter],
-    before: Sequence[Array],
-    dtype: str,
-) -> Array:
-    """What a shard adds to the sum: gradients, new statistics, and which of these have changed.
-
-    Args:
-        share: its share of the batch's samples, by which all is multiplied.
-        learning: the parameters whose gradients it has computed.
-        statistics: the parameters that layers move by themselves.
-        before: the values of these before it.
-        dtype: the model's.
-
-    Returns:
-        (P,), in the model's dtype.
-    """
-    arrays = []
-    for p in learning:
-        if p.grad is None:
-            raise RuntimeError(f"{p.name} has no gradient: its layer's backward must set it")
-        arrays.append(p.grad)
-    changed = [not np.array_equal(p.value, b) for p, b in zip(statistics, before, strict=True)]
-    arrays += [*(p.value for p in statistics), np.array(changed, dtype)]
-    row: Array = np.concatenate([np.ravel(array) for array in arrays], dtype=dtype)
-    with np.errstate(all="ignore"):
-        row *= row.dtype.type(share)
-    return row
-
-
-def _size(learning: Sequence[Parameter], statistics: Sequence[Parameter]) -> int:
-    """The length P of a row."""
-    return sum(p.value.size for p in (*learning, *statistics)) + len(statistics)
-
-
-def _take(
-    total: Array, learning: Sequence[Parameter], statistics: Sequence[Parameter]
-) -> list[tuple[Parameter, Array]]:
-    """Takes a sum of rows apart: sets the gradients, and returns the statistics that have changed.
-
-    One that has not, as in a frozen layer, would be changed by rounding.
-    """
-    parameters = [*learning, *statistics]
-    ends = accumulate((p.value.size for p in parameters), initial=0)
-    parts = [
-        total[a:b].reshape(p.value.shape)
-        for (a, b), p in zip(pairwise(ends), parameters, strict=True)
-    ]
-    for p, grad in zip(learning, parts, strict=False):
-        p.grad = grad
-    shares = total[len(total) - len(statistics) :]  # of the samples, whose shards have changed it
-    moved = zip(statistics, parts[len(learning) :], shares, strict=True)
-    return [(p, value) for p, value, share in moved if share]
-
-
-class _Lazy:
-    """Samples of which a batch is not read before it is cut into shards."""
-
-    def __init__(self, samples: Array, chosen: Array | None = None) -> None:
-        self._samples, self._chosen = samples, chosen
-
-    def __len__(self) -> int:
-        return len(self._samples if self._chosen is None else self._chosen)
-
-    def __getitem__(self, chosen: Any) -> Any:
-        if self._chosen is not None:
-            return self._samples[self._chosen[chosen]]
-        return self._samples[chosen] if isinstance(chosen, slice) else _Lazy(self._samples, chosen)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self._samples if self._chosen is None else self[:], dtype)
+        if not self._run:
+            return self._meeting.all(where, 0, message)
+        where = f"{where}, after {self._run.position}"
+        return self._meeting.all(where, self._run.interrupt.pending, message)
 
 
 def _discard(*arguments: Any, **more: Any) -> None:

@@ -175,6 +175,25 @@ def test_a_step_that_is_not_finite_moves_nothing():
     assert [value.tobytes() for value in model.get_weights()] == hook.before
 
 
+def test_gradients_that_are_not_finite_are_told_without_a_warning():
+    class Opposite(Dense):
+        """Its loss is finite; its gradients are infinite, and of another sign in each shard."""
+
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.parameters[0].grad = np.full((64, 1), np.inf * (-1) ** self.calls, np.float32)
+            self.calls += 1
+            return dx
+
+    layer = Opposite(1)
+    layer.calls = 0
+    model = Sequential([Flatten(input_shape=(8, 8, 1)), layer], seed=0)
+    model.compile("sgd", "mse")
+    x, y = images(8)
+    with pytest.raises(ArithmeticError, match="a gradient is not finite in epoch 1, batch 1"):
+        model.fit(x, y[:, np.newaxis], 8, verbose=0, distribution=DataParallel(2))
+
+
 def test_a_layer_that_sets_no_gradient_is_named():
     class Forgetful(Dense):
         def backward(self, dy):
@@ -311,6 +330,14 @@ def test_rows_are_added_in_the_order_of_the_tree(shards):
         assert not np.array_equal(np.cumsum(rows, axis=0)[-1], expected)  # the order matters
 
 
+class Done:
+    """A request of MPI's that is not under way any more."""
+
+    @staticmethod
+    def Test():
+        return True
+
+
 class Threads:
     """The part of mpi4py's communicator that the sum needs, for ranks that are threads."""
 
@@ -330,17 +357,19 @@ class Threads:
         self._barrier.wait()
         return everyone
 
-    def Alltoallv(self, send, receive):
+    def Ialltoallv(self, send, receive):
         array, counts = send
         everyone = self._everyone(np.split(array, np.cumsum(counts)[:-1]))
         parts = [theirs[self.rank] for theirs in everyone]
         assert [part.size for part in parts] == receive[1]
         receive[0].reshape(-1)[:] = np.concatenate(parts)
+        return Done
 
-    def Allgatherv(self, mine, receive):
+    def Iallgatherv(self, mine, receive):
         parts = self._everyone(mine.copy())
         assert [part.size for part in parts] == receive[1]
         receive[0][:] = np.concatenate(parts)
+        return Done
 
 
 @pytest.mark.parametrize("ranks", range(1, 8))

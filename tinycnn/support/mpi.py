@@ -1,4 +1,4 @@
-"""The ranks of an MPI job: who is there, and a way to wait for each other.
+"""The ranks of an MPI job: who is there, and how they wait for each other.
 
 mpi4py is imported when it is asked for, and nothing else in tinycnn needs it.
 """
@@ -12,7 +12,8 @@ from tinycnn.support import console, threads
 
 # What mpiexec tells the processes that it starts: Open MPI's, and that of MPICH and its relatives.
 LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-BRIEF = 2e-3  # seconds that a rank waits for others without falling asleep
+INSTANT = 2e-4  # seconds that a rank waits at full speed: most messages take less
+BRIEF = 2e-3  # ... and without falling asleep
 LONG = 60.0  # seconds after which it says so
 
 give_way = getattr(os, "sched_yield", lambda: time.sleep(0))
@@ -53,20 +54,19 @@ def neighbours(communicator: Any) -> tuple[int, int]:
     return len(sets), len(set().union(*sets))
 
 
-def wait_for_all(communicator: Any) -> None:
-    """Waits until all ranks are here, and lets other programs use the core meanwhile.
+def wait(request: Any) -> None:
+    """Waits until MPI is done with a request, and lets other programs use the core meanwhile.
 
     Where MPI itself waits, it keeps the core busy. If there are more ranks than free cores, those
-    that wait would keep those that work from it.
+    that wait would keep those that work from it, and a message may take a hundred times as long.
     """
-    everyone_is_here = communicator.Ibarrier()
     start, silent = time.monotonic(), True
-    while not everyone_is_here.Test():
+    while not request.Test():
         waited = time.monotonic() - start
-        if waited < BRIEF:
-            give_way()
-        else:
+        if waited > BRIEF:
             time.sleep(BRIEF / 4)
+        elif waited > INSTANT:
+            give_way()
         if waited > LONG and silent:
             console.notice(f"has waited {LONG:.0f} seconds for other ranks; has one ended early?")
             silent = False

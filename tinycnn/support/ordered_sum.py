@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from tinycnn.support import mpi
 from tinycnn.utils import Array
 
 
@@ -63,6 +64,7 @@ class Tree:
         self.rows: list[Array] = []
         self._rounds, self._count = rounds, 0
 
+    @np.errstate(all="ignore")  # whoever reads the sum tells of numbers that are not finite
     def add(self, row: Array) -> None:
         """Takes the next row (P,), and may change it."""
         self._count += 1
@@ -73,6 +75,7 @@ class Tree:
             row, carry, done = left, carry // 2, done + 1
         self.rows.append(row)
 
+    @np.errstate(all="ignore")
     def total(self) -> Array:
         """The sum of all rows (P,)."""
         total = self.rows.pop()
@@ -108,12 +111,14 @@ def ordered_sum(communicator: Any, rows: list[Array], shards: int) -> Array:
     cuts = bounds(P, R)
     widths = [stop - start for start, stop in pairwise(cuts)]
     # To rank i its slice of each row of ours; from each rank our slice of each of its rows.
-    ours = np.concatenate([row[a:b] for a, b in pairwise(cuts) for row in rows])
+    slices = [row[a:b] for a, b in pairwise(cuts) for row in rows]
+    ours = np.concatenate(slices) if len(rows) > 1 else rows[0]
     theirs = np.empty((sum(counts), widths[rank]), ours.dtype)
-    communicator.Alltoallv(
+    scattered = communicator.Ialltoallv(
         [ours, [len(rows) * width for width in widths]],
         [theirs, [count * widths[rank] for count in counts]],
     )
+    mpi.wait(scattered)
     total = np.empty(P, ours.dtype)
-    communicator.Allgatherv(added(theirs), [total, widths])
+    mpi.wait(communicator.Iallgatherv(added(theirs), [total, widths]))
     return total
