@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 from compare_report import NAMES, against_the_faster, dense_flops, picture, summarize, table
-from machine import Measurement, available_cores, in_words
+from machine import Measurement, add_avx2_option, available_cores, in_words
 from workers import set_threads
 
 from tinycnn.datasets import mnist, synthetic
@@ -282,6 +282,7 @@ def parse(arguments=None):
     parser.add_argument("--batch-size", type=positive_integer, default=64)
     parser.add_argument("--threads", type=positive_integer, default=available_cores())
     parser.add_argument("--seed", type=int, default=0)
+    add_avx2_option(parser)
     options = parser.parse_args(arguments)
     usual = {"rounds": 3, "images": 7500, "start_to_exit": 0}
     if not options.quick:
@@ -325,7 +326,7 @@ def main():
     options.output.mkdir(parents=True, exist_ok=True)
     set_threads(options.threads)
     peers = {package for name in options.names for package in NAMES[name][1]}
-    measurement = Measurement(*sorted(peers))
+    measurement = Measurement(*sorted(peers), avx2=options.avx2)
     machine = measurement.record
     dataset, training, test = load(options.data_dir, options.images)
     samples = len(training[0]) * 4 // 5

@@ -30,7 +30,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-from machine import Measurement, available_cores
+from machine import Measurement, add_avx2_option, available_cores
 from workers import Calls, Worker, prove_equal, set_threads
 
 from tinycnn.errors import NumericalError
@@ -506,9 +506,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=positive_integer, default=5, help="turns of each")
     parser.add_argument("--threads", type=positive_integer, default=available_cores())
     parser.add_argument("--output", type=Path, default=Path("kernels.json"))
+    add_avx2_option(parser)
     options = parser.parse_args()
     set_threads(options.threads)
-    measurement = Measurement("torch")
+    measurement = Measurement("torch", avx2=options.avx2)
     found = measurement.record | {"threads": options.threads}
     say(f"{options.threads} threads")
 

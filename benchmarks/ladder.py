@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from loops import Loops, as_numba, as_python
-from machine import Measurement, available_cores
+from machine import Measurement, add_avx2_option, available_cores
 from workers import Calls, Worker, prove_equal, set_threads
 
 from tinycnn.support.console import say
@@ -241,9 +241,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one short turn of each rung")
     parser.add_argument("--threads", type=positive_integer, default=available_cores())
     parser.add_argument("--output", type=Path, default=Path(), help="folder for table and picture")
+    add_avx2_option(parser)
     options = parser.parse_args()
     set_threads(options.threads)
-    measurement = Measurement()
+    measurement = Measurement(avx2=options.avx2)
     say(f"{options.threads} threads")
     os.environ.update(OPENBLAS_NUM_THREADS="1", VECLIB_MAXIMUM_THREADS="1")
     rounds, at_least = (1, 0.01) if options.quick else (options.rounds, 0.3)

@@ -16,7 +16,7 @@ import statistics
 from typing import Any
 
 import numpy as np
-from machine import Measurement, available_cores
+from machine import Measurement, add_avx2_option, available_cores
 from workers import Calls, Worker, prove_equal, set_threads
 
 from tinycnn import (
@@ -232,9 +232,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter turns")
     parser.add_argument("--only", choices=VARIANTS, action="append", help="these variants alone")
+    add_avx2_option(parser)
     args = parser.parse_args()
     set_threads(available_cores())
-    measurement = Measurement("torch")
+    measurement = Measurement("torch", avx2=args.avx2)
     say()
     turns, seconds = (2, 0.2) if args.quick else (7, 0.5)
     say("\n".join(compare(args.only or list(VARIANTS), turns, seconds)))

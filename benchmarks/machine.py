@@ -3,6 +3,7 @@
 Every benchmark opens with a `Measurement` and closes it below its figures.
 """
 
+import argparse
 import importlib.util
 import os
 import platform
@@ -20,25 +21,49 @@ import numpy as np
 # machine differ by a few percent, and a program that takes a tenth of it may slow one turn more.
 BUSY = 0.1
 
+# What makes every contestant run AVX2 code on a processor with AVX-512. Numba keeps the processor's
+# own features beside another processor's name unless it is told features too. MKL has no say in a
+# convolution, but in PyTorch's products of matrices.
+AVX2 = {
+    "NUMBA_CPU_NAME": "x86-64-v3",
+    "NUMBA_CPU_FEATURES": "+avx2,+fma",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+}
+
+
+def add_avx2_option(parser: argparse.ArgumentParser) -> None:
+    """`--avx2`, for a `Measurement`."""
+    parser.add_argument(
+        "--avx2",
+        action="store_true",
+        help="AVX2 code for all contestants, on a processor that may have AVX-512",
+    )
+
 
 class Measurement:
     """Says at once what is measured and where; `end` says whether other programs were at work.
 
-    Sees to it that OpenBLAS chooses its kernels for this processor, and starts the program anew
-    where it does not. So it comes first, before any work.
+    Sees to it that OpenBLAS chooses its kernels for this processor, or that everybody's are AVX2
+    code, and starts the program anew where the environment says otherwise. So it comes first,
+    before any work.
 
     Args:
         packages: whose versions belong to it, beside those of NumPy and Numba.
+        avx2: whether all code shall be made for AVX2.
 
     Attributes:
         record: `description`'s answer, for a file; after `end` with "others", the share of the
             cores' time that other programs took, or None where the system does not tell.
     """
 
-    def __init__(self, *packages: str) -> None:
+    def __init__(self, *packages: str, avx2: bool = False) -> None:
         from tinycnn.support.console import say
 
-        let_openblas_choose()
+        let_openblas_choose(avx2)
         self.record = description(*packages)
         say(in_words(self.record))
         self._start, self._busy, self._own = time.perf_counter(), busy_seconds(), own_seconds()
@@ -68,21 +93,25 @@ class Measurement:
         return words
 
 
-def let_openblas_choose() -> None:
+def let_openblas_choose(avx2: bool = False) -> None:
     """Starts this program anew without the variables that choose OpenBLAS's kernels, if set.
 
     Where they are set to get the same bits on any machine, sgemm may have half of its speed; and
-    OpenBLAS has read them when it was loaded.
+    OpenBLAS has read them when it was loaded. With `avx2` the program runs with the variables of
+    `AVX2` instead.
     """
-    names = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-    if not any(name in os.environ for name in names):
+    wanted = {name: value for name, value in os.environ.items() if name not in _OPENBLAS}
+    wanted |= AVX2 if avx2 else {}
+    if wanted == dict(os.environ):
         return
-    environment = {name: value for name, value in os.environ.items() if name not in names}
     command = [sys.executable, *sys.orig_argv[1:]]
     sys.stdout.flush()
     if os.name == "posix":
-        os.execve(sys.executable, command, environment)
-    sys.exit(subprocess.run(command, env=environment).returncode)  # Windows's exec does not wait
+        os.execve(sys.executable, command, wanted)
+    sys.exit(subprocess.run(command, env=wanted).returncode)  # Windows's exec does not wait
+
+
+_OPENBLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 def description(*packages: str) -> dict[str, Any]:
@@ -98,6 +127,7 @@ def description(*packages: str) -> dict[str, Any]:
     return {
         "tinycnn": measured(),
         "cpu": _cpu(),
+        "avx2_code": all(os.environ.get(name) == value for name, value in AVX2.items()),
         "cores": os.cpu_count(),
         "os": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -144,17 +174,22 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def in_words(machine: dict[str, Any]) -> str:
-    """Two lines of `description`'s answer, for a heading: what is measured, and on what."""
+    """Lines of `description`'s answer, for a heading: what is measured, and on what."""
     ours = machine["tinycnn"]
     parts = [f"tinycnn {ours['version']} in {ours['folder']}"]
     if ours["commit"]:
         parts.append(f"commit {ours['commit']}{', changed' if ours['changed'] else ''}")
     parts.append(f"{ours['lanes']} lanes" if ours["lanes"] else "without Numba")
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    return (
+    lines = (
         f"{', '.join(parts)}\n{machine['cpu']}, {machine['cores']} cores, {machine['os']}, "
         f"Python {machine['python']}, {versions}, {machine['date']}"
     )
+    if machine["avx2_code"]:
+        variables = " ".join(f"{name}={value}" for name, value in AVX2.items())
+        lines += "\nAVX2 code of all contestants on this processor, not an AVX2 machine: "
+        lines += variables
+    return lines
 
 
 def available_cores() -> int:

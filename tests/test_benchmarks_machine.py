@@ -170,6 +170,40 @@ def test_openblas_chooses_its_kernels_whatever_the_environment_says(name, tmp_pa
     assert lines[-1] == "None ['--an', 'argument with spaces'] 1"
 
 
+# --- AVX2 code on a processor that can more -------------------------------------------------------
+
+
+def test_avx2_is_told_to_everybody_before_they_are_loaded(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, sys, machine\nmachine.Measurement(avx2='--avx2' in sys.argv)\n"
+        "from tinycnn.kernels.compiled import simd\n"
+        "print(simd.LANES, [os.environ.get(name) for name in machine.AVX2])\n"
+    )
+    pytest.importorskip("numba")
+    keep = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in (*machine.AVX2, "TINYCNN_LANES")
+    }
+    path = f"{BENCHMARKS}{os.pathsep}{BENCHMARKS.parent}"
+
+    def lines(*arguments):
+        command = [sys.executable, script, *arguments]
+        environment = keep | {"PYTHONPATH": path, "OPENBLAS_CORETYPE": "Nehalem"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    heading = lines("--avx2")
+    assert heading[-1] == f"8 {[*machine.AVX2.values()]}"
+    assert heading[2].startswith("AVX2 code of all contestants on this processor, not an AVX2 ")
+    assert all(f"{name}={value}" in heading[2] for name, value in machine.AVX2.items())
+    plain = lines()
+    assert plain[-1].endswith(str([None] * len(machine.AVX2)))
+    assert not any("AVX2" in line for line in plain)
+
+
 # --- kernels.py: what it runs, and what it keeps --------------------------------------------------
 
 

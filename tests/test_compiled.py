@@ -406,6 +406,16 @@ def test_lanes_follow_the_host(monkeypatch):
     assert simd._lanes_of_host() == 4
 
 
+@jit_on
+@pytest.mark.parametrize(
+    ("told", "lanes"), [("+avx2,+fma", 8), ("+avx2,-avx512f", 8), ("+sse2", 4), ("+avx512f", 16)]
+)
+def test_lanes_follow_what_numba_is_told_of_the_processor(told, lanes, monkeypatch):
+    monkeypatch.setattr(simd.binding, "get_host_cpu_features", lambda: {"avx512f": True})
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", told)
+    assert simd._lanes_of_host() == lanes
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("lanes", ["16", "8", "4"])
 def test_every_kernel_at_every_width(lanes):

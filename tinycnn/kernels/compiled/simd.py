@@ -4,8 +4,9 @@ Numba compiles through LLVM, and LLVM has vector types. This file teaches Numba 
 of the dtype of the array that it is loaded from (float32 to run, float64 to check gradients; LLVM
 splits a vector that is wider than a register). `tiles.py` builds on it what kernels call.
 
-LANES is the width of the host's registers as LLVM sees it. The environment variable TINYCNN_LANES
-(16, 8 or 4) overrides it, so that every size can be tested on any machine.
+LANES is the width of the registers that Numba makes code for: the host's as LLVM sees them, or
+those of NUMBA_CPU_FEATURES. The environment variable TINYCNN_LANES (16, 8 or 4) overrides it, so
+that every size can be tested on any machine.
 
 The functions at the end generate code: `builder` appends an instruction to the function that is
 being compiled. Their arguments and results stand for values that exist only when it runs.
@@ -17,6 +18,7 @@ being compiled. Their arguments and results stand for values that exist only whe
 import os
 import platform
 
+import numba
 from llvmlite import binding, ir
 from numba import types
 from numba.extending import models, register_model
@@ -25,7 +27,10 @@ from numba.extending import models, register_model
 
 
 def _lanes_of_host() -> int:
+    told = vars(numba.config)["CPU_FEATURES"]  # None, or as "+avx2,+fma"
     features = binding.get_host_cpu_features()
+    if told is not None:
+        features = {name[1:]: name[0] == "+" for name in told.split(",") if name}
     if features.get("avx512f"):
         return 16
     return 8 if features.get("avx2") and platform.machine() not in ("arm64", "aarch64") else 4
