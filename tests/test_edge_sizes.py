@@ -29,7 +29,8 @@ from without_numba import compiled, simd
 from tinycnn.kernels import reference
 
 L = LANES = simd.LANES
-P = 8  # rows of a tile; at 8 lanes the wide one has 4
+P = 8  # rows of a tile; at 8 lanes the wide one has 6, and 4 in front of a pool
+IMAGES = (0, 1, 4, 7, 8, 9) if L != 8 else (0, 1, 4, 5, 6, 7, 8, 9)  # around a tile's rows
 
 
 def whole(shape, dtype, seed=0, most=2):
@@ -62,7 +63,7 @@ CONVOLUTION = {
     "padding": ("valid", "same", "small"),
     # What an image has beyond one window.
     "extra": ((0, 0), (0, 6), (7, 0), (4, 3)),
-    "N": (0, 1, P // 2, P - 1, P, P + 1),
+    "N": IMAGES,
     "relu": (False, True),
     "bias": (False, True),
     "dtype": ("float32", "float64"),
@@ -97,6 +98,20 @@ MANY = {
     "padding": ("valid", "same"),
     "extra": ((15, 22), (0, 200), (90, 1)),
     "N": (1, 2, 2 * P + 1),
+    "relu": (False, True),
+    "bias": (True,),
+    "dtype": ("float32", "float64"),
+}
+
+# Few channels: where dx is made of columns, in strips of an image and pieces of a row.
+FEW = {
+    "C": (1, 2, 3),
+    "F": (2 * L, 4 * L + 1),
+    "kernel": ((1, 2), (3, 3), (2, 5), (7, 7)),
+    "strides": ((1, 1), (2, 2), (1, 3), (8, 1), (3, 9)),
+    "padding": ("valid", "same"),
+    "extra": ((1, 150), (50, 9), (17, 0)),
+    "N": (1, 3),
     "relu": (False, True),
     "bias": (True,),
     "dtype": ("float32", "float64"),
@@ -385,6 +400,7 @@ def check_affine(N, size, C, shift, dtype):
 CHECKS = {
     "convolution": (check_convolution, CONVOLUTION, 3),
     "convolution of many": (check_convolution, MANY, 2),
+    "convolution of few channels": (check_convolution, FEW, 2),
     "convolution, relu, pool": (check_pair, PAIR, 3),
     "strips": (check_pair, STRIPS, 2),
     "dense": (check_dense, DENSE, 3),

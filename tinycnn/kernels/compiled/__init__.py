@@ -11,8 +11,10 @@ built on, from the bottom up:
     tiles                 sums that stay in registers, and the operations on them
     blocks                runs of numbers copied, added, placed in an image
     windows               where the windows of a convolution are
+    panels                a kernel as tiles read it
     convolution_forward   the two products of a convolution: the outputs, ...
     convolution_dkernel   ... and the kernel's gradient
+    convolution_columns   the gradient with respect to x where it has few channels
     warming               compiles all that a first training step needs
 
 Rules for all kernels:
@@ -20,7 +22,7 @@ Rules for all kernels:
   one order. So the bits are the same for any number of threads.
 - Kernels see flat arrays only, check nothing and allocate nothing. The public functions around them
   check shapes and dtypes, because a wrong shape would read past the end of an array.
-- The compiled variants are a fixed set, all for float32 and float64: one for each of the TILES for
+- The compiled variants are a fixed set, all for float32 and float64: one for each of the tiles for
   the two kernels of the convolution, and one of each other kernel.
 - What no training spends its time on has no kernel: the function is the reference's own.
 

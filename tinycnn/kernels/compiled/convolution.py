@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from tinycnn.kernels.compiled import convolution_columns
 from tinycnn.kernels.compiled.blocks import placing
 from tinycnn.kernels.compiled.checks import Shape, ready, same_dtype, same_shape
+from tinycnn.kernels.compiled.convolution_columns import column_gradient
 from tinycnn.kernels.compiled.convolution_dkernel import kernel_gradient
 from tinycnn.kernels.compiled.convolution_forward import convolution
 from tinycnn.kernels.compiled.launch import Step, run
@@ -86,7 +88,8 @@ def conv2d_backward(
           zero-padding to whole panels are applied while a chunk is copied
         - fixed slabs of dkernel's rows and fixed groups of outputs; each group has sums of its own,
           which are added in order at the end
-        - dx: no dilated dy, so no multiplications by zeros between its pixels
+        - dx: no dilated dy, so no multiplications by zeros between its pixels; columns where x has
+          too few channels to fill vectors (`convolution_columns.py`)
     """
     dy, x, kernel = ready(dy, 4, "dy"), ready(x, 4, "x"), ready(kernel, 4, "kernel")
     relu = {} if y is None else {"y": ready(y, 4, "y")}
@@ -127,6 +130,10 @@ def _input_gradient(
     dy: Array, y: Array | None, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
 ) -> tuple[Array, list[tuple[Any, Array]], list[Step]]:
     """dx, its phases as (where in dx, the phase), and the steps that write them."""
+    if convolution_columns.pays(*kernel.shape):
+        dy, masking = placing(dy, dy.shape[1:3], (0, 0), y)
+        dx, adding = column_gradient(dy, kernel, x_shape, strides, before)
+        return dx, [], [*masking, *adding]
     steps: list[Step] = []
     parts = []
     for where, size, shift, shape, zeros, kernel_steps in _phases(

@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 
 from tinycnn.kernels.compiled import winograd
-from tinycnn.kernels.compiled.blocks import clear, copy, from_line
+from tinycnn.kernels.compiled.blocks import from_line
 from tinycnn.kernels.compiled.checks import Shape, ready, same_dtype, same_shape
 from tinycnn.kernels.compiled.launch import Numbers, Room, Step, kernel, run
+from tinycnn.kernels.compiled.panels import Packing, in_panels, packing_plan
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.tiles import (
+    POOL_ROWS,
     ROWS,
     indices,
     load_row,
@@ -42,32 +44,7 @@ from tinycnn.kernels.compiled.windows import (
 )
 from tinycnn.utils import Array
 
-_BLOCK = 64  # channels that are packed as one piece of work
 _LITTLE = 4608  # inputs of 16 tiles' sums: a chunk of fewer costs more to prepare than to compute
-
-
-@kernel
-def _pack(piece, kernel, panels, shape, steps, WIDE):
-    """The filters in panels of WIDE, each (K, WIDE), the last one filled up with zeros.
-
-    Each step of a tile then reads WIDE neighbouring weights, and the next step the WIDE after them.
-    """
-    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-    start, tap_row, tap_column, row_step, filter_step = steps
-    taps, blocks = KH * KW, (C + _BLOCK - 1) // _BLOCK
-    block, tap, panel = piece % blocks, piece // blocks % taps, piece // (blocks * taps)
-    panels = from_line(panels)
-    f0, width = panel * WIDE, min(WIDE, F - panel * WIDE)
-    source = start + tap // KW * tap_row + tap % KW * tap_column + f0 * filter_step
-    for c in range(block * _BLOCK, min(C, (block + 1) * _BLOCK)):
-        target = ((panel * taps + tap) * C + c) * WIDE
-        row = panels[target : target + WIDE]
-        if filter_step == 1:
-            copy(row[:width], kernel, kernel, source + c * row_step, False)
-        else:
-            for f in range(width):
-                row[f] = kernel[source + c * row_step + f * filter_step]
-        clear(row[width:])
 
 
 @kernel
@@ -101,13 +78,13 @@ def _forward(
         ints: room for where windows and outputs are, 2 * `chunk` numbers, and for a tile's rows and
             winners.
         x: (N, H, W, C), with the zeros of the padding in it.
-        panels: the filters as `_pack` writes them, or the kernel itself if it is such a panel.
+        panels: the filters as `panels.py` writes them, or the kernel itself if it is such a panel.
         first: the bias, followed by zeros that fill up the last panel.
         y: (N, OH, OW, F), written; with `pooled` (N, OH//2, OW//2, F).
         winners: the shape of y, written with `pooled`: which of the four was the largest, 0 to 3,
             or 4 where relu makes it 0; otherwise empty.
         shape: as in `windows.py`.
-        packed: `panels` was written by `_pack`, and begins with a cache line.
+        packed: `panels` is in panels, and begins with a cache line.
         zeros: how many rows and columns of x are padding: top, bottom, left, right. Products with
             padding only may be left out.
         chunk: how many outputs are one piece of work, a multiple of P.
@@ -237,8 +214,8 @@ def convolution(
     panels = kernel
     before: tuple[Step, ...] = ()
     if packing:
-        panels = np.empty(packing[1] + 64, x.dtype)
-        before = (_pack.step(packing[0], (kernel, panels), packing[2]),)
+        panels, packing_it = in_panels(kernel, packing)
+        before = (packing_it,)
     arrays = (x, panels, first, y, winners)
     return y, winners, (*before, _forward.step(pieces, arrays, numbers, room))
 
@@ -275,18 +252,19 @@ def _in_order(shape: Shape) -> Shape:
 @functools.lru_cache(1024)
 def _forward_plan(
     shape: Shape, relu: bool, zeros: Shape, pooled: bool, steps: Shape | None
-) -> tuple[int, Shape, int, tuple[Any, ...], Numbers, Room]:
+) -> tuple[int, Shape, int, Packing | None, Numbers, Room]:
     """What a convolution's launch needs, beside the arrays.
 
-    It is the pieces of `_forward`; the shape of y; the size of the bias with its zeros; pieces,
-    size and numbers of `_pack`, or nothing if that is not needed; numbers and room of `_forward`.
+    It is the pieces of `_forward`; the shape of y; the size of the bias with its zeros; the
+    `packing_plan`, or None if the kernel is read as it is; numbers and room of `_forward`.
 
     A chunk is at least 16 tiles, and more if a tile is little work; but fewer if there would be
     less than 32 chunks for the threads to share.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     V = width(F)
-    P, M, K, WIDE = ROWS[V], N * OH * OW, KH * KW * C, V * LANES
+    P = (POOL_ROWS if pooled else ROWS)[V]
+    M, K, WIDE = N * OH * OW, KH * KW * C, V * LANES
     count = -(-F // WIDE)
     if pooled:
         OH, OW = OH // 2, OW // 2
@@ -297,10 +275,7 @@ def _forward_plan(
     # Whether there is one panel, which lies in memory as it is read. All steps have to say so: a
     # flipped kernel with one filter has a last step of 1, too.
     packed = (steps or in_order) != in_order or WIDE != F
-    packing: tuple[Any, ...] = ()
-    if packed:
-        pieces = count * KH * KW * -(-C // _BLOCK)
-        packing = (pieces, count * K * WIDE, (shape, steps or in_order, WIDE))
+    packing = packing_plan(shape, steps or in_order) if packed else None
     tile = ((0,) * V, (0,) * P, (0,) * (P // 4))
     numbers = (shape, packed, zeros, chunk, relu, pooled, *tile)
     room = (P * WIDE, 2 * chunk + P + P * WIDE // 32)

@@ -76,9 +76,6 @@ from tinycnn.kernels.compiled.windows import NO_WINNERS
 from tinycnn.utils import Array
 
 _WINDOWS = 24  # of a piece: what they need stays in the second-level cache; any P divides it
-# P by V. No pool's window has to fit into a tile here, so that 12 sums may take AVX2's registers:
-# 7 to 10% faster than 8 (AMD Milan).
-_ROWS = ROWS | {2: 6} if LANES == 8 else ROWS
 
 
 # --- U = G g G^T ----------------------------------------------------------------------------------
@@ -353,7 +350,7 @@ def _plan(
     """Pieces of `_winograd`; y's shape; what the filters need; numbers and room of `_winograd`."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     V = width(F)
-    P, WIDE, T = _ROWS[V], V * LANES, _WINDOWS
+    P, WIDE, T = ROWS[V], V * LANES, _WINDOWS
     panels = -(-F // WIDE)
     y_shape = (N, OH // 2, OW // 2, F) if pooled else (N, OH, OW, F)
     windows = N * ((OH + 1) // 2) * ((OW + 1) // 2)
