@@ -34,14 +34,25 @@ if NUMBA:
     import numba
 
     from tinycnn.kernels import compiled
-    from tinycnn.kernels.compiled import activations, jit, launch, simd, team, warming, winograd
+    from tinycnn.kernels.compiled import (
+        activations,
+        convolution_columns,
+        jit,
+        launch,
+        simd,
+        team,
+        warming,
+        winograd,
+    )
 else:
     numba = compiled = activations = jit = launch = simd = team = warming = winograd = Absent()
+    convolution_columns = Absent()
 
 __all__ = [
     "NUMBA",
     "activations",
     "compiled",
+    "convolution_columns",
     "jit",
     "launch",
     "need",

@@ -10,7 +10,6 @@ Legend: as in `reference/convolution.py`.
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -102,11 +101,9 @@ def conv2d_backward(
     dkernel, dbias, steps = kernel_gradient(around, dy, y, shape)
     dx = None
     if needs_dx:
-        dx, parts, more = _input_gradient(dy, y, kernel, x.shape, strides, (top, left))
+        dx, more = _input_gradient(dy, y, kernel, x.shape, strides, (top, left))
         steps = (*steps, *more)
     run(*before, *steps)
-    if dx is not None:
-        _put_together(dx, parts)
     return dx, dkernel.reshape(kernel.shape), dbias
 
 
@@ -121,46 +118,42 @@ def input_gradient(
         dx[r + S*q] = sum over a of dy[q - a] * kernel[r + S*a],
     a convolution of stride 1 with that part of the kernel, flipped.
     """
-    dx, parts, steps = _input_gradient(dy, y, kernel, x_shape, strides, before)
+    dx, steps = _input_gradient(dy, y, kernel, x_shape, strides, before)
     run(*steps)
-    return _put_together(dx, parts)
+    return dx
 
 
 def _input_gradient(
     dy: Array, y: Array | None, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
-) -> tuple[Array, list[tuple[Any, Array]], list[Step]]:
-    """dx, its phases as (where in dx, the phase), and the steps that write them."""
+) -> tuple[Array, list[Step]]:
+    """dx, and the steps that write it: for each phase, a convolution that writes its pixels."""
     if convolution_columns.pays(*kernel.shape):
         dy, masking = placing(dy, dy.shape[1:3], (0, 0), y)
         dx, adding = column_gradient(dy, kernel, x_shape, strides, before)
-        return dx, [], [*masking, *adding]
+        return dx, [*masking, *adding]
+    # Where the kernel is smaller than the stride, some pixels belong to no window.
+    every = kernel.shape[0] >= strides[0] and kernel.shape[1] >= strides[1]
+    dx = np.empty(x_shape, dy.dtype) if every else np.zeros(x_shape, dy.dtype)
     steps: list[Step] = []
-    parts = []
-    for where, size, shift, shape, zeros, kernel_steps in _phases(
+    for places, size, shift, shape, zeros, kernel_steps in _phases(
         x_shape, kernel.shape, dy.shape[1:3], strides, before
     ):
         around, placing_it = placing(dy, size, shift, y)
-        part, _, convolving = convolution(
-            around, kernel, None, shape, False, zeros, steps=kernel_steps
+        _, _, convolving = convolution(
+            around, kernel, None, shape, False, zeros, steps=kernel_steps, into=dx, places=places
         )
         steps += [*placing_it, *convolving]
-        parts.append((where, part))
-    if strides == (1, 1):  # a single phase, which is dx
-        return parts[0][1], [], steps
-    return np.zeros(x_shape, dy.dtype), parts, steps
-
-
-def _put_together(dx: Array, parts: list[tuple[Any, Array]]) -> Array:
-    for where, part in parts:
-        dx[where] = part
-    return dx
+    return dx, steps
 
 
 @functools.lru_cache(1024)
 def _phases(
     x_shape: Shape, kernel_shape: Shape, dy_size: Pair, strides: Pair, before: Pair
-) -> Sequence[tuple[tuple[slice, ...], Pair, Pair, Shape, Shape, Shape]]:
-    """For each phase: its pixels in dx; dy's size and shift among zeros; the convolution."""
+) -> Sequence[tuple[Shape | None, Pair, Pair, Shape, Shape, Shape]]:
+    """For each phase: where its pixels are in dx; dy's size and shift among zeros; the convolution.
+
+    The first is as `find_windows` takes it, or None where there is a single phase, which is dx.
+    """
     N, H, W, C = x_shape
     KH, KW, _, F = kernel_shape
     (SH, SW), (top, left) = strides, before
@@ -174,11 +167,12 @@ def _phases(
             OH, OW = len(range(h0, H, SH)), len(range(w0, W, SW))
             size, shift = (OH + A - 1, OW + B - 1), (A - 1 - q0, B - 1 - p0)
             after = (max(0, OH + q0 - dy_size[0]), max(0, OW + p0 - dy_size[1]))
+            places = ((h0 * W + w0) * C, H * W * C, SH * W * C, SW * C)
             # That part of the kernel: from its last row and column backwards, C and F swapped.
             last = ((r + SH * (A - 1)) * KW + c + SW * (B - 1)) * C * F
             phases.append(
                 (
-                    (slice(None), slice(h0, None, SH), slice(w0, None, SW)),
+                    places if strides != (1, 1) else None,
                     size,
                     shift,
                     (N, *size, F, A, B, 1, 1, OH, OW, C),

@@ -102,6 +102,7 @@ def _dkernel(
     panels, blocks = (F + WIDE - 1) // WIDE, (K + P - 1 - len(HALF)) // P
     sums = from_line(sums)
     unit = 4 if pooled else 1  # outputs that stay together
+    places = (0, OH * OW * F, OW * F, F)
     # Stage 1.
     g, panel, slab = item // (panels * slabs), item // slabs % panels, item % slabs
     f0, first = panel * WIDE, (g * panels + panel) * (K + 2) * WIDE
@@ -113,10 +114,10 @@ def _dkernel(
     windows, outputs = ints[:chunk], ints[chunk : 2 * chunk]
     # Where row k of dkernel is in `sums`, and how far input k is from its window's start.
     end = blocks * P + len(HALF)
-    places, origins = ints[2 * chunk : 2 * chunk + end], ints[2 * chunk + end :]
+    targets, origins = ints[2 * chunk : 2 * chunk + end], ints[2 * chunk + end :]
     for k in range(end):
         # The last block is filled up with its last row, the rows left over with the unread row.
-        places[k] = first + (min(k, K - 1) if k < max(blocks * P, K) else K + 1) * WIDE
+        targets[k] = first + (min(k, K - 1) if k < max(blocks * P, K) else K + 1) * WIDE
         origins[k] = (KH - 1) * W * C + KW * C - 1
     for u in range(KH):
         for i in range(KW * C):
@@ -131,7 +132,7 @@ def _dkernel(
         if pooled:
             find_pools(windows, outputs, m0 // 4, count // 4, shape)
         else:
-            find_windows(windows, m0, count, shape)
+            find_windows(windows, outputs, m0, count, shape, places)
         for t in range(0, count, unit):
             start = (outputs[t // 4] if pooled else (m0 + t) * F) + f0
             if start + WIDE <= dy.size:
@@ -156,7 +157,7 @@ def _dkernel(
                 copy(rows[t * WIDE : t * WIDE + min(WIDE, F - f0)], dy, y, start, masked)
         # Stage 3: first the rows left over and dbias, whose input is 1 in every window.
         if slab == 0:
-            starts = indices(places, blocks * P, HALF)
+            starts = indices(targets, blocks * P, HALF)
             offsets = indices(origins, blocks * P, HALF)
             rest, total = load_tile(sums, starts, ROW), load_row(sums, dbias, ROW)
             for t in range(count):
@@ -166,7 +167,7 @@ def _dkernel(
             store_tile(sums, starts, 0, rest)
             store_tile(sums, (dbias,), 0, total)
         for b in range(b0, b1):
-            starts, offsets = indices(places, b * P, COLUMN), indices(origins, b * P, COLUMN)
+            starts, offsets = indices(targets, b * P, COLUMN), indices(origins, b * P, COLUMN)
             tile = load_tile(sums, starts, ROW)
             for t in range(count):
                 tile = multiply_add(tile, x, offsets, windows[t], load_row(rows, t * WIDE, ROW))

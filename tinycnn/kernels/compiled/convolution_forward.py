@@ -40,6 +40,7 @@ from tinycnn.kernels.compiled.windows import (
     find_pools,
     find_windows,
     find_windows_by_pixel,
+    in_order,
     pointwise,
 )
 from tinycnn.utils import Array
@@ -58,6 +59,7 @@ def _forward(
     y,
     winners,
     shape,
+    places,
     packed,
     zeros,
     chunk,
@@ -80,10 +82,11 @@ def _forward(
         x: (N, H, W, C), with the zeros of the padding in it.
         panels: the filters as `panels.py` writes them, or the kernel itself if it is such a panel.
         first: the bias, followed by zeros that fill up the last panel.
-        y: (N, OH, OW, F), written; with `pooled` (N, OH//2, OW//2, F).
+        y: (N, OH, OW, F) or a larger array, written; with `pooled` (N, OH//2, OW//2, F).
         winners: the shape of y, written with `pooled`: which of the four was the largest, 0 to 3,
             or 4 where relu makes it 0; otherwise empty.
         shape: as in `windows.py`.
+        places: where outputs are in y, as `find_windows` takes it; not read with `pooled`.
         packed: `panels` is in panels, and begins with a cache line.
         zeros: how many rows and columns of x are padding: top, bottom, left, right. Products with
             padding only may be left out.
@@ -124,11 +127,9 @@ def _forward(
     if pooled:
         find_pools(windows, outputs, g * (chunk // 4), chunk // 4, shape)
     elif images_first:
-        find_windows_by_pixel(windows, outputs, g * chunk, chunk, shape)
+        find_windows_by_pixel(windows, outputs, g * chunk, chunk, shape, places)
     else:
-        find_windows(windows, g * chunk, chunk, shape)
-        for t in range(chunk):
-            outputs[t] = min(g * chunk + t, M - 1) * F
+        find_windows(windows, outputs, g * chunk, chunk, shape, places)
     # Stage 2.
     for f0 in range(0, F, WIDE):
         for t in range(0, min(chunk, M - g * chunk), P):
@@ -185,6 +186,8 @@ def convolution(
     zeros: Shape,
     pooled: bool = False,
     steps: Shape | None = None,
+    into: Array | None = None,
+    places: Shape | None = None,
 ) -> tuple[Array, Array, tuple[Step, ...]]:
     """The outputs and winners of a padded x, and the steps that write them.
 
@@ -198,18 +201,22 @@ def convolution(
         pooled: whether the outputs go through relu and a 2x2 max-pool.
         steps: where the kernel's first number is in `kernel`, and how far it is from there to the
             next row, column, channel and filter.
+        into: the array that the outputs are written to, or None for one of their own.
+        places: where they are in it, as `find_windows` takes it.
     """
     if bias is not None:
         bias = ready(bias, 1, "bias")
         same_dtype(x=x, bias=bias)
         same_shape(shape[-1:], bias=bias)
-    pieces, y_shape, size, packing, numbers, room = _forward_plan(shape, relu, zeros, pooled, steps)
+    pieces, y_shape, size, packing, numbers, room = _forward_plan(
+        shape, relu, zeros, pooled, steps, places
+    )
     first = _filled_up(bias, size, x.dtype)
     if winograd.pays(shape, zeros, pooled):
         return winograd.convolution(
-            x, kernel, first, shape, relu, pooled, steps or _in_order(shape)
+            x, kernel, first, shape, relu, pooled, steps or _in_order(shape), into, places
         )
-    y = np.empty(y_shape, x.dtype)
+    y = np.empty(y_shape, x.dtype) if into is None else into
     winners: Array = np.empty(y_shape, np.uint8) if pooled else NO_WINNERS
     panels = kernel
     before: tuple[Step, ...] = ()
@@ -251,7 +258,12 @@ def _in_order(shape: Shape) -> Shape:
 
 @functools.lru_cache(1024)
 def _forward_plan(
-    shape: Shape, relu: bool, zeros: Shape, pooled: bool, steps: Shape | None
+    shape: Shape,
+    relu: bool,
+    zeros: Shape,
+    pooled: bool,
+    steps: Shape | None,
+    places: Shape | None,
 ) -> tuple[int, Shape, int, Packing | None, Numbers, Room]:
     """What a convolution's launch needs, beside the arrays.
 
@@ -270,13 +282,13 @@ def _forward_plan(
         OH, OW = OH // 2, OW // 2
         M = N * OH * OW * 4
     chunk = P * max(1, min(max(16, min(512, _LITTLE // K)), -(-M // P) // 32))
-    in_order = _in_order(shape)
-    shape = shape if pooled else pointwise(shape)
+    kernel_in_order = _in_order(shape)
+    shape = shape if pooled or places else pointwise(shape)
     # Whether there is one panel, which lies in memory as it is read. All steps have to say so: a
     # flipped kernel with one filter has a last step of 1, too.
-    packed = (steps or in_order) != in_order or WIDE != F
-    packing = packing_plan(shape, steps or in_order) if packed else None
+    packed = (steps or kernel_in_order) != kernel_in_order or WIDE != F
+    packing = packing_plan(shape, steps or kernel_in_order) if packed else None
     tile = ((0,) * V, (0,) * P, (0,) * (P // 4))
-    numbers = (shape, packed, zeros, chunk, relu, pooled, *tile)
+    numbers = (shape, places or in_order(shape), packed, zeros, chunk, relu, pooled, *tile)
     room = (P * WIDE, 2 * chunk + P + P * WIDE // 32)
     return -(-M // chunk), (N, OH, OW, F), count * WIDE, packing, numbers, room

@@ -47,29 +47,53 @@ def pointwise(shape: Shape) -> Shape:
     return shape
 
 
-@helper
-def find_windows(windows, m0, count, shape):
-    """windows[t] = where the window of output m0 + t (at most the last) starts in flat x."""
+def in_order(shape: Shape) -> Shape:
+    """The `places` of outputs that lie one after the other: see `find_windows`."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    return (0, OH * OW * F, OW * F, F)
+
+
+@helper
+def find_windows(windows, outputs, m0, count, shape, places):
+    """Where the window of output m0 + t (at most the last) starts in flat x, and the output in y.
+
+    Args:
+        windows: windows[t] is written, for t < `count`.
+        outputs: outputs[t], likewise.
+        m0: the first output.
+        count: how many.
+        shape: see above.
+        places: where output (0, 0, 0) starts in y, and how far it is from there to that of the next
+            image, row and column.
+    """
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    start, image, row, column = places
     n, i, j = m0 // (OH * OW), m0 // OW % OH, m0 % OW
-    for t in range(count):
-        windows[t] = ((n * H + i * SH) * W + j * SW) * C
-        if m0 + t < N * OH * OW - 1:
-            j += 1
-            if j == OW:
-                i, j = i + 1, 0
-                if i == OH:
-                    n, i = n + 1, 0
+    real = min(count, N * OH * OW - m0)
+    t = 0
+    while t < real:  # a row of outputs at a time, or what is left of it
+        window = ((n * H + i * SH) * W + j * SW) * C
+        output = start + n * image + i * row + j * column
+        stop = min(real, t + OW - j)
+        for s in range(stop - t):
+            windows[t + s] = window + s * SW * C
+            outputs[t + s] = output + s * column
+        t, i, j = stop, i + 1, 0
+        if i == OH:
+            n, i = n + 1, 0
+    for t in range(real, count):
+        windows[t], outputs[t] = windows[real - 1], outputs[real - 1]
 
 
 @helper
-def find_windows_by_pixel(windows, outputs, m0, count, shape):
-    """The same for outputs in the order (row, column, image); also where they start in flat y."""
+def find_windows_by_pixel(windows, outputs, m0, count, shape, places):
+    """The same for outputs in the order (row, column, image)."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    start, image, row, column = places
     n, i, j = m0 % N, m0 // N // OW, m0 // N % OW
     for t in range(count):
         windows[t] = ((n * H + i * SH) * W + j * SW) * C
-        outputs[t] = ((n * OH + i) * OW + j) * F
+        outputs[t] = start + n * image + i * row + j * column
         if m0 + t < N * OH * OW - 1:
             n += 1
             if n == N:

@@ -72,7 +72,7 @@ from tinycnn.kernels.compiled.tiles import (
     times,
     width,
 )
-from tinycnn.kernels.compiled.windows import NO_WINNERS
+from tinycnn.kernels.compiled.windows import NO_WINNERS, in_order
 from tinycnn.utils import Array
 
 _WINDOWS = 24  # of a piece: what they need stays in the second-level cache; any P divides it
@@ -144,7 +144,7 @@ def _times_a(m):
 
 
 @helper
-def _find_corners(corners, outputs, first, count, shape, pooled):
+def _find_corners(corners, outputs, first, count, shape, places, pooled):
     """Where each window's patch starts in flat x, and each of its four outputs in y; -1 for none.
 
     At an odd end the last window reaches back over the one before, and has fewer outputs of its
@@ -152,6 +152,7 @@ def _find_corners(corners, outputs, first, count, shape, pooled):
     the first of the four is that of the pool.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    start, image, row, column = places
     rows, columns = (OH + 1) // 2, (OW + 1) // 2
     if pooled:
         rows, columns = OH // 2, OW // 2
@@ -166,7 +167,7 @@ def _find_corners(corners, outputs, first, count, shape, pooled):
             for place in range(4):
                 h, w = top + place // 2, left + place % 2
                 own = h >= i and w >= j
-                outputs[4 * t + place] = ((n * OH + h) * OW + w) * F if own else -1
+                outputs[4 * t + place] = start + n * image + h * row + w * column if own else -1
 
 
 @kernel
@@ -180,6 +181,7 @@ def _winograd(
     y,
     winners,
     shape,
+    places,
     T,
     relu,
     pooled,
@@ -196,9 +198,10 @@ def _winograd(
         x: (N, H, W, C), with the zeros of the padding in it; C is LANES or more.
         panels: as `_transform_filters` writes them.
         first: the bias, followed by zeros that fill up the last panel.
-        y: (N, OH, OW, F), written; with `pooled` (N, OH//2, OW//2, F).
+        y: (N, OH, OW, F) or a larger array, written; with `pooled` (N, OH//2, OW//2, F).
         winners: the shape of y, written with `pooled`, as in `convolution_forward.py`.
         shape: as in `windows.py`, of a 3x3 kernel with stride 1; OH and OW are 2 or more.
+        places: as in `convolution_forward.py`.
         T: windows of a piece, a multiple of P.
         relu: negative outputs become 0.
         pooled: each window's largest output is written alone, with relu.
@@ -214,7 +217,7 @@ def _winograd(
     corners, outputs = ints[:T], ints[T : 5 * T]
     sources, targets = ints[5 * T : 21 * T], ints[21 * T : 37 * T]
     edge_winner = ints[37 * T :].view(np.uint8)
-    _find_corners(corners, outputs, g * T, T, shape, pooled)
+    _find_corners(corners, outputs, g * T, T, shape, places, pooled)
     for i in range(16 * T):
         sources[i], targets[i] = i * C, i * WIDE
     # V = B^T d B, for LANES channels at a time; the last vector reaches back over the one before.
@@ -325,11 +328,19 @@ def _outside(zeros: int) -> int:
 
 
 def convolution(
-    x: Array, kernel: Array, first: Array, shape: Shape, relu: bool, pooled: bool, steps: Shape
+    x: Array,
+    kernel: Array,
+    first: Array,
+    shape: Shape,
+    relu: bool,
+    pooled: bool,
+    steps: Shape,
+    into: Array | None = None,
+    places: Shape | None = None,
 ) -> tuple[Array, Array, tuple[Step, ...]]:
     """As `convolution_forward.convolution`, with the bias filled up to whole panels."""
-    plan = _plan(shape, relu, pooled, steps)
-    y = np.empty(plan[1], x.dtype)
+    plan = _plan(shape, relu, pooled, steps, places)
+    y = np.empty(plan[1], x.dtype) if into is None else into
     winners: Array = np.empty(plan[1], np.uint8) if pooled else NO_WINNERS
     packing, size, packing_numbers, packing_room = plan[2]
     panels = np.empty(size + 64, x.dtype)
@@ -345,7 +356,7 @@ def convolution(
 
 @functools.lru_cache(1024)
 def _plan(
-    shape: Shape, relu: bool, pooled: bool, steps: Shape
+    shape: Shape, relu: bool, pooled: bool, steps: Shape, places: Shape | None
 ) -> tuple[int, Shape, tuple[int, int, Any, Room], Numbers, Room]:
     """Pieces of `_winograd`; y's shape; what the filters need; numbers and room of `_winograd`."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
@@ -357,6 +368,6 @@ def _plan(
     if pooled:
         windows = N * (OH // 2) * (OW // 2)
     filters = (panels * C, panels * 16 * C * WIDE, (C, F, steps, WIDE, (0,)), (9 * WIDE, 1))
-    numbers = (shape, T, relu, pooled, (0,) * V, (0,) * P, (0,))
+    numbers = (shape, places or in_order(shape), T, relu, pooled, (0,) * V, (0,) * P, (0,))
     room = (16 * T * (C + WIDE) + 4 * LANES, 37 * T + LANES // 8 + 1)
     return -(-windows // T), y_shape, filters, numbers, room
