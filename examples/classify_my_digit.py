@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tinycnn import Rescaling, load_model
+from tinycnn import load_model
 from tinycnn.datasets.normalization import normalize_digit
 from tinycnn.datasets.pictures import read_picture, several_digits
+from tinycnn.inspection import brightest_pixel
 from tinycnn.plotting import plot_reading
 from tinycnn.support.console import notice, say
 from tinycnn.support.files import atomic_write
@@ -45,8 +46,7 @@ shapes = model.input_shape, model.layers[-1].output_shape
 if shapes != ((28, 28, 1), (10,)):
     sys.exit(f"error: {args.model} does not read digits: its shapes are {shapes[0]} to {shapes[1]}")
 x = image[np.newaxis, :, :, np.newaxis].astype("float32")
-if not isinstance(model.layers[0], Rescaling):  # a model without its own expects 0 to 1
-    x /= 255
+x /= 255 / brightest_pixel(model)  # 0 to 1, unless the model scales bytes down itself
 (probabilities,) = model.predict(x, verbose=0)
 
 if not np.isfinite(probabilities).all():

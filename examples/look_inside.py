@@ -37,7 +37,8 @@ train, test = (6000, 1000) if args.quick else (60000, 10000)
 (x_train, y_train), (x, y), dataset = digits.load_data(
     data_dir=args.data_dir, train=train, test=test
 )
-x = x[..., np.newaxis].astype("float32") / 255
+images = x[..., np.newaxis].astype("float32")
+x = images / 255  # as the pictures are drawn
 
 # --- the model
 default = Path("output/mnist_cnn.npz")
@@ -62,7 +63,8 @@ if (model.input_shape, model.output_shape) != ((28, 28, 1), (10,)) or not convol
     parser.error("the model must have a Conv2D and read images (28, 28, 1) of 10 digits")
 
 # --- the numbers
-probabilities = model.predict(x, verbose=0)
+inputs = images / (255 / inspection.brightest_pixel(model))  # a model may scale bytes down itself
+probabilities = model.predict(inputs, verbose=0)
 if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):  # a model that ends in logits
     probabilities = kernels.softmax_forward(probabilities)
 chosen = probabilities.argmax(axis=-1)
@@ -70,14 +72,14 @@ _, each = np.unique(y, return_index=True)  # the first image of each digit
 read = chosen[each]
 # Of the last convolution with maps fine enough to see something by.
 fine = [layer for layer in convolutions if min(layer.output_shape[:2]) >= 10] or convolutions
-cams = inspection.grad_cam(model, fine[-1], x[each], read)
+cams = inspection.grad_cam(model, fine[-1], inputs[each], read)
 small = x[0, 4:24, 4:24, 0].reshape(5, 4, 5, 4).mean(axis=(1, 3))  # shrunk to 5 x 5
 augmentation = {
     type(layer).__name__: inspection.augmented(layer, x[0], 9)
     for layer in (RandomTranslation(0.1, 0.1), RandomRotation(0.05), RandomZoom(0.2))
 }
 maps = {
-    layer.name: inspection.feature_maps(model, layer, x[:1000])
+    layer.name: inspection.feature_maps(model, layer, inputs[:1000])
     for layer in model.layers
     if layer.parameters
 }
@@ -94,7 +96,7 @@ figures = {
     "mistakes": plotting.plot_mistakes(x, y, probabilities, title),
     "filters": plotting.plot_filters(first.kernel.value, title, first.name),
     "saliency": plotting.plot_saliency(
-        x[each], inspection.saliency(model, x[each], read), read, title
+        x[each], inspection.saliency(model, inputs[each], read), read, title
     ),
     "grad_cam": plotting.plot_grad_cam(x[each], cams, read, title, fine[-1].name),
     "im2col": plotting.plot_im2col(small, title=title),
@@ -114,7 +116,7 @@ say(f"wrote {len(figures)} pictures and contact_sheet.png to {args.output_dir}")
 # --- the page: the first image of each digit, and a pad to draw on
 page = args.output_dir / "explorer.html"
 try:
-    explorer.export(model, page, samples=(x[each], y[each]))
+    explorer.export(model, page, samples=(inputs[each], y[each]))
     say(f"wrote {page}: open it in a browser")
 except ValueError as error:  # a layer that it can't show, or too many weights
     say(f"no page: {error}")

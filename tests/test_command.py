@@ -16,6 +16,7 @@ from tinycnn import (
     Conv2D,
     Dense,
     Flatten,
+    RandomTranslation,
     Rescaling,
     Sequential,
     __main__,
@@ -200,8 +201,10 @@ def test_a_model_that_rescales_by_itself_gets_bytes():
     images = np.full((2, 28, 28), 255, np.uint8)
     plain = Sequential([Flatten(input_shape=(28, 28, 1))])
     rescaling = Sequential([Rescaling(1 / 255, input_shape=(28, 28, 1))])
+    moved = Sequential([RandomTranslation(0.1, 0.1, input_shape=(28, 28, 1)), Rescaling(1 / 255)])
     assert commands._pixels(plain, images).max() == 1
     assert commands._pixels(rescaling, images).max() == 255
+    assert commands._pixels(moved, images).max() == 255
 
 
 # --- look -----------------------------------------------------------------------------------------

@@ -13,7 +13,17 @@ import pytest
 from PIL import Image
 from without_numba import needs_numba
 
-from tinycnn import Conv2D, Dense, Flatten, ModelFileError, Sequential, kernels, load_model
+from tinycnn import (
+    Conv2D,
+    Dense,
+    Flatten,
+    ModelFileError,
+    Normalization,
+    Rescaling,
+    Sequential,
+    kernels,
+    load_model,
+)
 from tinycnn.datasets import idx, synthetic
 from tinycnn.model_selection import wilson_interval
 from tinycnn.support.scripts import end_errors_in_one_line
@@ -412,6 +422,21 @@ def test_looking_inside_a_saved_model(small, tmp_path):
     names = {path.stem for path in (tmp_path / "output" / "pictures").iterdir()}
     assert {"maps_conv2d", "maps_dense"} < names
     assert "training_history" not in names
+
+
+@pytest.mark.parametrize("first", ["Rescaling", "Normalization"])
+def test_looking_inside_a_model_that_scales_bytes_down_hands_it_bytes(small, tmp_path, first):
+    layer = {
+        "Rescaling": Rescaling(1 / 255, input_shape=(28, 28, 1)),
+        "Normalization": Normalization(mean=33.3, variance=78.6**2, input_shape=(28, 28, 1)),
+    }[first]
+    Sequential([layer, Conv2D(2, 5, 4), Flatten(), Dense(10)]).save(tmp_path / "mine.npz")
+    process = run(
+        *("look_inside.py", "--data-dir", small, "--model", tmp_path / "mine.npz"), home=tmp_path
+    )
+    assert process.returncode == 0, process.stderr
+    page = (tmp_path / "output" / "pictures" / "explorer.html").read_text("utf-8")
+    assert '"peak":255,' in page  # None if the samples do not fit the model
 
 
 @pytest.mark.parametrize("case", ["absent", "no model", "other images", "no convolution"])

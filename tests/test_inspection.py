@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from tinycnn import Activation, Conv2D, Dense, Flatten, Layer, MaxPooling2D, Sequential, inspection
+from tinycnn import (
+    Activation,
+    Conv2D,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPooling2D,
+    Normalization,
+    RandomFlip,
+    Rescaling,
+    Sequential,
+    inspection,
+)
 from tinycnn.gradient_check import numerical_gradient
 from tinycnn.kernels.reference import im2col
 
@@ -255,3 +267,37 @@ def test_augmented_is_random_and_repeatable():
     assert len({version.tobytes() for version in [image, *versions]}) == 6
     np.testing.assert_array_equal(versions, inspection.augmented(Noise(), image, 5, seed=2))
     assert (versions != inspection.augmented(Noise(), image, 5, seed=3)).all()
+
+
+def adapted(x):
+    layer = Normalization()
+    layer.adapt(x[..., np.newaxis])
+    return layer
+
+
+BYTES = np.random.default_rng(0).integers(0, 256, (9, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("layers", "brightest"),
+    [
+        ([Rescaling(1 / 255)], 255),
+        ([Rescaling(1 / 127.5, offset=-1)], 255),
+        ([RandomFlip(), Rescaling(1 / 255)], 255),
+        ([Rescaling(2.0, offset=-1)], 1),  # of numbers from 0 to 1
+        ([Rescaling(2.0, offset=-1), Rescaling(0.01)], 1),
+        ([Conv2D(1, 1), Rescaling(0.01)], 1),  # what it scales down are no pixels
+        ([adapted(BYTES)], 255),
+        ([adapted(BYTES // 32)], 255),  # dark pictures
+        ([adapted(BYTES / 255)], 1),
+        ([adapted((BYTES > 40) * 1.0)], 1),  # nothing from 0 to 1 deviates more
+        ([Normalization()], 1),
+        ([Normalization(mean=128, variance=4000)], 255),
+        ([Normalization(mean=128, variance=4000, invert=True)], 1),
+        ([Flatten()], 1),
+    ],
+)
+def test_what_a_white_pixel_is(layers, brightest):
+    model = Sequential(layers)
+    model.build((4, 4, 1))
+    assert inspection.brightest_pixel(model) == brightest

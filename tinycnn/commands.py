@@ -256,10 +256,10 @@ def _read_samples(path: Path) -> tuple[Array, Array | None]:
 
 def _pixels(model: "Sequential", images: Array) -> Array:
     """Images (N, 28, 28) of 0 to 255 as the model wants them: 0 to 1, unless it rescales itself."""
-    from tinycnn.layers import Rescaling
+    from tinycnn.inspection import brightest_pixel
 
-    x = images[..., np.newaxis].astype("float32")
-    return x if isinstance(model.chain[0], Rescaling) else x / np.float32(255)
+    x: Array = images[..., np.newaxis].astype("float32") / np.float32(255 / brightest_pixel(model))
+    return x
 
 
 def _probabilities(model: "Sequential", images: Array, path: Path) -> Array:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn.kernels.reference import col2im, im2col
-from tinycnn.layers import Layer
+from tinycnn.layers import Layer, Normalization, Rescaling
 from tinycnn.models import Sequential
 from tinycnn.support.arguments import integer
 from tinycnn.support.geometry import Pair
@@ -96,6 +96,30 @@ def confident_mistakes(y_true: Array, probabilities: Array) -> Array:
     y_true = _class_numbers(y_true, "y_true")
     wrong = np.flatnonzero(finite(probabilities).argmax(axis=-1) != y_true)
     return wrong[np.argsort(-probabilities[wrong].max(axis=-1), kind="stable")]
+
+
+# --- what it reads --------------------------------------------------------------------------------
+
+
+def brightest_pixel(model: Sequential) -> int:
+    """The brightest value of a pixel that a model reads: 255 if it scales bytes down, else 1.
+
+    It is read off the first `Rescaling` or `Normalization` that comes before any weights. Numbers
+    from 0 to 1 have a mean m and a deviation of at most sqrt(m - m**2), together at most 1.21: a
+    `Normalization` with more has seen bytes.
+
+    Args:
+        model: any model whose weights are there.
+    """
+    for layer in model.chain:
+        if isinstance(layer, Rescaling):
+            return 255 if abs(layer.scale) < 0.1 else 1
+        if isinstance(layer, Normalization):
+            mean, deviation = layer.mean_and_deviation()
+            return 255 if np.max(mean + deviation) > 1.21 and not layer.invert else 1
+        if layer.parameters:
+            break
+    return 1
 
 
 # --- what its layers see --------------------------------------------------------------------------

@@ -16,10 +16,18 @@ from tinycnn import (
     Dense,
     Dropout,
     Flatten,
+    GaussianNoise,
     GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
     MaxPooling2D,
+    Normalization,
+    RandomFlip,
+    ReLU,
     Rescaling,
+    Reshape,
     Sequential,
+    UpSampling2D,
+    ZeroPadding2D,
     kernels,
 )
 from tinycnn.datasets.normalization import normalize_digit
@@ -689,6 +697,24 @@ def others():
     )
     frozen = Sequential([Flatten(input_shape=(3, 3, 1)), Dense(2, "softmax")])
     frozen.trainable = False
+    newer = Sequential(
+        [
+            RandomFlip("horizontal", input_shape=(12, 10, 2)),
+            Normalization(mean=[0.5, 0.25], variance=[0.25, 0.5]),
+            ZeroPadding2D(((1, 2), (0, 3))),
+            Conv2D(3, 3, activation="silu"),
+            GaussianNoise(0.1),
+            UpSampling2D((2, 1)),
+            ReLU(max_value=0.5, negative_slope=0.1, threshold=0.1),
+            Conv2D(4, 3, strides=2, activation="softplus"),
+            Normalization(name="a_long_name_of_a_normalization_layer"),
+            GlobalMaxPooling2D(),
+            Reshape((2, 2)),
+            Flatten(),
+            Dense(3, activation="softmax"),
+        ],
+        seed=2,
+    )
     big = Sequential([MaxPooling2D(2, input_shape=(60, 70, 1)), Flatten(), Dense(2)])
     named = Sequential(
         [
@@ -700,7 +726,7 @@ def others():
     )
     return {
         **{"rgb": rgb, "dense": dense, "raw": raw, "picture": picture},
-        **{"frozen": frozen, "big": big, "named": named},
+        **{"frozen": frozen, "newer": newer, "big": big, "named": named},
     }
 
 
@@ -740,6 +766,60 @@ def test_other_models_show_all_their_views_without_an_error(page, tmp_path, name
         assert text(page, "h1") == f"Inside {NASTY}&lt;"
         assert NASTY in text(page, "#layers") and NASTY in text(page, "#answer")
         assert page.run("return document.title") == f"Inside {NASTY}&lt;"
+
+
+NEWER_VIEWS = [f"layer={layer}&view={view}&index=5" for layer in range(13) for view in ("y", "dx")]
+
+
+@pytest.fixture(scope="module")
+def newer_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("newer") / "newer.html"
+    export(others()["newer"], path)
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 768, 1280])
+def test_no_width_scrolls_sideways_with_the_newer_layers(page, newer_file, width, scheme):
+    page.look(width=width, scheme=scheme)
+    page.open(newer_file)
+    for view in NEWER_VIEWS:
+        go(page, fragment=f"&{view}")
+        wide = page.run("return [document.documentElement.scrollWidth, innerWidth]")
+        assert wide[0] <= wide[1], view
+    assert page.errors() == []
+
+
+@needs_axe
+def test_axe_finds_nothing_at_the_newer_layers(page, newer_file):
+    page.look()
+    page.open(newer_file)
+    with open(AXE, encoding="utf-8") as source:
+        page.run(source.read())
+    for view in NEWER_VIEWS:
+        go(page, fragment=f"&{view}")
+        result = page.driver.execute_async_script("axe.run().then(arguments[0])")
+        assert [one["id"] for one in result["violations"]] == [], view
+
+
+def test_the_printed_sums_of_the_newer_layers_add_up(page, newer_file):
+    page.look()
+    page.open(newer_file)
+    counted = 0
+    for layer in range(13):
+        for view in ("y", "dx", "dz"):
+            for share in np.random.default_rng(layer).random(3):
+                script = "const t = tensor_of(context, arguments[0], arguments[1]);"
+                script += "return t && Array.from(t.values)"
+                values = page.run(script, layer, view)
+                index = int(share * len(values))
+                go(page, layer=layer, view=view, index=index)
+                for rows, total in sums(page):
+                    check_sum(rows, total)
+                    counted += 1
+                value = text(page, "#number").removeprefix("The number is ").removesuffix(".")
+                assert number(value) == pytest.approx(values[index], rel=1e-3)
+    assert counted > 60
 
 
 def test_a_large_map_shows_the_part_around_the_chosen_number(page, tmp_path):

@@ -154,12 +154,13 @@ const OUTPUTS = {
     const largest = pixels.sort((a, b) => x[b] - x[a] || a - b).slice(0, 8);
     const count = global_max_counts(x, z)[c];
     const equal = count > 1 ? ` ${count} inputs are equally large; this is the first.` : "";
+    const shown = largest.length > 1 ? ` These are the ${largest.length} largest:` : "";
     return [
       { window: { layer: l, channel: c, rows: [0, H], columns: [0, W] } },
       {
         text:
           `Of the ${count_of(pixels.length, "value")} of map ${c} the largest goes on: ` +
-          `${short(z[c])}, from ${place_of((largest[0] - c) / C, [H, W, 1])}.${equal}`,
+          `${short(z[c])}, from ${place_of((largest[0] - c) / C, [H, W, 1])}.${equal}${shown}`,
       },
       {
         table: {

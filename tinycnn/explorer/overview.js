@@ -140,6 +140,11 @@ function loss_text(run) {
   return element("p", { id: "loss" }, `If “${class_name(index)}” is right, the loss is ${how}.`);
 }
 
+/** A name that may be broken behind each "_", as a long one must be. */
+function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part) => [element("wbr"), part]);
+}
+
 function render_layers() {
   const place = by_id("layers");
   if (!place.children.length) {
@@ -155,7 +160,7 @@ function render_layers() {
               "data-layer": l,
               onclick: () => show({ layer: l, view: "y", index: strongest(l) }),
             },
-            element("span", { class: "name" }, name),
+            element("span", { class: "name" }, ...breakable(name)),
             element("span", {}, kind),
             element("span", {}, shape.join(" × ")),
             element("span", {}, parameters ? `${parameters.toLocaleString("en")} weights` : ""),

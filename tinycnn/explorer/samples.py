@@ -8,7 +8,7 @@ import numpy as np
 
 from tinycnn.datasets.normalization import SIDE
 from tinycnn.datasets.synthetic import draw_digits
-from tinycnn.layers import Rescaling
+from tinycnn.inspection import brightest_pixel
 from tinycnn.models import Sequential
 from tinycnn.support.data import checked_inputs
 from tinycnn.utils import Array
@@ -73,14 +73,14 @@ def _checked(model: Sequential, given: tuple[Any, Any]) -> Samples:
             )
         labels = [int(number) for number in numbers]
     names = [f"sample {n}" for n in range(len(x))]
-    peak = _peak(model)
+    peak = brightest_pixel(model)
     fits = x.min() >= 0 and peak / 2 < x.max() <= peak
     return Samples(x, labels, names, peak if fits else None)
 
 
 def _made(model: Sequential) -> Samples:
     """Drawn digits and plain strokes for a model that reads digits, noise for any other."""
-    peak = _peak(model)
+    peak = brightest_pixel(model)
     rng = np.random.default_rng(0)
     shape = model.input_shape or ()
     if shape != DIGITS:
@@ -103,9 +103,3 @@ def _made(model: Sequential) -> Samples:
     names = [f"drawn {digit}" for digit in labels] + [*strokes]
     x = pictures[..., np.newaxis] * (peak / 255)
     return Samples(x, labels + [None] * len(strokes), names, peak)
-
-
-def _peak(model: Sequential) -> int:
-    """255 for a model that rescales bytes by itself, else 1."""
-    scales = [abs(layer.scale) for layer in model.chain if isinstance(layer, Rescaling)]
-    return 255 if any(scale < 0.1 for scale in scales) else 1
