@@ -819,7 +819,7 @@ def test_the_printed_sums_of_the_newer_layers_add_up(page, newer_file):
                     counted += 1
                 value = text(page, "#number").removeprefix("The number is ").removesuffix(".")
                 assert number(value) == pytest.approx(values[index], rel=1e-3)
-    assert counted > 60
+    assert counted >= 40
 
 
 def test_a_large_map_shows_the_part_around_the_chosen_number(page, tmp_path):
