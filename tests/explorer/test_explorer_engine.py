@@ -9,7 +9,19 @@ from architectures import random_model
 from nodejs import needs_node
 from without_numba import needs_numba
 
-from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, inspection, kernels
+from tinycnn import (
+    Activation,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalMaxPooling2D,
+    MaxPooling2D,
+    Normalization,
+    ReLU,
+    Sequential,
+    inspection,
+    kernels,
+)
 from tinycnn.explorer.describe import shown_parameters
 from tinycnn.explorer.page import page_data
 from tinycnn.layers import LAYERS, fused
@@ -163,6 +175,38 @@ def test_a_step_of_learning_is_tinycnn_s(computed):
                 assert close(got, parameter.value) < TOLERANCE
                 compared += 1
     assert compared > COUNT
+
+
+EDGES = np.array([[-7.0, -1.0, -0.0, 0.0, 0.5, 1.0, 2.0, 6.0, 7.0]])
+
+
+def test_edges_of_activations_and_ties_are_tinycnn_s():
+    """Numbers at which a slope changes, which random networks do not meet; and a deviation of 0."""
+    layers = [
+        *(ReLU(), ReLU(negative_slope=0.5), ReLU(max_value=6.0), ReLU(max_value=2.0)),
+        *(ReLU(threshold=1.0), ReLU(6.0, 0.5, 1.0), ReLU(0.0), ReLU(1.0, 0.25, 2.0)),
+        *(Activation(name) for name in ("elu", "leaky_relu", "silu", "softplus")),
+        *(Normalization(mean=0.5, variance=0.0), Normalization(mean=[0.5] * 9, variance=[4] * 9)),
+    ]
+    given, expected = [], []
+    for layer in layers:
+        model = Sequential([layer, Dense(2, use_bias=False)], dtype="float64")
+        model.build((9,))
+        page = page_data(model, (EDGES, None))
+        targets = [{"kind": "score", "index": 0}]
+        given.append({"page": page, "targets": targets, "learning_rate": RATE})
+        expected.append((layer.forward(EDGES), expected_gradients(model, page, EDGES, targets[0])))
+    ties = Sequential([GlobalMaxPooling2D(input_shape=(2, 3, 2)), Dense(2)], dtype="float64")
+    x = np.array([[[[1, 5], [2, 0], [2, 0]], [[2, -1], [0, 5], [1, 1]]]], float)
+    page = page_data(ties, (x, None))
+    given.append({"page": page, "targets": targets, "learning_rate": RATE})
+    expected.append((ties.layers[0].forward(x), expected_gradients(ties, page, x, targets[0])))
+    for result, (y, (gradients, _)) in zip(
+        nodejs.run("engine_task.js", given), expected, strict=True
+    ):
+        assert close(result["outputs"][0], y) < TOLERANCE
+        got = result["results"][0]["gradients"][0]["dx"]
+        assert close(got, gradients[0][0]) < TOLERANCE
 
 
 def small_model():

@@ -9,8 +9,8 @@ The equal network of PyTorch takes images (N, C, H, W), and has for
     Conv2D(F, (KH, KW))     Conv2d(C, F, (KH, KW)), with the same padding and strides
     Dense(U)                Linear(D, U); over images, where it works on each pixel, Conv2d(D, U, 1)
     BatchNormalization()    BatchNorm2d or BatchNorm1d(C, eps=0.001, momentum=0.01)
-    Normalization()         the same with (C, eps=1e-14, affine=False), always in eval(); what is
-                            made with a mean and a variance has them as its own constants
+    Normalization()         the same with (C, eps=1e-14, affine=False), always in eval(); one
+                            made with a mean and a variance has them as constants, in its code
     Flatten()               nn.Flatten(), and also for a Reshape of an image to one axis
     Reshape(...)            any other one reads images as (N, H, W, C): permute, reshape, permute
 
