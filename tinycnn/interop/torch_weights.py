@@ -14,9 +14,9 @@ The equal network of PyTorch takes images (N, C, H, W), and has for
     Flatten()               nn.Flatten(), and also for a Reshape of an image to one axis
     Reshape(...)            any other one reads images as (N, H, W, C): permute, reshape, permute
 
-Its modules have the names of the layers here ("conv2d_1.weight"), or those that `names` tells. Every
-array is laid out anew: (KH, KW, C, F) here is (F, C, KH, KW) there, and a Dense behind a flattened
-image reads its pixels by (H, W, C) here and by (C, H, W) there.
+Its modules have the names of the layers here ("conv2d_1.weight"), or those that `names` tells.
+Every array is laid out anew: (KH, KW, C, F) here is (F, C, KH, KW) there, and a Dense behind a
+flattened image reads its pixels by (H, W, C) here and by (C, H, W) there.
 
 A file of `torch.save` is a pickle, which can run anything when it is read; it is refused. Nothing
 in a .safetensors file is run. safetensors, from the extra of that name, is imported inside the
