@@ -255,7 +255,8 @@ function render_grid() {
   }
   const had_focus = old && old.contains(document.activeElement);
   place.dataset.key = key;
-  const title = layout.maps > 1 ? `${layout.name} ${where.map}` : `${shape.join(" × ")} numbers`;
+  const numbers = `${shape.join(" × ")} number${size_of(shape) === 1 ? "" : "s"}`;
+  const title = layout.maps > 1 ? `${layout.name} ${where.map}` : numbers;
   const grid = number_grid({
     values,
     layout,
