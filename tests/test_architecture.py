@@ -148,6 +148,7 @@ ORDER = [
     "keras_weights",
     "interop.onnx_nodes",
     "interop.onnx",
+    "interop.torch_tensors",
     "interop.torch_weights",
     "interop.sklearn",
     "gradient_check.slopes",

@@ -21,7 +21,7 @@ from tinycnn import (
     Sequential,
     layers,
 )
-from tinycnn.interop import torch_weights
+from tinycnn.interop import torch_tensors, torch_weights
 from tinycnn.layers import LAYERS
 
 reference = pytest.mark.reference
@@ -76,7 +76,7 @@ def test_a_missing_safetensors_is_named_with_the_cure(monkeypatch, tmp_path, fun
 
 def test_every_layer_has_its_equal():
     with_weights = {Conv2D, Dense, BatchNormalization, layers.Normalization}
-    without = {Flatten, layers.Reshape, *torch_weights.WITHOUT_WEIGHTS}
+    without = {Flatten, layers.Reshape, *torch_tensors.WITHOUT_WEIGHTS}
     assert with_weights | without == set(LAYERS.values())
 
 
