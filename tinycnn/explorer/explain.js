@@ -53,7 +53,7 @@ function parameter_blocks(context, l, name, n) {
     conv2d: `It is used in each of the ${layer.output_shape.slice(0, 2).join(" × ")} windows.`,
     dense: `It is used ${count_of(rows, "time")} for each picture.`,
     batch_norm: "It is used for every number of its channel.",
-    normalize: "It is used for every number of its channel, and no training changes it.",
+    normalize: "It is used for every number of its channel or channels; no training changes it.",
   }[layer.kind];
   const blocks = [{ text: uses }];
   const step = context.steps.find((one) => one.layer === l && one.name === name);

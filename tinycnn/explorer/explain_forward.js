@@ -200,15 +200,10 @@ const OUTPUTS = {
     const constants = constants_of(layer);
     const { mean, deviation } = mean_and_deviation(constants, c);
     const x = run[l].x[n];
-    const of_all = constants.mean.length === 1 ? "" : `For channel ${c} `;
     const known =
-      (of_all || "For all numbers ") +
-      (layer.constants
-        ? "the layer was made with "
-        : "the layer has found, before the training, ") +
-      `the mean ${short(mean)} and the variance ` +
-      `${short(constants.variance[c % constants.variance.length])}, whose root is the deviation ` +
-      `${short(deviation)}.`;
+      `For ${constants.mean.length === 1 ? "all numbers" : `channel ${c}`} the layer has the mean ` +
+      `${short(mean)} and the variance ${short(constants.variance[c % constants.variance.length])}, ` +
+      `which no training changes. The root of the variance is the deviation ${short(deviation)}.`;
     const text = layer.invert
       ? `${known} The input is multiplied by the deviation, and the mean is added:`
       : `${known} The input ${short(x)} is ${short(x - mean)} away from the mean. That is divided ` +
