@@ -1,5 +1,6 @@
 """Precision, recall, F1, top-k, the confusion matrix, losses as metrics."""
 
+import copy
 import doctest
 import json
 
@@ -154,13 +155,14 @@ MANY, CHANCES = np.eye(4)[rng.integers(4, size=23)], rng.dirichlet(np.ones(4), 2
 def test_batches_are_added_up(metric):
     metric.reset_state()
     assert metric.result() == 0
+    whole, part = copy.copy(metric), copy.copy(metric)
     for start, end in ((0, 5), (5, 6), (6, 23)):
         metric.update_state(MANY[start:end], CHANCES[start:end])
     # Sums of 23 numbers in two orders.
-    np.testing.assert_allclose(metric.result(), metric(MANY, CHANCES), rtol=1e-13)
+    np.testing.assert_allclose(metric.result(), whole(MANY, CHANCES), rtol=1e-13)
     metric.reset_state()
     metric.update_state(MANY[:3], CHANCES[:3])
-    np.testing.assert_array_equal(metric.result(), metric(MANY[:3], CHANCES[:3]))
+    np.testing.assert_array_equal(metric.result(), part(MANY[:3], CHANCES[:3]))
     metric.reset_state()
 
 
@@ -360,3 +362,31 @@ def test_sums_that_do_not_fit_are_refused():
 def test_the_examples_of_the_docstrings(module):
     result = doctest.testmod(module, extraglobs={"np": np})
     assert result.attempted and not result.failed
+
+
+def test_a_call_adds_a_batch_as_in_keras():
+    metric = CategoricalAccuracy()
+    assert metric([[0, 1]], [[0.2, 0.8]]) == 1.0
+    assert metric([[0, 1]], [[0.8, 0.2]]) == 0.5
+    assert metric.result() == 0.5 and metric.result().numpy() == np.float32(0.5)
+    metric.reset_state()
+    assert metric.result().numpy() == 0.0
+
+
+def test_a_mean_without_a_function_takes_the_values_themselves():
+    mean = Mean(name="train_loss")
+    mean.update_state(2.0)
+    assert mean([4.0, 6.0]) == 4.0 and mean.result().numpy() == 4.0
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile("sgd", "mse", metrics=[mean])
+    with pytest.raises(TypeError, match="takes the values themselves"):
+        model.test_on_batch(np.zeros((3, 2)), np.zeros((3, 1)))
+
+
+def test_a_metric_by_name_keeps_no_batches_of_another_model():
+    models = [Sequential([Input((2,)), Dense(1)]) for _ in range(2)]
+    for model in models:
+        model.compile("sgd", "mse", metrics=["mae"])
+    models[0].metrics[0]([[1.0]], [[0.0]])
+    assert models[1].metrics[0].result() == 0.0 and models[0].metrics[0].result() == 1.0
+    assert models[0].metrics[0] == models[1].metrics[0]

@@ -30,6 +30,14 @@ def tensor(values: Any) -> Tensor:
     return np.asarray(values).view(Tensor)
 
 
+class Scalar(float):
+    """A float that also has Keras's `.numpy()`."""
+
+    def numpy(self) -> np.float32:
+        """The same number as float32, as Keras keeps it."""
+        return np.float32(self)
+
+
 class Symbol:
     """The output of a layer, of which only the shape is known yet.
 

@@ -352,7 +352,7 @@ def test_a_parameter_is_read_and_set_as_a_variable():
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        (lambda m: m.fit_generator, "Sequential has no `fit_generator`: give fit the arrays; aug"),
+        (lambda m: m.fit_generator, "Sequential has no `fit_generator`: write fit, which takes "),
         (
             lambda m: m.predict_classes,
             "Sequential has no `predict_classes`: write model.predict(x)",

@@ -5,6 +5,7 @@ that `compile(metrics=[...])` takes by name. History, progress, monitors and pic
 these objects.
 """
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -78,7 +79,7 @@ def _get(identifier: Any) -> Metric:
     if isinstance(identifier, Metric):
         return identifier
     if isinstance(identifier, str) and identifier in METRICS:
-        return METRICS[identifier]
+        return copy.copy(METRICS[identifier])  # which keeps no batches of another model's
     if isinstance(identifier, type) and issubclass(identifier, Metric):
         raise ValueError(
             "a metric must be an object, not its class: write "
@@ -86,7 +87,7 @@ def _get(identifier: Any) -> Metric:
         )
     if callable(identifier) and isinstance(getattr(identifier, "__name__", None), str):
         if any(identifier is function for function in _FUNCTIONS):
-            return METRICS[identifier.__name__]
+            return copy.copy(METRICS[identifier.__name__])
         return Metric(identifier.__name__, identifier)
     raise ValueError(
         "unknown metrics; known are 'accuracy', 'precision' and the others in metrics.METRICS, "

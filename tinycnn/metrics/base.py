@@ -15,6 +15,7 @@ import numpy as np
 from tinycnn.losses.base import as_arrays
 from tinycnn.support.arguments import printable, shown
 from tinycnn.support.refusals import Strict
+from tinycnn.tensors import Scalar
 from tinycnn.utils import Array
 
 __all__ = ["Metric"]
@@ -110,8 +111,9 @@ class Metric(Strict):
     # --- for everybody ----------------------------------------------------------------------------
 
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
-        """The metric of a batch by itself; targets and predictions may be lists."""
-        return self.result_of(self.statistics(*as_arrays(y_true, y_pred)))
+        """Adds a batch, whose arrays may be lists, and returns `result`, as in Keras."""
+        self.update_state(y_true, y_pred)
+        return self.result()
 
     def update_state(self, y_true: Any, y_pred: Any) -> None:
         """Adds a batch to those since the last `reset_state`."""
@@ -119,8 +121,12 @@ class Metric(Strict):
         self._sum = statistics if self._sum is None else self._sum + statistics
 
     def result(self) -> Any:
-        """The metric of all batches since the last `reset_state`; 0 if there was none."""
-        return 0.0 if self._sum is None else self.result_of(self._sum)
+        """The metric of all batches since the last `reset_state`; 0 if there was none.
+
+        A number also has Keras's `.numpy()`.
+        """
+        result = 0.0 if self._sum is None else self.result_of(self._sum)
+        return Scalar(result) if isinstance(result, float) else result
 
     def reset_state(self) -> None:
         """Forgets the batches."""

@@ -152,7 +152,8 @@ class Mean(Metric):
 
     Args:
         name: its key in the logs and the history.
-        function: (y_true, y_pred) -> an array, such as those of this file and of `losses`.
+        function: (y_true, y_pred) -> an array, such as those of this file and of `losses`. None
+            makes what Keras calls a Mean, for a loop of your own: it takes the values themselves.
         direction: "max", "min" or None; see `Metric`.
 
     Raises:
@@ -161,12 +162,47 @@ class Mean(Metric):
     Example:
         >>> Mean("mae", lambda y_true, y_pred: abs(y_true - y_pred), "min")([1, 2], [3, 2])
         1.0
+        >>> mean = Mean("loss")
+        >>> mean.update_state([1.0, 2.0])
+        >>> mean(6.0)
+        3.0
     """
 
+    def __init__(
+        self,
+        name: str = "mean",
+        function: Callable[..., Any] | None = None,
+        direction: str | None = None,
+    ) -> None:
+        super().__init__(name, function, direction)
+
     def statistics(self, y_true: Array, y_pred: Array) -> Array:
-        """The sum of the values, and their number."""
-        values = np.asarray(self.function(y_true, y_pred) if self.function else ())
+        """The sum of the values, and their number.
+
+        Raises:
+            TypeError: if there is no function.
+        """
+        if self.function is None:
+            raise TypeError(
+                f"{self!r} takes the values themselves, in a loop of your own; for compile give it "
+                "a function (y_true, y_pred) -> an array"
+            )
+        values = np.asarray(self.function(y_true, y_pred))
         return np.array([values.sum(dtype=np.float64), values.size])
+
+    def update_state(self, y_true: Any, y_pred: Any = None) -> None:
+        """Adds a batch; without a function `y_true` are the values to be averaged."""
+        if self.function is not None:
+            super().update_state(y_true, y_pred)
+            return
+        values = np.asarray(y_true, np.float64)
+        found = np.array([values.sum(), values.size])
+        self._sum = found if self._sum is None else self._sum + found
+
+    def __call__(self, y_true: Any, y_pred: Any = None) -> Any:
+        """See `update_state`; returns `result`."""
+        self.update_state(y_true, y_pred)
+        return self.result()
 
 
 def _with(function: Callable[..., Array], **arguments: Any) -> Callable[[Array, Array], Array]:

@@ -13,8 +13,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from tinycnn.tensors import Scalar
 
-class Rate(float):
+
+class Rate(Scalar):
     """The learning rate at the moment it is asked for.
 
     Args:
@@ -39,10 +41,6 @@ class Rate(float):
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy is a plain float: it is nobody's."""
         return float, (float(self),)
-
-    def numpy(self) -> np.float32:
-        """The same number as float32, as Keras keeps it."""
-        return np.float32(self)
 
     def assign(self, value: float) -> None:
         """Sets the optimizer's learning rate; see `Optimizer.learning_rate`."""

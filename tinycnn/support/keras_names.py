@@ -155,6 +155,7 @@ SMALL: dict[str, dict[str, Any]] = {
                 "equal": "equal",
                 "expand_dims": "expand_dims",
                 "ones": "ones",
+                "range": "arange",
                 "reduce_max": "max",
                 "reduce_mean": "mean",
                 "reduce_min": "min",
@@ -427,6 +428,9 @@ MISSING: dict[str, dict[str, str]] = {
         "model_from_json": "build the model again, or load_model(path) what model.save wrote",
         "model_from_config": "build the model again, or load_model(path) what model.save wrote",
     },
+    "nn": {
+        "crelu gelu log_softmax relu6 selu": _OWN_ACTIVATION,
+    },
     "optimizers": {
         "Adadelta Adafactor Adagrad Adamax Ftrl Lamb Lion Muon Nadam ScheduleFreeAdamW": (
             "it is not here; write Adam, or an Optimizer with an update_step"
@@ -520,6 +524,8 @@ ROOMS: dict[str, str] = {
     "wrappers": "it makes a scikit-learn estimator, and is not here",
     # Those of earlier versions, from which Keras 3 imports nothing
     "layers.advanced_activations": "write `from tinycnn.layers import LeakyReLU, ELU`",
+    "layers.experimental": "write the layer of that name in tinycnn.layers",
+    "train": "model.save keeps a whole model; Checkpoint('run.npz', resume=True) a training",
     "layers.merge": "branches are not here: a network is one chain of layers",
     "layers.recurrent": "recurrent layers are not here; Keras has them",
     "layers.embeddings": _TEXT,
@@ -531,7 +537,7 @@ ROOMS: dict[str, str] = {
 # --- names of objects -----------------------------------------------------------------------------
 
 _CLASSIFY = "write model.predict(x).argmax(axis=-1)"
-_BATCHES = "give {} the arrays; augmentation layers at the model's beginning change the images"
+_BATCHES = "write {}, which takes generators, too; or give {} the arrays"
 _GRAPHS = "there are no graphs here: a step is loss_and_gradients and then optimizer.update"
 _NO_STATE = "layers hold their parameters themselves: see `parameters`"
 _NO_FILES = "model.save and load_model keep a whole model"
@@ -588,10 +594,11 @@ OBJECTS: dict[str, Mapping[str, Any]] = {
         "reset_states": lambda model: _nothing,
         "run_eagerly": lambda model: True,
         **_OF_LAYERS,
-        "predict_classes predict_proba": _CLASSIFY,
-        "fit_generator": _BATCHES.format("fit"),
-        "evaluate_generator": _BATCHES.format("evaluate"),
-        "predict_generator": _BATCHES.format("predict"),
+        "predict_classes": _CLASSIFY,
+        "predict_proba": "write model.predict(x), which are the probabilities",
+        "fit_generator": _BATCHES.format("fit", "fit"),
+        "evaluate_generator": _BATCHES.format("evaluate", "evaluate"),
+        "predict_generator": "write predict, and give it the arrays",
         "compiled_loss": "see `loss`",
         "compiled_metrics compute_metrics get_metrics_result": "see `metrics` and evaluate",
         "compute_loss stateless_compute_loss": "write loss_of, after a forward",
@@ -635,7 +642,8 @@ OBJECTS: dict[str, Mapping[str, Any]] = {
         "reduction": "a loss is the mean over the samples",
     },
     "Metric": {
-        "update_state result reset_state reset_states add_weight add_variable variables dtype "
+        "reset_states": "it is `reset_state` since Keras 2.5",
+        "update_state result reset_state add_weight add_variable variables dtype "
         "stateless_reset_state stateless_result stateless_update_state get_config from_config": (
             "a metric here is a function of a batch: metric(y_true, y_pred)"
         ),
