@@ -568,7 +568,7 @@ def test_affine_transform(rung, channels, dtype):
     "name, arguments",
     [
         *(("sigmoid", ()), ("tanh", ()), ("leaky_relu", (0.3,)), ("elu", (1.0,)), ("elu", (0.25,))),
-        ("softplus", ()),
+        *(("softplus", ()), ("silu", ())),
     ],
 )
 def test_smooth_activations(rung, name, arguments, shape, dtype):
@@ -577,7 +577,7 @@ def test_smooth_activations(rung, name, arguments, shape, dtype):
     forward, backward = f"{name}_forward", f"{name}_backward"
     y = getattr(naive, forward)(x, *arguments)
     check(getattr(rung, forward)(x, *arguments), y, dtype)
-    y = y.astype(dtype)
+    y = x if name == "silu" else y.astype(dtype)  # which needs its input
     expected = getattr(naive, backward)(dy, y, *arguments)
     check(getattr(rung, backward)(dy, y, *arguments), expected, dtype)
 
@@ -590,6 +590,26 @@ def test_activations_are_exact_in_every_digit(rung):
     np.testing.assert_allclose(rung.sigmoid_forward(x), exact, rtol=4e-16)
     exact = [v if v > 0 else math.expm1(v) for v in x]
     np.testing.assert_allclose(rung.elu_forward(x, 1.0), exact, rtol=4e-16)
+    exact = [math.log1p(math.exp(v)) for v in x]
+    np.testing.assert_allclose(rung.softplus_forward(x), exact, rtol=4e-16)
+    exact = [v / (1 + math.exp(-v)) for v in x]
+    np.testing.assert_allclose(rung.silu_forward(x), exact, rtol=8e-16)
+
+
+@each_rung
+@each_dtype
+def test_smooth_activations_far_out(rung, dtype):
+    big = np.finfo(dtype).max
+    x = np.array([-np.inf, -big, -1e30, -800, 800, 1e30, big, np.inf, np.nan], dtype)
+    with np.errstate(all="ignore"):
+        expected = [np.nan, 0, 0, 0, *x[4:]]
+        np.testing.assert_array_equal(rung.silu_forward(x), expected)
+        np.testing.assert_array_equal(rung.softplus_forward(x), [0, 0, 0, 0, *x[4:]])
+        slopes = rung.silu_backward(np.ones_like(x), x)
+        np.testing.assert_array_equal(slopes[1:7], [0, 0, 0, 1, 1, 1])
+        slopes = rung.softplus_backward(np.ones_like(x), np.abs(x))
+        np.testing.assert_array_equal(slopes[:8], 1)
+        assert np.isnan(slopes[8])
 
 
 # --- optimizers -----------------------------------------------------------------------------------

@@ -30,9 +30,11 @@ A process that is forked from here may use the kernels: it starts threads of its
 """
 
 from tinycnn.kernels.compiled.activations import *
+from tinycnn.kernels.compiled.adaptive import *
 from tinycnn.kernels.compiled.convolution import *
 from tinycnn.kernels.compiled.fused import *
 from tinycnn.kernels.compiled.images import *
+from tinycnn.kernels.compiled.more_activations import *
 from tinycnn.kernels.compiled.normalization import *
 from tinycnn.kernels.compiled.optimizers import *
 from tinycnn.kernels.compiled.pooling import *
@@ -40,6 +42,4 @@ from tinycnn.kernels.compiled.regularization import *
 from tinycnn.kernels.compiled.team import get_num_threads as get_num_threads
 from tinycnn.kernels.compiled.team import set_num_threads as set_num_threads
 from tinycnn.kernels.compiled.warming import warm_up as warm_up
-from tinycnn.kernels.reference.adaptive import *
-from tinycnn.kernels.reference.more_activations import *
 from tinycnn.kernels.reference.reshaping import *

@@ -70,7 +70,7 @@ SIGMOID, LEAKY_RELU, ELU, TANH = range(4)
 
 
 @helper
-def _exp(x):
+def exp_parts(x):
     """(s, t) with exp(x) = s + t, in float64; s is a power of two, so exp(x) - 1 = (s - 1) + t.
 
     exp(x) = 2^n * exp(r) with |r| <= log(2) / 2, where thirteen terms of the series are exact to
@@ -96,7 +96,7 @@ def _activate(piece, x, y, slopes, kind):
     if kind == SIGMOID:
         for i in range(source.size):
             value = np.float64(source[i])
-            s, t = _exp(-abs(value))
+            s, t = exp_parts(-abs(value))
             e = s + t
             p = 1 / (1 + e)
             target[i] = p if value >= 0 else e * p
@@ -108,7 +108,7 @@ def _activate(piece, x, y, slopes, kind):
     else:
         for i in range(source.size):
             value = np.float64(source[i])
-            s, t = _exp(0.0 if value > 0 else value)
+            s, t = exp_parts(0.0 if value > 0 else value)
             below = slope * ((s - 1) + t)
             target[i] = value if value > 0 else below
 

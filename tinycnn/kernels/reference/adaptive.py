@@ -1,8 +1,8 @@
 """Relatives of Adam: one step of Adagrad, Adadelta, Nadam and AMSGrad, in place.
 
 Like those in `optimizers.py`, these functions write into `value` and into what the optimizer
-remembers of it. All arrays of one step have the shape of the parameter, whatever it is. There is no
-compiled version: both rungs run these.
+remembers of it. All arrays of one step have the shape of the parameter, whatever it is. Of Nadam
+and AMSGrad there is a compiled version; of the others both rungs run these.
 
 Legend: g is the gradient, t the number of the step, counted from 1, and lr the learning rate.
 
@@ -195,14 +195,37 @@ def nadam_update(
     Source: keras/src/optimizers/nadam.py, operation for operation. The decays are rounded to
     float32 first, whatever the dtype.
     """
-    scalar = value.dtype.type
+    settings = (learning_rate, step, momentum_product, beta_1, beta_2, epsilon)
+    rate_1, rate_2, rate, eps, *shares, whole_v = nadam_numbers(value.dtype, *settings)
+    share_m, whole_m, share_g, whole_g = shares
+    m += (gradient - m) * rate_1
+    v += (gradient * gradient - v) * rate_2
+    m_hat = share_m * m / whole_m + share_g * gradient / whole_g
+    value -= m_hat * rate / (np.sqrt(v / whole_v) + eps)
+
+
+def nadam_numbers(
+    dtype: np.dtype[np.floating],
+    learning_rate: float,
+    step: int,
+    momentum_product: float | np.floating,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> list[np.floating]:
+    """The numbers of a step of Nadam that are the same for all elements, in `dtype`.
+
+    Returns:
+        1 - beta_1, 1 - beta_2, lr, epsilon, mu_(t+1), 1 - P_(t+1), 1 - mu_t, 1 - P_t, 1 - beta_2^t
+    """
+    scalar = dtype.type
     one, half, decay = scalar(1), scalar(0.5), scalar(np.float32(0.96))
     b1, b2 = scalar(np.float32(beta_1)), scalar(np.float32(beta_2))
     mu = b1 * (one - half * decay ** scalar(step))
     next_mu = b1 * (one - half * decay ** scalar(step + 1))
     product = scalar(momentum_product)
-    m += (gradient - m) * (one - b1)
-    v += (gradient * gradient - v) * (one - b2)
-    m_hat = next_mu * m / (one - product * next_mu) + (one - mu) * gradient / (one - product)
-    v_hat = v / (one - b2 ** scalar(step))
-    value -= m_hat * scalar(learning_rate) / (np.sqrt(v_hat) + scalar(epsilon))
+    return [
+        *(one - b1, one - b2, scalar(learning_rate), scalar(epsilon)),
+        *(next_mu, one - product * next_mu, one - mu, one - product),
+        one - b2 ** scalar(step),
+    ]

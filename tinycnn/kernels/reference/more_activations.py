@@ -1,4 +1,4 @@
-"""Silu, softplus, and the relu with all its settings. There is no compiled version of these.
+"""Silu, softplus, and the relu with all its settings, which has no compiled version.
 
 Legend: x is the input of an activation and y its output, of any shape.
 
