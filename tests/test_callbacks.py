@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from callback_driver import NAN, drive
 
-from tinycnn import SGD, ModelFileError, load_model
+from tinycnn import SGD, Callback, Dense, Input, ModelFileError, Sequential, load_model
 from tinycnn.callbacks import (
     Checkpoint,
     CSVLogger,
@@ -523,3 +523,14 @@ def test_a_log_that_could_not_be_begun_is_begun_by_the_next_epoch(tmp_path):
     path.rmdir()
     logger.on_epoch_end(1, {"loss": 1.0})
     assert path.read_text().splitlines() == ["epoch,loss,val_loss", "1,1.0,NA"]
+
+
+def test_what_a_callback_logs_has_a_name_that_is_text():
+    class Numbered(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs[3] = None
+
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=r"Numbered.on_epoch_end .*Received: logs\[3\]=None"):
+        model.fit(np.zeros((4, 2)), np.zeros((4, 1)), verbose=0, callbacks=[Numbered()])

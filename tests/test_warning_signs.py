@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from tinycnn import Conv2D, Dense, Flatten, Input, Sequential
+from tinycnn import Conv2D, Dense, Flatten, Input, Sequential, load_model
 from tinycnn.support import warning_signs
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
@@ -118,3 +118,31 @@ def test_a_softmax_over_one_unit_is_warned_of():
     ):
         with pytest.warns(UserWarning, match="softmax over one unit is always 1"):
             Sequential(layers)
+
+
+@pytest.mark.parametrize("ending", [".npz", ".keras", ".weights.h5"])
+def test_weights_that_are_not_finite_are_named_when_they_are_loaded(ending, tmp_path):
+    if ending != ".npz":
+        pytest.importorskip("h5py")
+    model = Sequential([Input((3,)), Dense(2, name="first"), Dense(1)])
+    path = tmp_path / f"model{ending}"
+    save, load = model.save, load_model
+    if ending == ".weights.h5":
+        save, load = model.save_weights, model.load_weights
+    save(path)
+    load(path)  # without a warning, which would be an error
+    model.layers[0].kernel.value[1] = np.nan
+    model.layers[1].bias.value[0] = np.inf
+    save(path)
+    with pytest.warns(UserWarning, match=r"not finite, 2 of first/kernel, 1 of dense/bias: it was"):
+        load(path)
+
+
+def test_standardised_images_are_as_good():
+    x = rng.standard_normal((50, 6, 6, 1)) * 1.2
+    assert x.max() > 2
+    model = Sequential([Input((6, 6, 1)), Flatten(), Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(x, np.zeros((50, 1)), verbose=0)  # without a warning, which would be an error
+    with pytest.warns(UserWarning, match="the images hold values up to"):
+        model.fit(20 * x, np.zeros((50, 1)), verbose=0)

@@ -77,10 +77,20 @@ class Hooks(Strict):
 def call(
     hooks: Iterable[Hooks], name: str, *arguments: int, logs: dict[str, Any] | None = None
 ) -> None:
-    """Calls the hook `name` of all callbacks with one copy of the logs, which they share."""
+    """Calls the hook `name` of all callbacks with one copy of the logs, which they share.
+
+    Raises:
+        TypeError: if a callback adds something to the logs whose name is not text.
+    """
     shared = dict(logs or {})
     for hook in hooks:
+        count = len(shared)
         getattr(hook, name)(*arguments, shared)
+        if len(shared) > count and (odd := [key for key in shared if not isinstance(key, str)]):
+            raise TypeError(
+                f"what {type(hook).__name__}.{name} adds to the logs needs a name that is text. "
+                f"Received: logs[{odd[0]!r}]={shared[odd[0]]!r}"
+            )
 
 
 def hand_to(hooks: Iterable[Hooks], model: Any, params: dict[str, Any]) -> None:

@@ -367,11 +367,13 @@ def load_model(
             content["compile"] = None
             arrays = {n: array for n, array in arrays.items() if not n.startswith("optimizer/")}
     try:
-        return _model(content, arrays, {**LAYERS, **own})
+        model = _model(content, arrays, {**LAYERS, **own})
     except Exception as error:
         # A file, or a user's own layer that is made from it, can fail in any way.
         why = serialization.reason(error)
         raise ModelFileError(f"{os.fspath(path)}: it does not describe a model ({why})") from error
+    warning_signs.warn_of_odd_weights(os.fspath(path), model.chain)
+    return model
 
 
 def save_model(model: Sequential, path: str | os.PathLike[str], overwrite: bool = True) -> None:

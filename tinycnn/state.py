@@ -18,7 +18,7 @@ from tinycnn.metrics import Metric, described
 from tinycnn.metrics import get as get_metrics
 from tinycnn.network import Network
 from tinycnn.optimizers import schedules
-from tinycnn.support import console, serialization
+from tinycnn.support import console, serialization, warning_signs
 from tinycnn.support.arguments import integer, number, truth
 from tinycnn.support.keywords import refuse_unknown
 from tinycnn.utils import Array
@@ -210,6 +210,7 @@ class Stateful(Network):
         """
         refuse_unknown("load_weights", unknown, ("path",))
         keras_weights.load_weights(self, path)
+        warning_signs.warn_of_odd_weights(os.fspath(path), self.chain)
 
     def to_json(self, **options: Any) -> str:
         """Architecture and compile settings, without weights, as text that Keras reads, too.

@@ -5,6 +5,8 @@ Legend: n samples.
 
 import math
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +41,28 @@ def warn_of_unscaled(x: Array) -> None:
         "[0, 1]: divide them by 255, or put Rescaling(1 / 255) first",
         stacklevel=4,
     )
+
+
+def warn_of_odd_weights(path: str, layers: Iterable[Any]) -> None:
+    """Warns of weights from a file that are not finite: the model would predict nothing but NaN.
+
+    Args:
+        path: the file.
+        layers: those that have the weights now.
+    """
+    odd = [
+        f"{int(np.sum(~np.isfinite(parameter.value)))} of {layer.name}/{parameter.name}"
+        for layer in layers
+        for parameter in layer.parameters
+        if not np.all(np.isfinite(parameter.value))
+    ]
+    if odd:
+        more = f" and of {len(odd) - 5} more arrays" if len(odd) > 5 else ""
+        warnings.warn(
+            f"{path}: weights are not finite, {', '.join(odd[:5])}{more}: it was saved after a "
+            "training that had failed, or is damaged",
+            stacklevel=3,
+        )
 
 
 def warn_of_uneven_split(y: Array, at: int, classes_by_number: bool) -> None:
