@@ -2,14 +2,29 @@
 
 from functools import cache
 
-from tinycnn.grader.mistakes import convolution, dense, extras, optimizers, pooling, softmax
+from tinycnn.grader.mistakes import (
+    adding,
+    average_pooling,
+    convolution_backward,
+    convolution_forward,
+    dense,
+    extras,
+    max_pooling,
+    optimizers,
+    reading,
+    softmax,
+)
 from tinycnn.grader.mistakes.base import Mistake
 
 __all__ = ["MISTAKES", "mistakes_of"]
 
 MISTAKES = [
-    *convolution.MISTAKES,
-    *pooling.MISTAKES,
+    *reading.MISTAKES,
+    *adding.MISTAKES,
+    *convolution_forward.MISTAKES,
+    *convolution_backward.MISTAKES,
+    *max_pooling.MISTAKES,
+    *average_pooling.MISTAKES,
     *dense.MISTAKES,
     *softmax.MISTAKES,
     *optimizers.MISTAKES,
