@@ -57,6 +57,24 @@ def test_each_level_tells_more():
     assert found.splitlines()[:3] == hint.splitlines()[:3] == explained.splitlines()[:3]
 
 
+def test_a_number_has_no_sign_that_means_nothing():
+    def relu_backward(dy, y):
+        return -0.0 * dy  # -0.0 where dy is positive
+
+    report = report_on(relu_backward, level="found")
+    assert report.got == 0 and np.signbit(report.got)
+    assert " is 0, and should be " in report.text
+
+
+def test_who_prints_and_returns_nothing_is_told_so():
+    def dense_forward(x, kernel, bias, relu=False):
+        print(x @ kernel)
+
+    report = report_on(dense_forward, level="explain")
+    assert report.cause == "it returns None, and not y"
+    assert "What a function prints is lost" in report.text.replace("\n", " ")
+
+
 def test_backward_functions_show_the_gradient_by_differences():
     mutant = next(m for m in MUTANTS if m.name == "dense_backward: relu's derivative is forgotten")
     report = report_on(module_of(mutated(mutant))["dense_backward"])

@@ -85,7 +85,9 @@ def _of_form(answers: Answers, kind: str, outcome: Outcome) -> tuple[str, str, s
         what = " and ".join([", ".join(names[:-1]), names[-1]]) if names[1:] else names[0]
         return f"it returns {outcome.returned}, and not {what}", "form", RETURN
     if kind == "missing":
-        return "one of the results is None", "form", RETURN
+        alone = len(names) == 1
+        cause = f"it returns None, and not {names[0]}" if alone else "one of the results is None"
+        return cause, "form", RETURN
     if kind == "dtype":
         return "the results have another dtype than the inputs", "form", DTYPE
     if kind == "changed":

@@ -59,7 +59,8 @@ def _fault(outcome: Outcome, fault: Fault) -> str:
 
 def number(value: object) -> str:
     """A number with as many digits as a hand needs."""
-    return f"{value:.7g}" if isinstance(value, (int, float)) else str(value)
+    # Adding 0 makes a 0 of -0.0.
+    return f"{value + 0:.7g}" if isinstance(value, (int, float)) else str(value)
 
 
 # --- the numbers of a case ------------------------------------------------------------------------
