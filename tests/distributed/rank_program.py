@@ -39,6 +39,7 @@ DEFAULTS = {
     "rank": 1,
     "step": 3,
     "moment": "",  # the file that rank `rank` writes the time to when the fault happens
+    "pids": "",  # the folder where each rank leaves its process's number
     "checkpoint": "",
     "csv": "",
     "frozen": False,
@@ -58,6 +59,17 @@ class Fault(Callback):
     def on_train_batch_begin(self, batch, logs=None):
         if batch == self.settings["step"] and self.model.epochs_trained == 1:
             happen(self.settings["fault"], self.settings, self.model)
+
+
+class Threads(Callback):
+    """Sees to it that kernels run on so many."""
+
+    def __init__(self, expected):
+        self.expected = expected
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if kernels.get_num_threads() != self.expected:
+            raise RuntimeError(f"{kernels.get_num_threads()} threads, not {self.expected}")
 
 
 def note_the_moment(settings):
@@ -121,6 +133,8 @@ def train(settings, distribution):
         note_the_moment(settings)
         sys.exit()
     hooks = [Fault(settings)] if mine and (fault.isupper() or fault in KINDS) else []
+    if settings["threads"]:
+        hooks.append(Threads(settings["threads"]))
     if settings["checkpoint"]:
         hooks.append(Checkpoint(settings["checkpoint"], 0, resume=True))
     if settings["csv"]:
@@ -152,10 +166,11 @@ KINDS = ("raise", "exit", "stop", "nan", "other weights", "abort")
 if __name__ == "__main__":
     settings = DEFAULTS | json.loads(sys.argv[1])
     if settings["threads"] and kernels.active() == "numba":
-        import numba
-
-        numba.set_num_threads(settings["threads"])
+        # The ranks of a machine share its cores out among them, unless this is set.
+        os.environ["NUMBA_NUM_THREADS"] = str(settings["threads"])
     distribution = None if settings["without"] else DataParallel(settings["shards"])
+    if settings["pids"]:
+        Path(settings["pids"], str(distribution.rank)).write_text(str(os.getpid()))
     record = train(settings, distribution)
     if distribution is None or distribution.rank == 0:
         print(json.dumps(record), flush=True)
