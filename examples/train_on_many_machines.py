@@ -13,7 +13,9 @@ simply; processes are for several machines. On a cluster with Slurm, whose folde
     #SBATCH --signal=TERM@60            # a minute before the end: the training saves, and ends
     #SBATCH --requeue --open-mode=append
     srun --mpi=pmix python examples/train_on_many_machines.py --shards 16 --batch-size 1024 --resume
-    if [ $? -eq 143 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+    code=$?
+    if [ $code -eq 143 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+    exit $code
 
 It leaves `mnist_cnn.npz` (the model) and `checkpoint.npz` in --output-dir. A training that has
 stopped may go on with another number of processes, but not of shards. Without MNIST it trains on

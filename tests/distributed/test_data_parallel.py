@@ -22,6 +22,7 @@ from tinycnn import (
 )
 from tinycnn.distributed import DataParallel
 from tinycnn.support import console, job
+from tinycnn.support.mpi import LAUNCHED
 from tinycnn.support.ordered_sum import Tree, added, bounds, ordered_sum, rounds_alone
 
 pytestmark = pytest.mark.usefixtures("numpy_rung")
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("numpy_rung")
 def no_mpi(monkeypatch):
     """There is no mpi4py, or it would be at work in the process of the tests."""
     monkeypatch.setitem(sys.modules, "mpi4py", None)
-    for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
+    for name in LAUNCHED:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -257,7 +258,7 @@ def test_without_mpi_there_is_one_rank():
     assert distribution.from_main(lambda: 7) == 7
 
 
-@pytest.mark.parametrize("variable", ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"])
+@pytest.mark.parametrize("variable", LAUNCHED)
 def test_ranks_that_can_not_find_each_other_are_told(monkeypatch, variable):
     monkeypatch.setenv(variable, "3")
     with pytest.raises(ImportError, match=r"has started 3 processes, .*tinycnn\[mpi\]"):

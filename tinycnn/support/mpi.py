@@ -10,8 +10,9 @@ from typing import Any
 
 from tinycnn.support import console, threads
 
-# What mpiexec tells the processes that it starts: Open MPI's, and that of MPICH and its relatives.
-LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+# How many processes there are, as they are told by what has started them: the mpiexec of Open MPI,
+# that of MPICH and its relatives, and Slurm's srun.
+LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 INSTANT = 2e-4  # seconds that a rank waits at full speed: most messages take less
 BRIEF = 2e-3  # ... and without falling asleep
 LONG = 60.0  # seconds after which it says so
@@ -33,15 +34,15 @@ def world() -> Any:
         if started == 1:
             return None
         raise ImportError(
-            f"mpiexec has started {started} processes, which need mpi4py to work together "
+            f"mpiexec or srun has started {started} processes, which need mpi4py to work together "
             f"(pip install 'tinycnn[mpi]'): {error}"
         ) from error
     if started > 1 and MPI.COMM_WORLD.size == 1:
         library = MPI.Get_library_version().partition("\n")[0]
         raise RuntimeError(
-            f"mpiexec has started {started} processes, and mpi4py sees one: they belong to "
-            "different MPI libraries. Use the mpiexec of the one that mpi4py has found. "
-            f"Received: {library:.60}"
+            f"mpiexec or srun has started {started} processes, and mpi4py sees one: they belong to "
+            "different MPI libraries. Use the mpiexec of the one that mpi4py has found, or with "
+            f"srun the --mpi= that it asks for. Received: {library:.60}"
         )
     return MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
 
