@@ -1,10 +1,15 @@
 """Both rungs on this machine: first-ever compile, warm start, seconds per epoch, peak memory.
 
     python benchmarks/rungs.py --data-dir FOLDER
+    python benchmarks/rungs.py --first-batch      # the start alone: a minute, and no data
 
-Every figure comes from a process of its own. The rungs start from the same weights and see the same
-batches; how far their histories are apart is printed beside a control: the compiled rung against
-itself, from weights that differ in the last bit. Adam amplifies such differences within an epoch.
+Every figure comes from a process of its own. A start is everything from Python's start to the end
+of the process behind the first training batch, with an empty folder for compiled kernels and then
+with that folder filled: seconds by the clock, seconds of processor, peak memory.
+
+The rungs start from the same weights and see the same batches; how far their histories are apart is
+printed beside a control: the compiled rung against itself, from weights that differ in the last
+bit. Adam amplifies such differences within an epoch.
 """
 
 import argparse
@@ -15,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from machine import Measurement, add_avx2_option, peak_memory
@@ -22,13 +29,20 @@ from machine import Measurement, add_avx2_option, peak_memory
 from tinycnn.support.console import say
 from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
 
-# From the start of Python to the first finished training batch, on data made up on the spot.
-FIRST_BATCH = """
+# A training batch of data made up on the spot. Prints how many kernels were compiled, and the MB.
+FIRST_BATCH = f"""
+import sys
 import numpy as np
 from tinycnn.gradient_check.cases import reference_network
+from tinycnn.kernels.compiled import jit
+compiled = []
+jit.before_compile = compiled.append
 model = reference_network()
 model.compile("adam", "categorical_crossentropy", ["accuracy"])
 model.train_on_batch(np.zeros((64, 28, 28, 1), "float32"), np.eye(10)[np.zeros(64, int)])
+sys.path.append({str(Path(__file__).parent)!r})
+from machine import peak_memory
+print(len(compiled), peak_memory())
 """
 
 
@@ -84,31 +98,42 @@ def run(*command: str, **environment: str) -> tuple[float, str]:
     return time.perf_counter() - start, process.stdout.decode()
 
 
-if __name__ == "__main__":
-    end_errors_in_one_line()
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data-dir", help="folder with the four MNIST files")
-    parser.add_argument("--epochs", type=positive_integer, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--nudge", type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
-    add_avx2_option(parser)
-    args = parser.parse_args()
-    if args.measure:
-        measure(args.measure, args.data_dir, args.epochs, args.seed, args.nudge)
-        sys.exit()
+class Start(NamedTuple):
+    """A process that trains one batch: seconds, seconds of processor, kernels compiled, peak MB."""
 
-    measurement = Measurement(avx2=args.avx2)
-    say()
+    clock: float
+    processor: float
+    compiled: float
+    memory: float
 
-    with tempfile.TemporaryDirectory() as cache:
-        cold, _ = run("-c", FIRST_BATCH, NUMBA_CACHE_DIR=cache)
-        warm = [run("-c", FIRST_BATCH, NUMBA_CACHE_DIR=cache)[0] for _ in range(5)]
+
+def start(cache: str) -> Start:
+    """Starts a process with this folder for compiled kernels."""
+    before = os.times()
+    clock, output = run("-c", FIRST_BATCH, NUMBA_CACHE_DIR=cache)
+    after = os.times()
+    spent = sum(after[2:4]) - sum(before[2:4])  # of children that have ended
+    return Start(clock, spent, *map(float, output.split()))
+
+
+def measure_starts(cold_runs: int, warm_runs: int) -> None:
+    """Measures and prints the starts, and the import alone; medians."""
+    cold, warm = [], []
+    for _ in range(cold_runs):
+        with tempfile.TemporaryDirectory() as cache:
+            cold.append(start(cache))
+            warm += [start(cache) for _ in range(warm_runs)]
     imported = [run("-c", "import tinycnn")[0] for _ in range(5)]
-    say(f"import tinycnn, whole process:             {statistics.median(imported):7.2f} s")
-    say(f"first training batch, first time ever:     {cold:7.2f} s")
-    say(f"first training batch, kernels in the cache:{statistics.median(warm):7.2f} s\n")
+    say(f"{'first training batch, whole process':<42}{'clock':>9}{'processor':>11}{'memory':>10}")
+    for title, starts in ((f"empty cache, {cold_runs} runs", cold), ("kernels in the cache", warm)):
+        median = Start(*map(statistics.median, zip(*starts, strict=True)))
+        title = f"{title}, {median.compiled:.0f} compiled"
+        say(f"{title:<42}{median.clock:>7.2f} s{median.processor:>9.2f} s{median.memory:>7.0f} MB")
+    say(f"{'import tinycnn':<42}{statistics.median(imported):>7.2f} s\n")
 
+
+def compare_rungs(args: argparse.Namespace) -> None:
+    """Trains on both rungs and prints the differences, the seconds and the memory."""
     options = ["--epochs", str(args.epochs), "--seed", str(args.seed)]
     if args.data_dir:
         options += ["--data-dir", args.data_dir]
@@ -139,4 +164,27 @@ if __name__ == "__main__":
         results["numba"]["seconds"]
     )
     say(f"numpy takes {ratio:.1f} times as long as numba")
+
+
+if __name__ == "__main__":
+    end_errors_in_one_line()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data-dir", help="folder with the four MNIST files")
+    parser.add_argument("--epochs", type=positive_integer, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--nudge", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--first-batch", action="store_true", help="measure the start alone")
+    parser.add_argument("--starts", type=positive_integer, default=3, help="with an empty cache")
+    add_avx2_option(parser)
+    args = parser.parse_args()
+    if args.measure:
+        measure(args.measure, args.data_dir, args.epochs, args.seed, args.nudge)
+        sys.exit()
+
+    measurement = Measurement(avx2=args.avx2)
+    say()
+    measure_starts(args.starts, 3)
+    if not args.first_batch:
+        compare_rungs(args)
     measurement.end()

@@ -40,7 +40,7 @@ from tinycnn.kernels.compiled.windows import (
     find_pools,
     find_windows,
     find_windows_by_pixel,
-    in_order,
+    places_in_order,
     pointwise,
 )
 from tinycnn.utils import Array
@@ -282,13 +282,13 @@ def _forward_plan(
         OH, OW = OH // 2, OW // 2
         M = N * OH * OW * 4
     chunk = P * max(1, min(max(16, min(512, _LITTLE // K)), -(-M // P) // 32))
-    kernel_in_order = _in_order(shape)
+    in_order = _in_order(shape)
     shape = shape if pooled or places else pointwise(shape)
     # Whether there is one panel, which lies in memory as it is read. All steps have to say so: a
     # flipped kernel with one filter has a last step of 1, too.
-    packed = (steps or kernel_in_order) != kernel_in_order or WIDE != F
-    packing = packing_plan(shape, steps or kernel_in_order) if packed else None
+    packed = (steps or in_order) != in_order or WIDE != F
+    packing = packing_plan(shape, steps or in_order) if packed else None
     tile = ((0,) * V, (0,) * P, (0,) * (P // 4))
-    numbers = (shape, places or in_order(shape), packed, zeros, chunk, relu, pooled, *tile)
+    numbers = (shape, places or places_in_order(shape), packed, zeros, chunk, relu, pooled, *tile)
     room = (P * WIDE, 2 * chunk + P + P * WIDE // 32)
     return -(-M // chunk), (N, OH, OW, F), count * WIDE, packing, numbers, room

@@ -47,7 +47,7 @@ def pointwise(shape: Shape) -> Shape:
     return shape
 
 
-def in_order(shape: Shape) -> Shape:
+def places_in_order(shape: Shape) -> Shape:
     """The `places` of outputs that lie one after the other: see `find_windows`."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     return (0, OH * OW * F, OW * F, F)

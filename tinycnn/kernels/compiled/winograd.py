@@ -72,7 +72,7 @@ from tinycnn.kernels.compiled.tiles import (
     times,
     width,
 )
-from tinycnn.kernels.compiled.windows import NO_WINNERS, in_order
+from tinycnn.kernels.compiled.windows import NO_WINNERS, places_in_order
 from tinycnn.utils import Array
 
 _WINDOWS = 24  # of a piece: what they need stays in the second-level cache; any P divides it
@@ -368,6 +368,6 @@ def _plan(
     if pooled:
         windows = N * (OH // 2) * (OW // 2)
     filters = (panels * C, panels * 16 * C * WIDE, (C, F, steps, WIDE, (0,)), (9 * WIDE, 1))
-    numbers = (shape, places or in_order(shape), T, relu, pooled, (0,) * V, (0,) * P, (0,))
+    numbers = (shape, places or places_in_order(shape), T, relu, pooled, (0,) * V, (0,) * P, (0,))
     room = (16 * T * (C + WIDE) + 4 * LANES, 37 * T + LANES // 8 + 1)
     return -(-windows // T), y_shape, filters, numbers, room
