@@ -7,7 +7,8 @@ Every competitor trains the reference network from the same initial weights, on 
 the same order, with Adam, on as many threads, in a process of its own (see `competitors.py`). The
 losses of the first steps are proved equal before anything is timed. Then, after a warm-up, each in
 its turn trains one epoch, validation included; a round is one turn of each, and the next round is
-the next epoch of the same training. The slow NumPy rung takes part in the first round only.
+the next epoch of the same training. The slow NumPy rung takes part in the first round only. Rounds
+that other programs disturbed are named.
 
 With `--busy` it times training steps beside 0, 1 and 2 busy programs instead, and prints how many
 times as long they take as alone: a fair share of two cores would be 1.5 and 2 times.
@@ -28,8 +29,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
-from compare_report import NAMES, against_the_faster, dense_flops, picture, summarize, table
-from machine import Measurement, add_avx2_option, available_cores, in_words
+from compare_report import (
+    NAMES,
+    against_the_faster,
+    dense_flops,
+    picture,
+    shares_of_others,
+    summarize,
+    table,
+)
+from machine import Measurement, add_avx2_option, available_cores, disturbed_rounds, in_words
 from workers import set_threads
 
 from tinycnn.datasets import mnist, synthetic
@@ -361,11 +370,14 @@ def main():
         summary = summarize(results, samples, flops, peaks)
         faster = against_the_faster(results)
         say_compared(options.names[0], summary, faster, peaks, flops)
+        disturbed = disturbed_rounds(shares_of_others(results, available_cores()))
+        if disturbed:
+            say(disturbed)
     busy = measurement.end()
     if options.busy:
         return
-    if busy:
-        what += f"; {busy.upper()}"
+    if busy or disturbed.startswith("not"):
+        what += f"; {(busy or 'not for publication').upper()}"
     record = {
         "schema": "tinycnn compare 1",
         "machine": machine,

@@ -1,6 +1,7 @@
 """What `compare.py` makes of its measurements: the figures, the table, the picture."""
 
 import statistics
+from itertools import zip_longest
 
 import numpy as np
 
@@ -85,6 +86,17 @@ def disturbance(result):
     """The most that other programs worked during an epoch, or None where that is not told."""
     seconds = [figures["seconds_of_others"] for figures in result["rounds"]]
     return None if None in seconds else max(seconds)
+
+
+def shares_of_others(results, cores):
+    """By round, what other programs took of the cores' time in the turn that they took most of."""
+    rounds = zip_longest(*(result["rounds"] for result in results.values()))
+    shares = []
+    for turns in rounds:
+        found = [(turn["seconds_of_others"], turn["seconds"]) for turn in turns if turn]
+        known = all(others is not None for others, _ in found)
+        shares.append(max(o / (s * cores) for o, s in found) if known else None)
+    return shares
 
 
 def table(summary):

@@ -5,7 +5,8 @@
 A step is forward, loss, backward and Adam on a batch of 64 drawn digits. Every rung but the last
 runs on one thread, BLAS included. Loss and all gradients of each rung are proved equal to those of
 the rung before it, then the rungs take turns. Python's loops run on one image of the batch, and
-their time is taken 64 times. Writes the table to ladder.json and the picture to ladder.png.
+their time is taken 64 times. Rounds that other programs disturbed are named. Writes the table to
+ladder.json and the picture to ladder.png.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from loops import Loops, as_numba, as_python
-from machine import Measurement, add_avx2_option, available_cores
+from machine import Measurement, Watch, add_avx2_option, available_cores, disturbed_rounds
 from workers import Calls, Worker, prove_equal, set_threads
 
 from tinycnn.support.console import say
@@ -250,15 +251,18 @@ def main() -> None:
     rounds, at_least = (1, 0.01) if options.quick else (options.rounds, 0.3)
 
     times: dict[Rung, list[float]] = {rung: [] for rung in RUNGS}
+    others: list[float | None] = []
     with Worker(contestant, keep=2 * len(RUNGS)) as worker:
         with Progress("proving the results equal", len(RUNGS) - 1, "rungs") as progress:
             prove_all_equal(RUNGS, worker, progress)
         with Progress("measuring", rounds, "rounds") as progress:
             for done in range(1, rounds + 1):
+                watch = Watch(worker.process)
                 for rung in RUNGS:
                     # Seconds in any case: once is enough for the first.
                     if rung.images == BATCH or done == 1:
                         times[rung].append(milliseconds(rung, worker, at_least))
+                others.append(watch.share_of_others())
                 progress.update(done)
 
     say(f"one training step of the reference network, {BATCH} images; one thread but for the last")
@@ -272,8 +276,11 @@ def main() -> None:
         numba = rung.kernels in ("numba loops", "compiled")
         steps.append({**rung._asdict(), "ms": ms, "rounds": times[rung], "numba": numba})
 
-    busy = measurement.end()
-    found = measurement.record | {"threads": options.threads}
+    busy = disturbed_rounds(others)
+    if busy:
+        say(busy)
+    busy = measurement.end() or busy
+    found = measurement.record | {"threads": options.threads, "others_by_round": others}
     options.output.mkdir(parents=True, exist_ok=True)
     table = options.output / "ladder.json"
     table.write_text(json.dumps({"machine": found, "steps": steps}, indent=1))

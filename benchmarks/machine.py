@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -66,7 +67,7 @@ class Measurement:
         let_openblas_choose(avx2)
         self.record = description(*packages)
         say(in_words(self.record))
-        self._start, self._busy, self._own = time.perf_counter(), busy_seconds(), own_seconds()
+        self._watch = Watch()
 
     def end(self) -> str:
         """Prints the line on other programs.
@@ -78,11 +79,7 @@ class Measurement:
         """
         from tinycnn.support.console import say
 
-        others = None
-        if self._busy is not None:
-            others = busy_seconds() - self._busy - (own_seconds() - self._own)
-            others /= (time.perf_counter() - self._start) * available_cores()
-            others = min(1.0, max(0.0, others))
+        others = self._watch.share_of_others()
         self.record["others"] = others
         if others is None:
             say("how much other programs took of the machine is unknown here")
@@ -91,6 +88,45 @@ class Measurement:
         said = f"other programs took {others:.0%} of the time of {available_cores()} cores"
         say(f"{words}; {said}" if words else said)
         return words
+
+
+class Watch:
+    """Sees what other programs take of the cores' time from now on.
+
+    Args:
+        alive: ids of processes that count as this program's own, though they have not ended.
+    """
+
+    def __init__(self, *alive: int) -> None:
+        self._alive = alive
+        self._start, self._busy, self._own = time.perf_counter(), busy_seconds(), self._ours()
+
+    def _ours(self) -> float:
+        return own_seconds() + sum(map(seconds_of, self._alive))
+
+    def share_of_others(self) -> float | None:
+        """The share, 0 to 1; None where the system does not tell."""
+        if self._busy is None:
+            return None
+        others = busy_seconds() - self._busy - (self._ours() - self._own)
+        others /= (time.perf_counter() - self._start) * available_cores()
+        return min(1.0, max(0.0, others))
+
+
+def disturbed_rounds(shares: Sequence[float | None]) -> str:
+    """A line on the rounds that other programs disturbed, "" if there was none.
+
+    It begins with "not for publication" if more than half of the rounds were.
+
+    Args:
+        shares: by round, what others took of the cores' time; None where that is not told.
+    """
+    disturbed = {number: share for number, share in enumerate(shares, 1) if (share or 0) > BUSY}
+    if not disturbed:
+        return ""
+    listed = ", ".join(f"{number} ({share:.0%})" for number, share in disturbed.items())
+    line = f"other programs disturbed {len(disturbed)} of {len(shares)} rounds: {listed}"
+    return f"not for publication; {line}" if 2 * len(disturbed) > len(shares) else line
 
 
 def let_openblas_choose(avx2: bool = False) -> None:
@@ -231,6 +267,15 @@ def busy_seconds() -> float | None:
 def own_seconds() -> float:
     """Seconds that cores have worked for this process and those of its children that have ended."""
     return sum(os.times()[:4])
+
+
+def seconds_of(process: int) -> float:
+    """Seconds that cores have worked for a process that has not ended; 0 where that is not told."""
+    status = Path(f"/proc/{process}/stat")
+    if not status.exists():
+        return 0.0
+    numbers = status.read_text().rpartition(")")[2].split()  # its name may have spaces
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def sgemm_peak(size: int = 2048, repeats: int = 10) -> float:

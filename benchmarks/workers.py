@@ -42,6 +42,11 @@ class Worker:
         self._process.start()
         theirs.close()
 
+    @property
+    def process(self) -> int:
+        """The id of the process."""
+        return self._process.pid or 0
+
     def __enter__(self) -> "Worker":
         return self
 

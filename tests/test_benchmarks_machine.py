@@ -142,6 +142,37 @@ def test_own_seconds_are_those_of_children_too():
         assert machine.busy_seconds() - all_before > 0.2  # each tick is 0.01
 
 
+def test_a_living_process_may_be_ours():
+    if machine.busy_seconds() is None or not Path("/proc/self/stat").exists():
+        pytest.skip("the system does not tell")
+    with subprocess.Popen(
+        [sys.executable, "-c", SPIN + "\ninput()"], stdin=subprocess.PIPE
+    ) as child:
+        try:
+            while machine.seconds_of(child.pid) < 0.25:
+                pass
+            ours = machine.Watch(child.pid)
+            assert ours._ours() >= machine.own_seconds() + 0.25
+        finally:
+            child.kill()
+
+
+@pytest.mark.parametrize(
+    ("shares", "line"),
+    [
+        ([0.0, 0.1, None], ""),
+        ([0.02, 0.34, 0.0], "other programs disturbed 1 of 3 rounds: 2 (34%)"),
+        ([0.2, 0.0], "other programs disturbed 1 of 2 rounds: 1 (20%)"),
+        (
+            [0.2, 0.0, 1.0],
+            "not for publication; other programs disturbed 2 of 3 rounds: 1 (20%), 3 (100%)",
+        ),
+    ],
+)
+def test_disturbed_rounds_are_named(shares, line):
+    assert machine.disturbed_rounds(shares) == line
+
+
 # --- OpenBLAS -------------------------------------------------------------------------------------
 
 

@@ -104,6 +104,14 @@ def test_summary_of_made_up_rounds():
     assert ours["other programs, core seconds in an epoch, at most"] == 0.4
 
 
+def test_the_most_disturbed_turn_is_a_round_s():
+    results = made_up()
+    results["keras"]["rounds"][1]["seconds_of_others"] = 3.0  # of 6 seconds, on 2 cores
+    results["pytorch"]["rounds"][2]["seconds_of_others"] = None
+    shares = compare_report.shares_of_others(results, cores=2)
+    assert shares == [pytest.approx(0.05), pytest.approx(0.25), None]
+
+
 def test_the_faster_peer_is_taken_in_every_round():
     # 6/2, 6/1, 4/4: PyTorch is faster in the first round, Keras in the others.
     assert compare_report.against_the_faster(made_up()) == [3, 6, 1]
