@@ -239,6 +239,26 @@ print(int(y[0]), compiles.count("width"))
 
 
 @jit_on
+@pytest.mark.parametrize("level", [False, True])
+def test_a_cache_is_carried_to_another_processor_if_it_was_made_for_a_level(level, tmp_path):
+    (tmp_path / "width.py").write_text(WIDTH)
+    folders = {
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+    }
+    # What both of them are able to run on any machine; "sse2" says nothing on ARM.
+    told = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "+sse2"} if level else {}
+    other = (
+        "import llvmlite.binding\n"
+        "llvmlite.binding.get_host_cpu_name = lambda: 'generic'\n" + COUNT_AND_TELL
+    )
+    compiled_here, compiled_there = (
+        finish(start(code, **folders, **told))[0].split()[1] for code in (COUNT_AND_TELL, other)
+    )
+    assert (compiled_here, compiled_there) == ("1", "0" if level else "1")
+
+
+@jit_on
 def test_processes_of_16_8_and_4_lanes_share_one_cache_folder(tmp_path):
     (tmp_path / "width.py").write_text(WIDTH)
     path = f"{ROOT}{os.pathsep}{tmp_path}"
