@@ -12,6 +12,8 @@ from tinycnn import (
     Dense,
     Dropout,
     Flatten,
+    Input,
+    Layer,
     MaxPooling2D,
     Sequential,
     load_model,
@@ -249,3 +251,24 @@ def test_the_summary_counts_what_learns(capsys):
     kept = 3 * 8 + 3 + 6  # the first convolution, and the moving statistics
     assert f" Trainable params: {total - kept:,} (" in text
     assert f" Non-trainable params: {kept:,} (" in text
+
+
+def test_the_config_of_a_layer_says_whether_it_is_frozen():
+    layer = Dense(2, trainable=False)
+    assert layer.get_config()["trainable"] is False
+    assert Dense.from_config(layer.get_config()).trainable is False
+    assert Dense(2).get_config()["trainable"] is True
+    assert Input.from_config(Input((3,)).get_config()).input_shape == (3,)
+
+    class Own(Layer):
+        def __init__(self, size, name=None):
+            super().__init__(name=name)
+            self.size = size
+
+        def get_config(self):
+            return {**super().get_config(), "size": self.size}
+
+    own = Own(3)
+    own.trainable = False
+    again = Own.from_config(own.get_config())
+    assert again.size == 3 and again.trainable is False

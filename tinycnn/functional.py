@@ -66,6 +66,7 @@ class Model(Sequential):
         self.first = start if isinstance(start, Input) else Input(start.sample_shape)
         if self.first.name is None:
             self.first.name, self.first.named_by_model = "input_layer", True
+        self.first.build(start.sample_shape, dtype=dtype)
         for layer in end.layers[len(start.layers) :]:
             self.place(layer)
         self.build()

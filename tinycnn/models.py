@@ -453,6 +453,7 @@ def _placed(content: dict[str, Any], classes: Mapping[str, type[Layer]]) -> Sequ
     )
     if "input_layer" in content:  # it was a functional model
         model.first = Input(content["input_shape"], name=content["input_layer"])
+        model.first.build(model.first.sample_shape, dtype=model.dtype)
         model.place(model.first)
     for description in content["layers"]:
         if description["class"] not in classes:

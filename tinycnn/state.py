@@ -262,10 +262,7 @@ class Stateful(Network):
             "dtype": self.dtype,
             "input_shape": self.input_shape,
             **({} if self.first is None else {"input_layer": self.first.name}),
-            "layers": [
-                {**_described(layer), **({} if layer.trainable else {"trainable": False})}
-                for layer in self.chain
-            ],
+            "layers": [_described_layer(layer) for layer in self.chain],
             "compile": compiled,
             **({} if self.trainable else {"trainable": False}),
             "epochs_trained": self.epochs_trained,
@@ -349,6 +346,13 @@ def _left_out(layer: Layer) -> list[str]:
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     config = layer.get_config()
     return [n for n in named if n not in config and n not in ("input_shape", "trainable")]
+
+
+def _described_layer(layer: Layer) -> dict[str, Any]:
+    """What `_described` says, and beside it "trainable", which not every constructor takes."""
+    config = {key: value for key, value in layer.get_config().items() if key != "trainable"}
+    frozen = {} if layer.trainable else {"trainable": False}
+    return {"class": type(layer).__name__, "config": config, **frozen}
 
 
 def _described(thing: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tinycnn.utils import Array
 def in_float64(model: Sequential) -> Sequential:
     """A copy of the model that computes in double precision, as the page does."""
     copy = Sequential(
-        [type(layer)(**layer.get_config()) for layer in model.chain],
+        [type(layer).from_config(layer.get_config()) for layer in model.chain],
         seed=model.seed,
         dtype="float64",
     )

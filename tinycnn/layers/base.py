@@ -20,7 +20,7 @@ Shapes in `build`, `input_shape` and `output_shape` come without the batch axis 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -141,7 +141,16 @@ class Layer(Strict):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values."""
-        return {"name": self.name}
+        return {"name": self.name, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The layer that `get_config` describes; the constructor need not take `trainable`."""
+        arguments = dict(config)
+        trainable = arguments.pop("trainable", True)
+        layer: Self = cls(**arguments)
+        layer.trainable = trainable
+        return layer
 
     def branches(self) -> list[Array]:
         """Which branches the last forward took, by which gradient checks recognize a kink.

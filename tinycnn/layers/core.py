@@ -42,7 +42,6 @@ class Input(Layer, Symbol):
     def __init__(self, shape: Sequence[int], *, name: str | None = None) -> None:
         Layer.__init__(self, name=name, input_shape=checked_shape(shape, "shape"))
         Symbol.__init__(self, (self,), checked_shape(shape, "shape"))
-        self.build(self.sample_shape)
 
     @property
     def input(self) -> Symbol:
@@ -53,7 +52,7 @@ class Input(Layer, Symbol):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "shape": self.input_shape}
+        return {"name": self.name, "shape": self.input_shape}
 
 
 class Flatten(Layer):
