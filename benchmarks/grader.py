@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from course_checks import COURSES, Check
-from machine import Measurement
+from machine import Measurement, own_seconds
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "grader")]
@@ -35,6 +35,8 @@ from test_machine_mutants import EQUIVALENT, is_false  # noqa: E402
 from test_wrong_solutions import CAUSES, MUSEUM, RIGHT_HERE, named, pairs  # noqa: E402
 
 from tinycnn.grader.definitions import definition  # noqa: E402
+from tinycnn.grader.mistakes import MISTAKES  # noqa: E402
+from tinycnn.grader.mistakes.base import known_function  # noqa: E402
 from tinycnn.grader.submissions import grade_file  # noqa: E402
 
 SEED = 1  # of the questions, where not many are asked for
@@ -79,6 +81,11 @@ def in_museum(place: int) -> Facts:
     function = museum()[place]
     report = report_on(function, SEED)
     return report.status != "wrong", is_first_wrong(report, function)
+
+
+def known(place: int) -> Facts:
+    """(one of the mistakes that the grader knows passes,)."""
+    return (report_on(known_function(MISTAKES[place]), SEED, "found").status != "wrong",)
 
 
 machine_made = cache(all_mutants)
@@ -136,6 +143,8 @@ def figures(seeds: int, other_seeds: int, processes: int | None) -> None:
         line("bugs of the museum: passed", sum(passed), len(passed))
         line("  (right by the exercise's own conventions)", len(RIGHT_HERE), len(MUSEUM))
         line("  first wrong tensor and index right", sum(place_right), len(passed))
+        (passed,) = columns(known, len(MISTAKES))
+        line("mistakes that the grader knows: passed", sum(passed), len(passed))
         passed, argued, wrong, place_right, false, longest = columns(
             by_machine, len(machine_made())
         )
@@ -149,9 +158,11 @@ def figures(seeds: int, other_seeds: int, processes: int | None) -> None:
         (rejected,) = columns(right_one, len(right_ones()), range(seeds))
         title = f"right solutions ({len(SOLUTIONS)} files, {seeds} seeds): rejected"
         line(title, sum(rejected), len(rejected) * seeds)
-    start = time.perf_counter()
+    start, before = time.perf_counter(), own_seconds()
     grade_file(TESTS / "grader" / "solutions" / "loops.py", SEED)
-    print(f"{'a whole grading, right loops':<52} {time.perf_counter() - start:.2f} s by the clock")
+    clock, processor = time.perf_counter() - start, own_seconds() - before
+    title = "a whole grading, right loops"
+    print(f"{title:<52} {processor:.2f} s of the processor, {clock:.2f} s by the clock")
     slowest = max(*took, *longest)
     print(
         f"{'one function with its cause, the slowest of all':<52} {slowest:.2f} s of the processor"

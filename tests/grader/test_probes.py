@@ -28,6 +28,10 @@ KNOWN = {
     "gradients are tiny": ("adam_step", "epsilon stands inside the root"),
     "inputs and outputs differ in number": ("dense_forward", "relu is forgotten"),
     "it is not the first step": ("adam_step", "the moments start anew at every step"),
+    "mean and variance are not x's": (
+        "batch_norm_forward",
+        "the batch's own mean and variance are used, and not those that come in",
+    ),
     "nesterov is asked for": ("sgd_update", "nesterov is ignored"),
     "numbers are not whole": ("network_step", "the gradient is not divided by N"),
     "of_batch is False": (

@@ -104,12 +104,16 @@ def _batch(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> tuple
 
 def batch_norm_forward_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Cases of `batch_norm_forward`."""
-    for shape, kind in BATCHES:
-        names = ("x", "gamma", "beta", "mean", "variance")
-        arguments: Arguments = dict(zip(names, _batch(rng, shape, kind), strict=True))
-        arguments["epsilon"] = EPSILON
-        traits = frozenset(shape_traits(shape, kind))
-        yield Case(f"x of shape {shape}", arguments, traits, kind == "strict")
+    entries = [(shape, kind, True) for shape, kind in BATCHES]
+    for shape, kind, of_batch in [*entries[:3], ((3, 2), "whole", False), *entries[3:]]:
+        x, gamma, beta, mean, variance = _batch(rng, shape, kind)
+        traits, title = shape_traits(shape, kind), f"x of shape {shape}"
+        if not of_batch:
+            mean, variance = mean + 1, variance + 2
+            traits, title = {*traits, "mean and variance are not x's"}, title + " in inference"
+        arguments: Arguments = {"x": x, "gamma": gamma, "beta": beta}
+        arguments |= {"mean": mean, "variance": variance, "epsilon": EPSILON}
+        yield Case(title, arguments, frozenset(traits), kind == "strict")
 
 
 def batch_norm_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
