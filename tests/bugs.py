@@ -125,6 +125,7 @@ RMSPROP = "kernels.reference:rmsprop_update"
 ADAGRAD = "kernels.reference:adagrad_update"
 ADADELTA = "kernels.reference:adadelta_update"
 NADAM = "kernels.reference:nadam_update"
+NADAM_NUMBERS = "kernels.reference.adaptive:nadam_numbers"
 AMSGRAD = "kernels.reference:amsgrad_update"
 CLIPPED = "optimizers:Optimizer._clipped"
 DECAY = "optimizers.base:decay_weights"
@@ -878,7 +879,7 @@ _ALL = [
         "rinuboney/ladder#17: (z - m) / v, where v is no standard deviation",
         (
             Edit(
-                "layers.preprocessing:Normalization.forward",
+                "layers.preprocessing:Normalization.mean_and_deviation",
                 "np.maximum(np.sqrt(variance),",
                 "np.maximum(variance,",
             ),
@@ -1321,7 +1322,7 @@ _ALL = [
         "a term counted twice",
         "optimizer",
         "pytorch/pytorch#92699: mu_product * mu * mu_next, though mu_product holds mu already",
-        (Edit(NADAM, "one - product * next_mu", "one - product * mu * next_mu"),),
+        (Edit(NADAM_NUMBERS, "one - product * next_mu", "one - product * mu * next_mu"),),
     ),
     Bug(
         "nadam: the correction of the first step in every step",
@@ -1329,8 +1330,8 @@ _ALL = [
         "optimizer",
         "FluxML/Flux.jl#789: the powers are taken from the betas, and not from the state",
         (
-            Edit(NADAM, "b2 ** scalar(step)", "b2"),
-            Edit(NADAM, "product = scalar(momentum_product)", "product = mu"),
+            Edit(NADAM_NUMBERS, "b2 ** scalar(step)", "b2"),
+            Edit(NADAM_NUMBERS, "product = scalar(momentum_product)", "product = mu"),
         ),
     ),
     Bug(
@@ -1341,8 +1342,8 @@ _ALL = [
         (
             Edit(
                 NADAM,
-                "m_hat = next_mu * m / (one - product * next_mu) +",
-                "m *= next_mu / (one - product * next_mu)\n    m_hat = m +",
+                "m_hat = share_m * m / whole_m +",
+                "m *= share_m / whole_m\n    m_hat = m +",
             ),
         ),
     ),
@@ -1415,9 +1416,9 @@ _ALL = [
         (
             Edit(
                 "optimizers:Optimizer.update",
-                "learning_rate = self.learning_rate  # a schedule counts the steps before this one"
-                "\n    self.iterations += 1",
-                "self.iterations += 1\n    learning_rate = self.learning_rate",
+                "learning_rate = float(self.learning_rate)  # a schedule counts the steps before "
+                "this one\n    self.iterations += 1",
+                "self.iterations += 1\n    learning_rate = float(self.learning_rate)",
             ),
         ),
     ),
