@@ -165,8 +165,8 @@ KINDS = ("raise", "exit", "stop", "nan", "other weights", "abort")
 
 if __name__ == "__main__":
     settings = DEFAULTS | json.loads(sys.argv[1])
-    if settings["threads"] and kernels.active() == "numba":
-        # The ranks of a machine share its cores out among them, unless this is set.
+    if settings["threads"]:
+        # Ranks on one machine share its cores out, unless this is set before Numba is imported.
         os.environ["NUMBA_NUM_THREADS"] = str(settings["threads"])
     distribution = None if settings["without"] else DataParallel(settings["shards"])
     if settings["pids"]:
