@@ -51,6 +51,7 @@ def _dkernel(
     sums,
     shape,
     groups,
+    each,
     slabs,
     chunk,
     masked,
@@ -61,7 +62,8 @@ def _dkernel(
 ):
     """dkernel[k, f] = sum over m of x[window(m) + origin(k)] * dy[m, f]; dbias[f] sums dy[m, f].
 
-    A piece is a group of outputs, a panel of filters, a slab of dkernel's rows. It owns its sums.
+    A piece is a group of outputs, one panel of filters or all of them, and a slab of dkernel's
+    rows. It owns its sums.
 
     Args:
         item: the number of the piece.
@@ -77,6 +79,7 @@ def _dkernel(
             for dbias, and one that nobody reads. 64 numbers longer, to be aligned.
         shape: as in `windows.py`.
         groups: how many parts the outputs are cut into, each with sums of its own.
+        each: how many panels are one piece's.
         slabs: how many parts dkernel's rows are cut into.
         chunk: how many outputs a tile takes before it is stored; with `pooled` a multiple of 4.
         masked: the outputs went through relu: dy counts where y > 0.
@@ -87,8 +90,9 @@ def _dkernel(
 
     Stages:
         1. Set the sums to 0, and find where the rows of dkernel are.
-        2. For each chunk of the group: find its windows, and copy its dy into `rows`, WIDE numbers
-           for each output. Relu's mask or the pools' winners are applied on the way.
+        2. For each chunk of the group, find its windows. For each panel, copy the chunk's dy into
+           `rows`, WIDE numbers for each output. Relu's mask or the pools' winners are applied on
+           the way.
         3. For each block of the slab: load its tile of sums; add the outer product of P inputs and
            one of `rows` for each output of the chunk; store it.
     """
@@ -104,20 +108,22 @@ def _dkernel(
     unit = 4 if pooled else 1  # outputs that stay together
     places = (0, OH * OW * F, OW * F, F)
     # Stage 1.
-    g, panel, slab = item // (panels * slabs), item // slabs % panels, item % slabs
-    f0, first = panel * WIDE, (g * panels + panel) * (K + 2) * WIDE
+    parts = panels // each
+    g, part, slab = item // (parts * slabs), item // slabs % parts, item % slabs
     b0, b1 = blocks * slab // slabs, blocks * (slab + 1) // slabs
-    clear(sums[first + b0 * P * WIDE : first + min(b1 * P, K) * WIDE])
-    dbias = first + K * WIDE
-    if slab == 0:
-        clear(sums[first + min(blocks * P, K) * WIDE : dbias + 2 * WIDE])
+    size, dbias = (K + 2) * WIDE, K * WIDE
+    for panel in range(part * each, (part + 1) * each):
+        own = sums[(g * panels + panel) * size :]
+        clear(own[b0 * P * WIDE : min(b1 * P, K) * WIDE])
+        if slab == 0:
+            clear(own[min(blocks * P, K) * WIDE : size])
     windows, outputs = ints[:chunk], ints[chunk : 2 * chunk]
-    # Where row k of dkernel is in `sums`, and how far input k is from its window's start.
+    # Where row k of dkernel is in a panel's sums, and how far input k is from its window's start.
     end = blocks * P + len(HALF)
     targets, origins = ints[2 * chunk : 2 * chunk + end], ints[2 * chunk + end :]
     for k in range(end):
         # The last block is filled up with its last row, the rows left over with the unread row.
-        targets[k] = first + (min(k, K - 1) if k < max(blocks * P, K) else K + 1) * WIDE
+        targets[k] = (min(k, K - 1) if k < max(blocks * P, K) else K + 1) * WIDE
         origins[k] = (KH - 1) * W * C + KW * C - 1
     for u in range(KH):
         for i in range(KW * C):
@@ -133,45 +139,47 @@ def _dkernel(
             find_pools(windows, outputs, m0 // 4, count // 4, shape)
         else:
             find_windows(windows, outputs, m0, count, shape, places)
-        for t in range(0, count, unit):
-            start = (outputs[t // 4] if pooled else (m0 + t) * F) + f0
-            if start + WIDE <= dy.size:
-                # Past the end of a row this reads the next one, into sums that nobody reads.
-                row = load_row(dy, start, ROW)
-                if pooled:
-                    codes = load_row(winners, start, ROW)
-                    for place in range(4):
-                        won = where_equal(codes, place, row)
-                        store_tile(rows, ((t + place) * WIDE,), 0, won)
-                elif masked:
-                    positive = where_positive(load_row(y, start, ROW), row)
-                    store_tile(rows, (t * WIDE,), 0, positive)
+        for panel in range(part * each, (part + 1) * each):
+            f0, own = panel * WIDE, sums[(g * panels + panel) * size :]
+            for t in range(0, count, unit):
+                start = (outputs[t // 4] if pooled else (m0 + t) * F) + f0
+                if start + WIDE <= dy.size:
+                    # Past the end of a row this reads the next one, into sums that nobody reads.
+                    row = load_row(dy, start, ROW)
+                    if pooled:
+                        codes = load_row(winners, start, ROW)
+                        for place in range(4):
+                            won = where_equal(codes, place, row)
+                            store_tile(rows, ((t + place) * WIDE,), 0, won)
+                    elif masked:
+                        positive = where_positive(load_row(y, start, ROW), row)
+                        store_tile(rows, (t * WIDE,), 0, positive)
+                    else:
+                        store_tile(rows, (t * WIDE,), 0, row)
+                elif pooled:
+                    for i in range(4 * min(WIDE, F - f0)):
+                        f, place = i // 4, i % 4
+                        value = dy[start + f] if winners[start + f] == place else x.dtype.type(0)
+                        rows[(t + place) * WIDE + f] = value
                 else:
-                    store_tile(rows, (t * WIDE,), 0, row)
-            elif pooled:
-                for i in range(4 * min(WIDE, F - f0)):
-                    f, place = i // 4, i % 4
-                    value = dy[start + f] if winners[start + f] == place else x.dtype.type(0)
-                    rows[(t + place) * WIDE + f] = value
-            else:
-                copy(rows[t * WIDE : t * WIDE + min(WIDE, F - f0)], dy, y, start, masked)
-        # Stage 3: first the rows left over and dbias, whose input is 1 in every window.
-        if slab == 0:
-            starts = indices(targets, blocks * P, HALF)
-            offsets = indices(origins, blocks * P, HALF)
-            rest, total = load_tile(sums, starts, ROW), load_row(sums, dbias, ROW)
-            for t in range(count):
-                row = load_row(rows, t * WIDE, ROW)
-                rest = multiply_add(rest, x, offsets, windows[t], row)
-                total = multiply_add(total, one, (0,), 0, row)
-            store_tile(sums, starts, 0, rest)
-            store_tile(sums, (dbias,), 0, total)
-        for b in range(b0, b1):
-            starts, offsets = indices(targets, b * P, COLUMN), indices(origins, b * P, COLUMN)
-            tile = load_tile(sums, starts, ROW)
-            for t in range(count):
-                tile = multiply_add(tile, x, offsets, windows[t], load_row(rows, t * WIDE, ROW))
-            store_tile(sums, starts, 0, tile)
+                    copy(rows[t * WIDE : t * WIDE + min(WIDE, F - f0)], dy, y, start, masked)
+            # Stage 3: first the rows left over and dbias, whose input is 1 in every window.
+            if slab == 0:
+                starts = indices(targets, blocks * P, HALF)
+                offsets = indices(origins, blocks * P, HALF)
+                rest, total = load_tile(own, starts, ROW), load_row(own, dbias, ROW)
+                for t in range(count):
+                    row = load_row(rows, t * WIDE, ROW)
+                    rest = multiply_add(rest, x, offsets, windows[t], row)
+                    total = multiply_add(total, one, (0,), 0, row)
+                store_tile(own, starts, 0, rest)
+                store_tile(own, (dbias,), 0, total)
+            for b in range(b0, b1):
+                starts, offsets = indices(targets, b * P, COLUMN), indices(origins, b * P, COLUMN)
+                tile = load_tile(own, starts, ROW)
+                for t in range(count):
+                    tile = multiply_add(tile, x, offsets, windows[t], load_row(rows, t * WIDE, ROW))
+                store_tile(own, starts, 0, tile)
 
 
 @kernel
@@ -238,16 +246,24 @@ def _dkernel_plan(
     # Aim at 16 pieces of work or more. First cut the kernel's rows into slabs, as long as copying
     # the outputs for each slab costs little in comparison. Then make groups of 256 outputs or more;
     # each has sums of its own, which cost memory. If that is not enough, make smaller slabs. A sum
-    # of more than 8192 numbers in a row would lose digits.
+    # of more than 8192 numbers in a row would lose digits. Where 16 groups have many outputs and
+    # small sums, or there are 16 pieces anyway, each takes all panels: a chunk's windows are found
+    # once, and read while they are in the cache.
     slabs = max(1, min(blocks // 32, 16 // panels))
     groups = max(-(-16 // (panels * slabs)), M // 8192)
     groups = max(1, min(16, groups, M // 256, (1 << 22) // (panels * K * WIDE)))
     slabs = max(1, min(blocks, max(slabs, -(-16 // (groups * panels)))))
+    each = 1
+    if groups < 16 <= M // 1024 and 16 * panels * K * WIDE <= 1 << 20 and slabs == 1:
+        groups = 16
+    if groups * slabs >= 16:
+        each = panels
     chunk = max(4, 4096 // WIDE)
     shape = shape if pooled else pointwise(shape)
     tile = ((0,) * V, (0,) * P, (0,) * (P // 2))
-    numbers = (shape, groups, slabs, chunk, masked, pooled, *tile)
+    numbers = (shape, groups, each, slabs, chunk, masked, pooled, *tile)
     room = (chunk * WIDE + 1, 2 * chunk + 2 * (blocks * P + P // 2))
     rows = max(1, _ADDED // (groups * WIDE))
     finishing = (panels * -(-(K + 1) // rows), (K, F, WIDE, groups, rows))
-    return groups * panels * slabs, groups * panels * (K + 2) * WIDE, numbers, room, finishing
+    pieces = groups * (panels // each) * slabs
+    return pieces, groups * panels * (K + 2) * WIDE, numbers, room, finishing
