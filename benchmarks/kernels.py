@@ -3,6 +3,7 @@
     python benchmarks/kernels.py                   # this network's kernels, then 36 shapes
     python benchmarks/kernels.py --only-network
     python benchmarks/kernels.py --quick           # half a minute; the figures are rough
+    python benchmarks/kernels.py --processor-time  # one thread, on a machine that others use, too
 
 The peak is NumPy's sgemm, 2048x2048x2048 on all threads, measured again in every alternation, with
 the kernels that OpenBLAS chooses for this processor, whatever OPENBLAS_CORETYPE says.
@@ -417,6 +418,7 @@ def measure(
     sgemm: Sgemm,
     rounds: int,
     at_least: float,
+    processor: bool = False,
     one_thread: bool = False,
 ) -> list[Row]:
     """Proves the results of some jobs equal, then lets the workers take turns.
@@ -445,11 +447,11 @@ def measure(
             rows.append(row | {"sgemm": [], "seconds": {name: [] for name in contestants}})
             runs.append(contestants)
     for _ in range(rounds):
-        peak = sgemm.flops("") / workers["numpy"].seconds(sgemm, "product", 0)
+        peak = sgemm.flops("") / workers["numpy"].seconds(sgemm, "product", 0, 0, processor)
         for row, contestants in zip(rows, runs, strict=True):
             row["sgemm"].append(peak)
             for contestant, (worker, job, threads) in contestants.items():
-                seconds = worker.seconds(job, row["label"], at_least, threads)
+                seconds = worker.seconds(job, row["label"], at_least, threads, processor)
                 row["seconds"][contestant].append(seconds)
     return rows
 
@@ -506,12 +508,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=positive_integer, default=5, help="turns of each")
     parser.add_argument("--threads", type=positive_integer, default=available_cores())
     parser.add_argument("--output", type=Path, default=Path("kernels.json"))
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="one thread each, and seconds that it had a core: where others use the machine, too",
+    )
     add_avx2_option(parser)
     options = parser.parse_args()
+    if options.processor_time:
+        options.threads = 1
     set_threads(options.threads)
     measurement = Measurement("torch", avx2=options.avx2)
-    found = measurement.record | {"threads": options.threads}
-    say(f"{options.threads} threads")
+    found = measurement.record | {
+        "threads": options.threads,
+        "processor_time": options.processor_time,
+    }
+    say(f"{options.threads} threads" + (", processor time" if options.processor_time else ""))
 
     shapes = QUICK_SHAPES if options.quick else SHAPES
     groups: dict[str, list[dict[str, Job]]] = {
@@ -523,7 +535,7 @@ def main() -> None:
         network = {name: block for name, block in BLOCKS.items() if name in NETWORK}
         groups |= {"fused": [network], "shapes": []}
     sgemm = Sgemm(1024 if options.quick else 2048)
-    how = (sgemm, options.rounds, 0.002 if options.quick else 0.01)
+    how = (sgemm, options.rounds, 0.002 if options.quick else 0.01, options.processor_time)
     contestants = {"numpy": with_numpy, "tinycnn": with_tinycnn}
     if importlib.util.find_spec("torch"):
         contestants |= {} if options.no_torch else {"torch": with_torch}

@@ -59,7 +59,9 @@ class Worker:
         """Runs the call once: its results, and the bytes that it must read and write."""
         return self._ask("first", job, label)
 
-    def seconds(self, job: Any, label: str, at_least: float, threads: int = 0) -> float:
+    def seconds(
+        self, job: Any, label: str, at_least: float, threads: int = 0, processor: bool = False
+    ) -> float:
         """Runs the call for `at_least` seconds; the mean seconds of one.
 
         Args:
@@ -67,8 +69,9 @@ class Worker:
             label: which of its calls.
             at_least: seconds; at least one call is timed, after one that is not.
             threads: for Numba only; 0 for all.
+            processor: seconds that this process has a core, all threads', instead of the clock's.
         """
-        return self._ask("seconds", job, label, at_least, threads)
+        return self._ask("seconds", job, label, at_least, threads, processor)
 
     def _ask(self, *request: Any) -> Any:
         self._connection.send(request)
@@ -98,18 +101,21 @@ def _first(call: Callable[[], tuple[Array, ...]], inputs: tuple[Array, ...]) -> 
     return results, sum(array.nbytes for array in (*inputs, *results))
 
 
-def _seconds(call: Callable[[], object], at_least: float, threads: int) -> float:
+def _seconds(
+    call: Callable[[], object], at_least: float, threads: int, processor: bool = False
+) -> float:
+    clock = time.process_time if processor else time.perf_counter
     if threads:
         from tinycnn import kernels
 
         before = kernels.get_num_threads()
         kernels.set_num_threads(threads)
     call()  # wakes the threads
-    count, start = 0, time.perf_counter()
+    count, start = 0, clock()
     while True:
         call()
         count += 1
-        elapsed = time.perf_counter() - start
+        elapsed = clock() - start
         if elapsed >= at_least:
             break
     if threads:

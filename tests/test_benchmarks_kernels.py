@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,23 @@ def test_a_worker_s_wrong_result_or_error_ends_the_measurement():
     for row in rows:
         assert len(row["sgemm"]) == len(row["seconds"]["tinycnn"]) == 2
         assert min(*row["sgemm"], *row["seconds"]["tinycnn"]) > 0
+
+
+def test_processor_time_leaves_out_what_others_took():
+    calls = []
+
+    def sleep_and_work():
+        calls.append(1)
+        time.sleep(0.05)
+        end = time.process_time() + 0.005
+        while time.process_time() < end:
+            pass
+
+    assert workers._seconds(sleep_and_work, 0.01, 0) > 0.05
+    calls.clear()
+    # Waking up costs something, but not another 40 ms of processor.
+    assert 0.005 <= workers._seconds(sleep_and_work, 0.01, 0, processor=True) < 0.045
+    assert len(calls) >= 2
 
 
 def test_ratios_are_taken_round_by_round():
