@@ -149,7 +149,7 @@ def _numbers_and_check(
     noise = (np.random.default_rng(1).random(shape) * peak).astype(model.dtype)
     x = np.asarray(samples.x, model.dtype)
     levels = _gray_levels(x, samples.peak)
-    shown = [one.value for layer in model.layers for one in shown_parameters(layer)]
+    shown = [one.value for layer in model.chain for one in shown_parameters(layer)]
     arrays = [*shown, noise]
     if not levels:
         arrays.append(x)
