@@ -21,7 +21,7 @@ from tinycnn import (
     callbacks,
 )
 from tinycnn.distributed import DataParallel
-from tinycnn.support import console, job
+from tinycnn.support import console, job, mpi
 from tinycnn.support.mpi import LAUNCHED
 from tinycnn.support.ordered_sum import Tree, added, bounds, ordered_sum, rounds_alone
 
@@ -302,6 +302,21 @@ def test_a_rank_that_follows_prints_and_saves_nothing(tmp_path, capsys, monkeypa
     model.save(tmp_path / "saved.npz")
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_buffers_of_a_message_that_is_interrupted_are_kept(monkeypatch):
+    class Interrupted:
+        def Test(self):
+            raise KeyboardInterrupt
+
+    kept = []
+    monkeypatch.setattr(mpi, "_under_way", kept)
+    mpi.wait(Done)
+    assert kept == []
+    request = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        mpi.wait(request)
+    assert kept == [request]
 
 
 # --- the ordered sum ------------------------------------------------------------------------------

@@ -17,6 +17,10 @@ INSTANT = 2e-4  # seconds that a rank waits at full speed: most messages take le
 BRIEF = 2e-3  # ... and without falling asleep
 LONG = 60.0  # seconds after which it says so
 
+# Requests that are waited for. One that Ctrl-C has interrupted stays, as MPI may still write into
+# its buffers while the ranks end.
+_under_way: list[Any] = []
+
 give_way = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
@@ -62,6 +66,7 @@ def wait(request: Any) -> None:
     that wait would keep those that work from it, and a message may take a hundred times as long.
     """
     start, silent = time.monotonic(), True
+    _under_way.append(request)
     while not request.Test():
         waited = time.monotonic() - start
         if waited > BRIEF:
@@ -71,3 +76,4 @@ def wait(request: Any) -> None:
         if waited > LONG and silent:
             console.notice(f"has waited {LONG:.0f} seconds for other ranks; has one ended early?")
             silent = False
+    _under_way.pop()
