@@ -1,13 +1,23 @@
 """The gradients of everything, and the checker itself: it must reject what is wrong."""
 
+import runpy
+import sys
+
 import numpy as np
 import pytest
 
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, Softmax, gradient_check
-from tinycnn.gradient_check import check_layer, check_loss, check_model, numerical_gradient
+from tinycnn.gradient_check import (
+    check_layer,
+    check_loss,
+    check_model,
+    check_optimizer,
+    numerical_gradient,
+)
 from tinycnn.gradient_check.cases import layer_cases, loss_cases, reference_cases
 from tinycnn.layers import LAYERS, Layer
 from tinycnn.losses import LOSSES, CategoricalCrossentropy
+from tinycnn.optimizers import SGD
 
 LAYER_CASES = {title: (layer, x) for title, layer, x in layer_cases()}
 LOSS_CASES = {title: case for title, *case in loss_cases()}
@@ -349,6 +359,26 @@ def test_a_missing_or_misshapen_gradient_is_an_error():
         check_layer(Wrong(), np.ones((2, 3)))
 
 
+@pytest.mark.parametrize("given", [Flatten, "flatten", np.ones((2, 3))])
+def test_what_is_no_layer_is_said_to_be_none(given):
+    with pytest.raises(ValueError, match=r"`layer` must be a Layer object, such as .* Received: "):
+        check_layer(given, np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("given", [CategoricalCrossentropy, "mean_squared_error"])
+def test_what_is_no_loss_is_said_to_be_none(given):
+    with pytest.raises(ValueError, match=r"`loss` must be a Loss object, such as .* Received: "):
+        check_loss(given, np.eye(3), np.full((3, 3), 1 / 3))
+
+
+@pytest.mark.parametrize("given", [SGD, "sgd"])
+def test_what_is_no_optimizer_is_said_to_be_none(given):
+    with pytest.raises(
+        ValueError, match=r"`optimizer` must be an Optimizer object, such as .* Received: "
+    ):
+        check_optimizer(given)
+
+
 def test_numerical_gradient_of_a_known_function():
     """d/dx sum(x^3) = 3 x^2; a central difference is off by h^2 = 1e-10, plus rounding."""
     x = np.array([[1.0, -2.0], [0.5, 3.0]])
@@ -369,6 +399,15 @@ def test_the_module_prints_the_table_and_says_how_it_went(capsys, monkeypatch):
     monkeypatch.setattr(Flatten, "backward", lambda self, dy: 2 * dy.reshape(self.cache[0]))
     assert gradient_check.main(["numpy"]) == 1
     assert "FAIL  Flatten " in capsys.readouterr().out
+
+
+def test_the_module_refuses_arguments_instead_of_ignoring_them(monkeypatch, capsys):
+    monkeypatch.setattr(gradient_check, "main", lambda: pytest.fail("the checks ran"))
+    monkeypatch.setattr(sys, "argv", ["gradient_check", "--kernels", "numpy"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("tinycnn.gradient_check", run_name="__main__")
+    assert end.value.code == 2
+    assert "unrecognized arguments: --kernels numpy" in capsys.readouterr().err
 
 
 # --- what is a kink, and what is not: see slopes.py -----------------------------------------------

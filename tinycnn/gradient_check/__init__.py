@@ -75,6 +75,8 @@ def check_layer(layer: Layer, x: Array, seed: int = 0, ties: bool = True) -> Gra
         >>> check_layer(Dense(3, activation="relu"), np.ones((2, 4))).passed
         True
     """
+    if not isinstance(layer, Layer):
+        raise ValueError(f"`layer` must be a Layer object, such as Dense(3). Received: {layer!r}")
     x = np.array(x, np.float64)
     layer = _in_float64(layer, x.shape[1:], seed)
 
@@ -165,6 +167,8 @@ def check_loss(loss: Loss, y_true: Array, y_pred: Array) -> GradientReport:
         y_true: targets, as the loss expects them.
         y_pred: predictions (N, ...).
     """
+    if not isinstance(loss, Loss):
+        raise ValueError(f"`loss` must be a Loss object, such as Huber(). Received: {loss!r}")
     y_pred = np.array(y_pred, np.float64)
     loss = copy.deepcopy(loss)
     if faults := broken_rules_of_loss(loss, y_true, y_pred):

@@ -1,7 +1,13 @@
 """`python -m tinycnn.gradient_check`: prints the table of all checks, on both rungs."""
 
+import argparse
 import sys
 
-from tinycnn.gradient_check import main
+from tinycnn import gradient_check
 
-sys.exit(main())
+argparse.ArgumentParser(
+    prog="python -m tinycnn.gradient_check",
+    description="Checks every layer, every loss and the reference network, on both rungs. "
+    "`tinycnn check` does the same, and lets you choose one.",
+).parse_args()
+sys.exit(gradient_check.main())

@@ -117,6 +117,10 @@ def check_optimizer(
         >>> check_optimizer(SGD(0.1, momentum=0.9)).passed
         True
     """
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(
+            f"`optimizer` must be an Optimizer object, such as SGD(0.1). Received: {optimizer!r}"
+        )
     steps = integer(steps, "steps", least=2)
     rng = np.random.default_rng([seed, 3])
     values = [np.asarray(rng.standard_normal(shape)) for shape in SHAPES]
