@@ -237,3 +237,9 @@ def test_an_abstract_class_or_a_protocol_may_stand_beside_ours(kind, other, firs
     if other is Shaped:
         with pytest.raises(TypeError, match="abstract"):
             type(kind)("Part", bases, {})()
+
+
+@pytest.mark.parametrize("other", [[], 1, "relu", None])
+def test_another_object_is_no_layer_and_asking_is_no_error(other):
+    """Python 3.11 asks a class of the metaclass of protocols whether it is one."""
+    assert not isinstance(other, Layer)

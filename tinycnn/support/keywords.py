@@ -71,6 +71,8 @@ class Door(type(Protocol)):  # type: ignore[misc]
 class Named(metaclass=Door):
     """Base of the classes that users instantiate; attributes may have Keras's names."""
 
+    _is_protocol = False  # Python 3.11's `isinstance` asks it of every class of Door's metaclass
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The object that `get_config` of another one describes."""
