@@ -4,13 +4,15 @@ No link is followed, within the file or out of it, and no array is read that is 
 bytes that the file holds for it. h5py, from the `keras` extra, is imported inside the functions:
 nothing else in tinycnn needs it.
 
-In a damaged file, texts that HDF5 keeps on its heap can keep its own library busy
-for ever. A file that you do not trust belongs into a process with a limit of time.
+HDF5's own library walks through a heap of texts by their sizes, and does not return from one whose
+size is 0. So all heaps are walked through here first.
 """
 
 import io
 import math
+import mmap
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -24,6 +26,7 @@ from tinycnn.utils import Array
 MOST_GROUPS = 20_000  # groups and arrays in a file: four for each of up to 5,000 layers
 DEEPEST = 8  # groups within groups: model_weights/<layer>/<model>/<layer>/<array> are four
 MOST_TEXT = 2**31  # bytes that all strings of one attribute may take
+_HEAP = b"GCOL\x01"  # what a global heap collection begins with
 
 
 def h5py_module() -> Any:
@@ -78,11 +81,46 @@ def member(archive: ZipFile, name: str, most: float = math.inf) -> bytes:
 
 
 def opened(h5py: Any, source: IO[bytes] | bytes) -> Any:
-    """The HDF5 file in an open file, or in these bytes; a context manager."""
+    """The HDF5 file in an open file, or in these bytes; a context manager.
+
+    Raises:
+        ValueError: if it does not begin as Keras's files do, or a heap of texts is damaged; see
+            `refused`.
+    """
     if isinstance(source, bytes):
+        _check_heaps(source)
         return h5py.File(io.BytesIO(source), "r")
+    with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        _check_heaps(content)
     source.seek(0)
     return h5py.File(source, "r")
+
+
+def _check_heaps(content: bytes | mmap.mmap) -> None:
+    """Checks that each heap of texts consists of objects that follow each other to its end.
+
+    Source: "HDF5 File Format Specification Version 3.0", II.A and III.E; the loop over sizes that
+    does not end is in the library's H5HGcache.c.
+
+    Raises:
+        ValueError: if one does not, or numbers in the file do not have 8 bytes, as here.
+    """
+    sizes = 13 if content[8:9] in (b"\0", b"\1") else 9  # by the version of the superblock
+    if content[:8] != b"\x89HDF\r\n\x1a\n" or content[sizes : sizes + 2] != b"\x08\x08":
+        raise ValueError("it does not begin as the HDF5 files of Keras do")
+    start = content.find(_HEAP)
+    while start >= 0:
+        (size,) = struct.unpack_from("<Q", content[start : start + 16].ljust(16, b"\0"), 8)
+        at, end = start + 16, start + size
+        if end > len(content):
+            raise ValueError("a heap of texts is longer than the file")
+        while at + 16 <= end:
+            index, length = struct.unpack_from("<H6xQ", content, at)
+            # An object has a head of 16 bytes, and fills whole 8. Object 0 is the free rest.
+            at += 16 + -(-length // 8) * 8 if index else length
+            if at > end or (not index and length < 16):
+                raise ValueError("the sizes in a heap of texts do not add up")
+        start = content.find(_HEAP, start + 1)
 
 
 def holds(h5py: Any, content: Any, name: str) -> bool:
@@ -164,13 +202,18 @@ def text(content: Any, name: str, most: float = math.inf) -> str | None:
     """
     if name not in content.attrs:
         return None
-    if content.attrs.get_id(name).shape != ():
+    if not _holds_texts(content, name) or content.attrs.get_id(name).shape != ():
         raise ModelFileError(f"its attribute {name} is not one text")
     value = content.attrs[name]
     value = value.decode() if isinstance(value, bytes) else value
     if not isinstance(value, str) or len(value) > most:
         raise ModelFileError(f"its attribute {name} is not a text, or is oversized")
     return value
+
+
+def _holds_texts(content: Any, name: str) -> bool:
+    """Whether an attribute's type is text. If not, HDF5's library may crash as it reads one."""
+    return "TypeStringID" in type(content.attrs.get_id(name).get_type()).__name__
 
 
 def texts(content: Any, name: str, size: int) -> list[str]:
@@ -190,7 +233,8 @@ def texts(content: Any, name: str, size: int) -> list[str]:
     found: list[str] = []
     for piece in names:
         shape = content.attrs.get_id(piece).shape
-        if len(shape or ()) != 1 or shape[0] * size > MOST_TEXT or shape[0] > MOST_GROUPS:
+        sound = _holds_texts(content, piece) and len(shape or ()) == 1
+        if not sound or shape[0] * size > MOST_TEXT or shape[0] > MOST_GROUPS:
             raise ModelFileError(f"its attribute {piece} is not a list of names, or is oversized")
         values = [v.decode() if isinstance(v, bytes) else v for v in content.attrs[piece]]
         if not all(isinstance(value, str) for value in values):
