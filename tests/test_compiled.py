@@ -310,7 +310,10 @@ def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
             kernel = np.ones((3, 2, 3, F), dtype)
             bias = np.ones(2 * F, dtype)[::2]  # to Numba an array of another type
             y = compiled.conv2d_forward(x, kernel, bias, (2, 1), "same", True)
-            compiled.conv2d_backward(y, x, kernel, (2, 1), "same", y)
+            # As in a first layer, which is the only one with so few channels.
+            compiled.conv2d_backward(y, x, kernel, (2, 1), "same", y, needs_dx=False)
+            dy = np.ones((2, 9, 9, 20), dtype)
+            compiled.conv2d_backward(dy, dy, np.ones((3, 3, 20, 20), dtype), (1, 1), "same", dy)
             compiled.dense_backward(
                 *[a.copy() for a in (y[0, 0], x[0, 0, : y.shape[2]], kernel[0, 0])]
             )
