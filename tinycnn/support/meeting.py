@@ -55,7 +55,7 @@ class Meeting:
         contents = np.empty(sum(sizes), np.uint8)
         mpi.wait(self._communicator.Iallgatherv(content, [contents, sizes]))
         parts = np.split(contents, np.cumsum(sizes)[:-1])
-        return [pickle.loads(part) if part.size else None for part in parts]
+        return [pickle.loads(part.data) if part.size else None for part in parts]
 
     def _parted(self, where: str) -> None:
         everyone = self._communicator.allgather(where)
