@@ -82,6 +82,44 @@ def test_a_wrong_keyword(case):
         call()
 
 
+SLIPS = {
+    "optimizer": (lambda: model().compile("adma", "mse"), "'adma'. Did you mean 'adam'?"),
+    "loss": (
+        lambda: model().compile("adam", "categorical_crosentropy"),
+        "'categorical_crosentropy'. Did you mean 'categorical_crossentropy'?",
+    ),
+    "activation": (lambda: Dense(2, activation="rely"), "'rely'. Did you mean 'relu'?"),
+    "metric": (
+        lambda: model().compile("adam", "mse", metrics=["precison"]),
+        "'precison'. Did you mean 'precision'?",
+    ),
+    "layer": (lambda: model().get_layer("dens"), "name='dens'. Did you mean 'dense'?"),
+    "class": (
+        lambda: tinycnn.layers.Convv2D,
+        "module 'tinycnn.layers' has no attribute 'Convv2D'. Did you mean 'Conv2D'?",
+    ),
+    "module": (
+        lambda: tinycnn.dataset,
+        "module 'tinycnn' has no attribute 'dataset'. Did you mean 'datasets'?",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SLIPS)
+def test_a_slip_of_the_pen_in_a_name(case):
+    call, ending = SLIPS[case]
+    with pytest.raises((ValueError, AttributeError)) as raised:
+        call()
+    assert str(raised.value).endswith(ending)
+
+
+@pytest.mark.parametrize("name", ["zzz", 3, None, "adam" * 1000])
+def test_what_is_like_nothing_gets_no_suggestion(name):
+    with pytest.raises(ValueError, match="unknown optimizer; known are") as raised:
+        tinycnn.optimizers.get(name)
+    assert "Did you mean" not in str(raised.value)
+
+
 def test_layers_of_one_s_own_are_named_too():
     class Scale(Layer):
         def __init__(self, factor, **kwargs):

@@ -17,7 +17,7 @@ from tinycnn.layers.activations import Activated, is_linear
 from tinycnn.layers.base import Shape, assign
 from tinycnn.parameter import Parameter
 from tinycnn.support import console
-from tinycnn.support.arguments import integer, name_or_none, truth
+from tinycnn.support.arguments import did_you_mean, integer, name_or_none, truth
 from tinycnn.support.arguments import shape as checked_shape
 from tinycnn.support.keywords import refuse_unknown
 from tinycnn.support.refusals import Strict
@@ -230,7 +230,8 @@ class Network(Strict):
         if name not in names or index is not None:
             wanted = f"name={name!r}" if index is None else f"index={index!r}"
             raise ValueError(
-                f"the model's layers are {', '.join(map(str, names))}. Received: {wanted}"
+                f"the model's layers are {', '.join(map(str, names))}. "
+                f"Received: {wanted}{did_you_mean(name, map(str, names))}"
             )
         return layers[names.index(name)]
 

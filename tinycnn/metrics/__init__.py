@@ -15,7 +15,7 @@ from tinycnn.metrics.base import *
 from tinycnn.metrics.counts import *
 from tinycnn.metrics.epoch import EpochMeans as EpochMeans
 from tinycnn.metrics.means import *
-from tinycnn.support.arguments import shown
+from tinycnn.support.arguments import did_you_mean, shown
 from tinycnn.utils import snake_case
 
 # The closed list of metrics, with settings of their own, that a model file may name.
@@ -92,7 +92,7 @@ def _get(identifier: Any) -> Metric:
     raise ValueError(
         "unknown metrics; known are 'accuracy', 'precision' and the others in metrics.METRICS, "
         "functions (y_true, y_pred) -> number, and metrics.Metric objects. "
-        f"Received: {shown(identifier)}"
+        f"Received: {shown(identifier)}{did_you_mean(identifier, METRICS)}"
     )
 
 

@@ -4,9 +4,10 @@ A message names the argument as the user wrote it: "`filters` must be a positive
 filters=0".
 """
 
+import difflib
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -168,5 +169,21 @@ def one_of(value: Any, known: Sequence[str], what: str) -> str:
         ValueError: "unknown `what`; known are ...".
     """
     if not isinstance(value, str) or value not in known:
-        raise ValueError(f"unknown {what}; known are {', '.join(known)}. Received: {shown(value)}")
+        raise ValueError(
+            f"unknown {what}; known are {', '.join(known)}. "
+            f"Received: {shown(value)}{did_you_mean(value, known)}"
+        )
     return value
+
+
+def closest(name: Any, known: Iterable[str]) -> str | None:
+    """The one of the names `known` that `name` may be a slip of the pen for; None if none is."""
+    if not isinstance(name, str) or len(name) > 100:
+        return None
+    return next(iter(difflib.get_close_matches(name, list(known), 1, 0.75)), None)
+
+
+def did_you_mean(name: Any, known: Iterable[str]) -> str:
+    """The end of an error about an unknown name: ". Did you mean 'adam'?", or nothing."""
+    near = closest(name, known)
+    return "" if near is None else f". Did you mean {near!r}?"

@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from tinycnn.support.arguments import did_you_mean
+
 # --- names of modules that work -------------------------------------------------------------------
 
 _FOLDER = "datasets.folder.image_dataset_from_directory"
@@ -943,8 +945,9 @@ def find(module: str, name: str) -> Any:
             pass  # that is not here either, and the answer follows
     if _is_made_here(_inner(room, name)):
         return importlib.import_module(f"{module}.{name}")
+    near = did_you_mean(name, [n for n in dir(sys.modules.get(module)) if not n.startswith("_")])
     raise AttributeError(
-        _why(room, name) or f"module {module!r} has no attribute {name!r}", name=name
+        _why(room, name) or f"module {module!r} has no attribute {name!r}{near}", name=name
     )
 
 

@@ -1,12 +1,11 @@
 """Errors for wrong keywords: they name what the user wrote, and what to write instead."""
 
-import difflib
 import inspect
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from tinycnn.support import keras_names
-from tinycnn.support.arguments import printable
+from tinycnn.support.arguments import closest, printable
 from tinycnn.support.keras_names import NOT_THERE, OTHERWISE
 
 
@@ -31,7 +30,7 @@ def _error(owner: str, name: str, known: Collection[str]) -> TypeError:
         return TypeError(f"{words}. {NOT_THERE[name]}")
     instead = OTHERWISE.get(name)
     if instead is None or (instead.isidentifier() and instead not in known):
-        instead = next(iter(difflib.get_close_matches(name, known, 1, 0.75)), None)
+        instead = closest(name, known)
     return TypeError(
         f"{words}; write {instead}" if instead else f"{words}; it has {', '.join(known) or 'none'}"
     )
