@@ -413,6 +413,26 @@ def test_lambda_callback_has_all_hooks(small_model, small_data):
         LambdaCallback(on_batch_finish=print)
 
 
+@pytest.mark.parametrize("name", ["on_epoch_finish", "on_epoch_start", "on_validation_end"])
+@pytest.mark.parametrize("base", [Callback, EarlyStopping])
+def test_a_hook_that_no_one_would_call_is_refused(base, name):
+    with pytest.raises(TypeError) as raised:
+        type("Mine", (base,), {name: lambda self, epoch, logs=None: None})
+    assert str(raised.value) == (
+        f"Mine.{name} would never be called; the hooks are on_train, on_epoch, on_train_batch, "
+        "on_batch, on_test, on_test_batch, on_predict, on_predict_batch, each with _begin or _end. "
+        "A method of your own needs a name that does not begin with on_"
+    )
+
+
+def test_hooks_and_what_does_not_look_like_one_stay():
+    def method(self, *arguments):
+        pass
+
+    names = [name for name in vars(Hooks) if name.startswith("on_")] + ["helper", "once", "_on_it"]
+    type("Mine", (Callback,), {"on_gpu": False, **dict.fromkeys(names, method)})
+
+
 @pytest.mark.parametrize(
     ("callback", "values", "expected"),
     [

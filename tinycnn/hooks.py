@@ -17,6 +17,23 @@ Hook = TypeVar("Hook", bound="Hooks")
 class Hooks(Strict):
     """All hooks, each doing nothing."""
 
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Checks the hooks of a class.
+
+        Raises:
+            TypeError: for a method that looks like a hook and would never be called.
+        """
+        super().__init_subclass__(**arguments)
+        known = [name for name in vars(Hooks) if name.startswith("on_")]
+        for name, thing in vars(cls).items():
+            if name.startswith("on_") and name not in known and callable(thing):
+                moments = dict.fromkeys(hook.rpartition("_")[0] for hook in known)
+                raise TypeError(
+                    f"{cls.__name__}.{name} would never be called; the hooks are "
+                    f"{', '.join(moments)}, each with _begin or _end. A method of your own needs a "
+                    "name that does not begin with on_"
+                )
+
     def set_model(self, model: Any) -> None:
         """Called first, with the model at work."""
 
