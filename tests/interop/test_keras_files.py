@@ -461,6 +461,16 @@ def test_a_missing_h5py_is_told_before_the_training(name, tmp_path, monkeypatch)
         load_model(keras_file.DATA / "keras_tiny.keras")
 
 
+def test_a_missing_file_is_told_before_a_missing_h5py(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    for name in ("nothere.keras", "nothere.h5"):
+        with pytest.raises(FileNotFoundError, match=name):
+            load_model(tmp_path / name)
+    with pytest.raises(ImportError) as raised:
+        load_model(keras_file.DATA / "keras_tiny.keras")
+    assert raised.value.__suppress_context__  # one error, not a chain of two
+
+
 @reference
 @pytest.mark.parametrize(
     ("name", "weights_only"),

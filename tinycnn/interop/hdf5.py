@@ -38,9 +38,10 @@ def h5py_module() -> Any:
     try:
         return import_module("h5py")
     except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "h5py"
         raise ImportError(
             "Keras's files need h5py, not installed here: pip install 'tinycnn[keras]'"
-        ) from error
+        ) from (None if missing else error)
 
 
 @contextmanager

@@ -224,8 +224,8 @@ def read(path: str | os.PathLike[str], with_compile: bool = True) -> tuple[Conte
         ImportError: if h5py is not installed.
         OSError: if it can't be opened.
     """
+    serialization.check_kind(path)  # a file that is not there is told before a package
     h5py = hdf5.h5py_module()
-    serialization.check_kind(path)
     with open(path, "rb") as file, hdf5.refused(path, "model file of Keras"):
         return (_read_zip if is_zipfile(file) else _read_legacy)(h5py, file, with_compile)
 

@@ -22,4 +22,5 @@ def need(module: str, what: str, extra: str) -> Any:
         missing = isinstance(error, ModuleNotFoundError) and error.name == package
         state = "not installed here" if missing else f"which can't be imported here ({error})"
         cure = f"pip install 'tinycnn[{extra}]'"
-        raise ImportError(f"{what} needs {package}, {state}: {cure}") from error
+        told = f"{what} needs {package}, {state}: {cure}"
+        raise ImportError(told) from (None if missing else error)
