@@ -6,7 +6,16 @@ import sys
 import numpy as np
 import pytest
 
-from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, Sequential, Softmax, gradient_check
+from tinycnn import (
+    Conv2D,
+    Dense,
+    Flatten,
+    MaxPooling2D,
+    Sequential,
+    Softmax,
+    __main__,
+    gradient_check,
+)
 from tinycnn.gradient_check import (
     check_layer,
     check_loss,
@@ -15,6 +24,7 @@ from tinycnn.gradient_check import (
     numerical_gradient,
 )
 from tinycnn.gradient_check.cases import layer_cases, loss_cases, reference_cases
+from tinycnn.gradient_check.report import HEADER
 from tinycnn.layers import LAYERS, Layer
 from tinycnn.losses import LOSSES, CategoricalCrossentropy
 from tinycnn.optimizers import SGD
@@ -204,6 +214,15 @@ def test_at_a_kink_any_slope_between_the_two_is_right(at_zero):
     report = check_layer(layer, X_ON_A_KINK)
     assert report.passed
     assert verdicts(report) == {"pass": 2, "FAIL": 0, "kink": 1, "too small": 0}
+
+
+def test_where_all_is_kinks_there_is_no_error_to_show():
+    layer = Kinked(lambda x: np.maximum(x, 0), lambda x: np.where(x == 0, 0.5, x > 0))
+    report = check_layer(layer, np.zeros((1, 2)))  # each alone, and both
+    (row,) = report.rows()
+    assert row.endswith(f"{'x':<15} -        0 pass, 0 FAIL, 3 kink, 0 too small")
+    assert HEADER.index("verdicts") == row.index("0 pass")
+    assert ">-</td>" in report._repr_html_() and "nan" not in report._repr_html_()
 
 
 @pytest.mark.parametrize("at_zero", [-0.001, 1.001, 2.0, np.nan])
@@ -408,6 +427,17 @@ def test_the_module_refuses_arguments_instead_of_ignoring_them(monkeypatch, caps
         runpy.run_module("tinycnn.gradient_check", run_name="__main__")
     assert end.value.code == 2
     assert "unrecognized arguments: --kernels numpy" in capsys.readouterr().err
+
+
+def test_the_helps_explain_the_words_of_the_table(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["gradient_check", "--help"])
+    with pytest.raises(SystemExit):
+        runpy.run_module("tinycnn.gradient_check", run_name="__main__")
+    with pytest.raises(SystemExit):
+        __main__.main(["check", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for words in ("kink: the slopes from the left and", "too small: the difference is lost in"):
+        assert text.count(words) == 2
 
 
 # --- what is a kink, and what is not: see slopes.py -----------------------------------------------

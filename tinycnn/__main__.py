@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinycnn import __version__, commands
+from tinycnn.gradient_check.report import LEGEND
 from tinycnn.support.console import say
 from tinycnn.support.scripts import end_errors_in_one_line, natural_number, positive_integer
 
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         help="check every gradient of tinycnn against differences",
         description="Checks that each backward is the derivative of its forward: all layers, all "
         "losses and the reference network, element by element, in float64.",
+        epilog=LEGEND,
     )
     one.set_defaults(command=commands.check)
     _add_kernels(one, "default: both")

@@ -8,6 +8,13 @@ import numpy as np
 from tinycnn.gradient_check.slopes import VERDICTS, Comparison
 from tinycnn.support.reprs import table
 
+# What the words in the table mean, for the help of the commands that print it.
+LEGEND = (
+    "In the table: error is the largest difference between gradient and slope, relative to the "
+    "largest slope, or - if there is no element to compare. kink: the slopes from the left and "
+    "from the right differ, as relu's do at 0, and any value between them is right. too small: the "
+    "difference is lost in rounding, so the slope can't tell; it is no failure."
+)
 HEADER = f"{'':<4}  {'checked':<40} {'gradient of':<15} {'error':<7}  verdicts"
 
 
@@ -52,7 +59,7 @@ class GradientReport:
         lines = [f"FAIL  {self.title:<40} {fault}" for fault in self.faults]
         for c in self.comparisons:
             verdict = "pass" if c.passed else "FAIL"
-            lines.append(f"{verdict}  {self.title:<40} {c.name:<15} {c.error:.1e}  {_counts(c)}")
+            lines.append(f"{verdict}  {self.title:<40} {c.name:<15} {_error(c):<7}  {_counts(c)}")
             if not c.passed:
                 lines += [f"      {slope}" for slope in c.worst(5)]
             if c.name in self.suggestions:
@@ -67,7 +74,7 @@ class GradientReport:
     def _repr_html_(self) -> str:
         """What a notebook shows: the same table, and the sentences below it."""
         rows = [
-            ["pass" if c.passed else "FAIL", c.name, f"{c.error:.1e}", _counts(c)]
+            ["pass" if c.passed else "FAIL", c.name, _error(c), _counts(c)]
             for c in self.comparisons
         ]
         notes = [f"FAIL: {fault}" for fault in self.faults]
@@ -79,6 +86,12 @@ class GradientReport:
         notes += [f"ties: {self.ties}"] if self.ties else []
         made = table(["verdict", "gradient of", "error", "verdicts"], rows, self.title)
         return made + "".join(f"<p>{html.escape(note)}</p>" for note in notes)
+
+
+def _error(comparison: Comparison) -> str:
+    """The error; "-" if there is none, because all elements are at kinks."""
+    none = np.isnan(comparison.error) and np.isfinite(comparison.analytic).all()
+    return "-" if none else f"{comparison.error:.1e}"
 
 
 def _counts(comparison: Comparison) -> str:
