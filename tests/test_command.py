@@ -23,6 +23,7 @@ from tinycnn import (
     commands,
     kernels,
     load_model,
+    plotting,
 )
 from tinycnn.datasets import synthetic
 
@@ -229,6 +230,19 @@ def test_looking_leaves_pictures(reader, data, activation):
     assert names == {path.stem for path in Path("seen").glob("*.png")}
     assert names > {"confusion_matrix", "filters", "grad_cam", "maps_conv2d", "contact_sheet"}
     assert all(path.read_bytes().startswith(PNG) for path in Path("seen").glob("*.png"))
+
+
+def test_looking_saves_each_picture_as_it_is_made(reader, data, monkeypatch, capsys):
+    def fail(figures):
+        raise ArithmeticError("the last of them")
+
+    monkeypatch.setattr(plotting, "contact_sheet", fail)
+    command = ["look", str(reader), "--data-dir", str(data), "--images", "30"]
+    with pytest.raises(ArithmeticError, match="the last of them"):
+        __main__.main([*command, "--output-dir", "seen"])
+    wrote = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrote ")]
+    assert {Path(line.removeprefix("wrote ")) for line in wrote} == {*Path("seen").glob("*.png")}
+    assert len(wrote) > 6
 
 
 # --- info -----------------------------------------------------------------------------------------

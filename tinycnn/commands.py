@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from tinycnn.utils import Array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from tinycnn.layers import Conv2D
     from tinycnn.models import Sequential
 
 MODEL = Path("output/mnist_cnn.npz")
@@ -120,7 +122,7 @@ def read(arguments: argparse.Namespace) -> int:
 
 def look(arguments: argparse.Namespace) -> int:
     """Draws what a saved model sees, what it decides by and where it is wrong."""
-    from tinycnn import inspection, plotting
+    from tinycnn import plotting
     from tinycnn.datasets import digits
     from tinycnn.layers import Conv2D
     from tinycnn.support.files import claim_folder
@@ -133,41 +135,55 @@ def look(arguments: argparse.Namespace) -> int:
     _, (images, y), dataset = digits.load_data(
         data_dir=arguments.data_dir, train=1, test=arguments.images
     )
-    x = _pixels(model, images)
     probabilities = _probabilities(model, images, arguments.model)
-    chosen = probabilities.argmax(axis=1)
     title = f"{dataset}: {arguments.model.name}, {model.count_params():,} parameters, "
-    title += f"accuracy {np.mean(chosen == y):.4f} on {len(y):,} test images"
+    title += f"accuracy {np.mean(probabilities.argmax(axis=1) == y):.4f} on {len(y):,} test images"
     say(title)
 
+    figures = []
+    for name, figure in _looks(model, convolutions, images, y, probabilities, title):
+        _save(figure, arguments.output_dir / f"{name}.png")
+        figures.append(figure)
+    _save(plotting.contact_sheet(figures), arguments.output_dir / "contact_sheet.png")
+    return 0
+
+
+def _looks(
+    model: "Sequential",
+    convolutions: "list[Conv2D]",
+    images: Array,
+    y: Array,
+    probabilities: Array,
+    title: str,
+) -> "Iterator[tuple[str, Figure]]":
+    """Names and pictures of what `look` draws, each drawn when it is asked for."""
+    from tinycnn import inspection, plotting
+
+    x = _pixels(model, images)
+    chosen = probabilities.argmax(axis=1)
     _, each = np.unique(y, return_index=True)  # the first image of each digit
     first = convolutions[0]
     # Grad-CAM takes the last convolution whose maps are fine enough to show something.
     fine = [layer for layer in convolutions if min((layer.output_shape or (0,))[:2]) >= 10]
     last = (fine or convolutions)[-1]
-    counts = inspection.confusion_matrix(y, chosen, 10)
-    saliency = inspection.saliency(model, x[each], chosen[each])
-    cams = inspection.grad_cam(model, last, x[each], chosen[each])
     shown = images[..., np.newaxis] / np.float32(255)
-    figures = {
-        "confusion_matrix": plotting.plot_confusion_matrix(counts, title),
-        "predictions": plotting.plot_predictions(shown[each], y[each], probabilities[each], title),
-        "mistakes": plotting.plot_mistakes(shown, y, probabilities, title),
-        "filters": plotting.plot_filters(first.kernel.value, title, first.name or "convolution"),
-        "saliency": plotting.plot_saliency(shown[each], saliency, chosen[each], title),
-        "grad_cam": plotting.plot_grad_cam(
-            shown[each], cams, chosen[each], title, last.name or "convolution"
-        ),
-    }
+    digits = shown[each], y[each], probabilities[each]
+    counts = inspection.confusion_matrix(y, chosen, 10)
+    yield "confusion_matrix", plotting.plot_confusion_matrix(counts, title)
+    yield "predictions", plotting.plot_predictions(*digits, title)
+    yield "mistakes", plotting.plot_mistakes(shown, y, probabilities, title)
+    name = first.name or "convolution"
+    yield "filters", plotting.plot_filters(first.kernel.value, title, name)
+    saliency = inspection.saliency(model, x[each], chosen[each])
+    yield "saliency", plotting.plot_saliency(shown[each], saliency, chosen[each], title)
+    cams = inspection.grad_cam(model, last, x[each], chosen[each])
+    name = last.name or "convolution"
+    yield "grad_cam", plotting.plot_grad_cam(shown[each], cams, chosen[each], title, name)
     for layer in model.chain:
         if layer.parameters:
             maps = inspection.feature_maps(model, layer, x[:1000])
             name = layer.name or type(layer).__name__
-            figures[f"maps_{name}"] = plotting.plot_feature_maps(shown[0], maps, title, name)
-    figures["contact_sheet"] = plotting.contact_sheet([*figures.values()])
-    for name, figure in figures.items():
-        _save(figure, arguments.output_dir / f"{name}.png")
-    return 0
+            yield f"maps_{name}", plotting.plot_feature_maps(shown[0], maps, title, name)
 
 
 def explore(arguments: argparse.Namespace) -> int:
