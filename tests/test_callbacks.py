@@ -79,6 +79,27 @@ def test_what_is_not_in_the_logs_is_warned_of():
         assert drive(EarlyStopping(), [None, None])[0] == 2
 
 
+def test_a_missing_number_is_warned_of_once_before_the_training(small_model, small_data, recwarn):
+    seen = []
+
+    class Watch(EarlyStopping):
+        def on_train_begin(self, logs=None):
+            super().on_train_begin()
+            seen.extend(str(warning.message) for warning in recwarn)
+
+    Watch.__module__ = "tinycnn.callbacks"  # a user's own callback might add the number
+    data = small_data(6)
+    small_model().fit(*data, epochs=2, callbacks=[Watch()], verbose=0)
+    assert seen == [
+        "Watch monitors 'val_loss', which is not available; available are: accuracy, loss; it "
+        "needs validation_data or validation_split"
+    ]
+    assert len(recwarn) == 1
+    small_model().fit(*data, validation_split=0.5, callbacks=[Watch()], verbose=0)
+    small_model().fit(*data, callbacks=[ModelCheckpoint("m.npz")], verbose=0)
+    assert len(recwarn) == 1
+
+
 def test_early_stopping_in_a_training(small_model, small_data):
     x, y = small_data(12)
     model = small_model(SGD(0.0))  # never improves after the first epoch

@@ -11,7 +11,7 @@ import math
 import os
 import string
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Monitor(Callback):
     """
 
     checkpointed: tuple[str, ...] = ("best",)
+    _missed = False  # whether this training has warned that the number is not there
     fixed = frozenset(("mode",))
 
     def __init__(self, monitor: str, mode: str, min_delta: float, verbose: int) -> None:
@@ -63,7 +64,10 @@ class Monitor(Callback):
         return "make a new one" if "_direction" in vars(self) else ""
 
     def expect_logs(self, names: Sequence[str], complete: bool) -> None:
-        """With mode "auto", asks the model's own metrics whether the number should fall or rise."""
+        """With mode "auto", asks the model's own metrics whether the number should fall or rise.
+
+        Warns if the number will not be there.
+        """
         if self.mode == "auto":
             self._direction = direction_of(self.monitor, self.model.metrics)
         if self._direction is None:
@@ -71,6 +75,13 @@ class Monitor(Callback):
                 f"it is not known whether {self.monitor!r} should fall or rise; pass mode='min' or "
                 f"mode='max'. Received: monitor={self.monitor!r}, mode='auto'"
             )
+        self._missed = False
+        if complete and self.monitor not in names and self.watches():
+            self._miss(names)
+
+    def watches(self) -> bool:
+        """Whether anything depends on the number."""
+        return True
 
     def accepts(self, name: str, value: Any) -> bool:
         """Accepts numbers and, for `best_weights`, arrays of the shapes of the model's weights."""
@@ -98,13 +109,21 @@ class Monitor(Callback):
                 f"Received: {shown(logged)}",
                 stacklevel=2,
             )
-        elif value is None:
-            warnings.warn(
-                f"{type(self).__name__} monitors {self.monitor!r}, which is not available; "
-                f"available are: {', '.join(logs or ())}",
-                stacklevel=2,
-            )
+        elif value is None and not self._missed:
+            self._miss(logs or ())
         return value
+
+    def _miss(self, names: Collection[str]) -> None:
+        """Warns that the number is not among `names`; once in a training is enough."""
+        self._missed = True
+        cure = ""
+        if self.monitor.startswith("val_") and self.monitor.removeprefix("val_") in names:
+            cure = "; it needs validation_data or validation_split"
+        warnings.warn(
+            f"{type(self).__name__} monitors {self.monitor!r}, which is not available; "
+            f"available are: {', '.join(names)}{cure}",
+            stacklevel=3,
+        )
 
     def say(self, text: str) -> None:
         """Prints a line if `verbose`."""
@@ -246,6 +265,10 @@ class ModelCheckpoint(Monitor):
         self.save_best_only = truth(save_best_only, "save_best_only")
         if initial_value_threshold is not None:
             self.best = number(initial_value_threshold, "initial_value_threshold")
+
+    def watches(self) -> bool:
+        """Only what is the best depends on the number."""
+        return self.save_best_only
 
     def expect_logs(self, names: Sequence[str], complete: bool) -> None:
         """Refuses a field that no log will have, and a model that can't be saved."""
