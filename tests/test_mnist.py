@@ -431,6 +431,18 @@ def test_a_hostile_mirror_is_passed_over(monkeypatch, cache, server, behaviour, 
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == SERVED
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"Failed to resolve '{'h' * 90}' ([Errno -2] Name or service not known)", None),
+        ("one " * 100, f"{'one ' * 40}..."),
+        ("x" * 200, f"{'x' * 160} ..."),
+    ],
+)
+def test_a_reason_is_not_cut_off_within_a_word(text, told):
+    assert download._in_short(OSError(text)) == f"OSError: {told or text}"
+
+
 @pytest.mark.parametrize("behaviour", GOOD)
 def test_ways_to_send_it_right(monkeypatch, cache, server, behaviour, capsys):
     use(monkeypatch, server, behaviour)

@@ -23,6 +23,8 @@ ANSWER_SECONDS = 2.2  # for a server to answer; four that never do take less tha
 STALL_SECONDS = 10.0  # without a single byte
 FILE_SECONDS = 120.0  # for a whole file of up to 16 MiB; a larger one has more in proportion
 
+LONGEST_REASON = 160  # characters of an error: a host of 90 that has no address is told in full
+
 
 def fault(data: bytes, size: int, sha256: str) -> str | None:
     """Why `data` is not the expected file, or None if it is."""
@@ -83,7 +85,9 @@ def _in_short(error: BaseException) -> str:
         parts = (getattr(error, "reason", None), *error.args)
         inner = [part for part in parts if isinstance(part, BaseException)]
     text = "".join(c if c.isprintable() else "?" for c in str(error).rpartition(": ")[2])
-    return f"{type(error).__name__}: {text:.80}"
+    if len(text) > LONGEST_REASON:  # which a server may have sent
+        text = f"{text[:LONGEST_REASON].rpartition(' ')[0] or text[:LONGEST_REASON]} ..."
+    return f"{type(error).__name__}: {text}"
 
 
 def _open(url: str) -> "requests.Response":
