@@ -120,6 +120,7 @@ def test_every_link_leads_somewhere(document):
             continue
         path = (ROOT / document).parent / target if target else ROOT / document
         assert path.exists(), target
+        assert document != "README.md" or path.is_file(), f"a bare folder: {target}"
         if place:
             titles = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
             slugs = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
