@@ -68,10 +68,14 @@ batch = x_train[: args.batch_size], y_train[: args.batch_size]
 model.warm_up(*batch)
 steps = (model.loss_and_gradients, model.test_on_batch)  # of training, of validation
 times = [timeit.repeat(lambda s=s: s(*batch), number=1, repeat=20) for s in steps]
-estimate = np.mean(times, axis=1) @ (0.8, 0.2) * len(x_train) / len(batch[0]) * args.epochs
+steps_of_each = np.array([0.8, 0.2]) * len(x_train) / len(batch[0]) * args.epochs
+estimate, undisturbed = (
+    np.mean(times, axis=1) @ steps_of_each,
+    np.min(times, axis=1) @ steps_of_each,
+)
 say(f"kernels: {kernels.active()}; {args.epochs} epochs will take about {estimate:.0f} seconds")
 if np.mean(times[0]) > 1.3 * np.min(times[0]):
-    say("other programs are at work: it may take longer, or not as long")
+    say(f"other programs are at work: without them it would take about {undisturbed:.0f} seconds")
 start = timeit.default_timer()
 checkpoint = args.output_dir / "checkpoint.npz"
 resumed = args.resume and checkpoint.exists()
