@@ -79,7 +79,7 @@ def test_what_is_not_in_the_logs_is_warned_of():
         assert drive(EarlyStopping(), [None, None])[0] == 2
 
 
-def test_a_missing_number_is_warned_of_once_before_the_training(small_model, small_data, recwarn):
+def test_a_missing_number_is_warned_of_once(small_model, small_data, recwarn, tmp_path):
     seen = []
 
     class Watch(EarlyStopping):
@@ -96,7 +96,7 @@ def test_a_missing_number_is_warned_of_once_before_the_training(small_model, sma
     ]
     assert len(recwarn) == 1
     small_model().fit(*data, validation_split=0.5, callbacks=[Watch()], verbose=0)
-    small_model().fit(*data, callbacks=[ModelCheckpoint("m.npz")], verbose=0)
+    small_model().fit(*data, callbacks=[ModelCheckpoint(tmp_path / "m.npz")], verbose=0)
     assert len(recwarn) == 1
 
 
