@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinycnn import Activation, Dense, Flatten, Input, Sequential, kernels, layers, load_model
-from tinycnn.gradient_check import numerical_gradient
+from tinycnn.gradient_check import check_layer, numerical_gradient
 from tinycnn.layers import (
     ELU,
     AveragePooling2D,
@@ -662,3 +662,47 @@ def test_a_layer_that_forgets_a_step_of_the_protocol_is_told_which():
         layer.backward(np.ones((1, 2)))
     with pytest.raises(ValueError, match="build must end in `return self"):
         Forgetful(builds=False).forward(np.ones((1, 2)))
+
+
+class Silent(layers.Layer):
+    """The identity, whose method of this name forgets its `return`."""
+
+    def __init__(self, method):
+        super().__init__(name="mine")
+        self.method = method
+
+    def forward(self, x, training=False):
+        y = super().forward(x)
+        return None if self.method == "forward" else y
+
+    def backward(self, dy):
+        dx = super().backward(dy)
+        return None if self.method == "backward" else dx
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("forward", "forward returned None; it must return y, its output"),
+        (
+            "backward",
+            "backward returned None; it must return dx, the gradient with respect to its input",
+        ),
+    ],
+)
+def test_a_method_that_returns_none_is_blamed_and_not_the_next_layer(method, words):
+    model = Sequential([layers.Dense(4), Silent(method), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=rf"^Silent\(mine\): {words}$"):
+        model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+
+
+def test_a_check_tells_of_a_forward_that_returns_none():
+    report = check_layer(Silent("forward"), np.ones((2, 3)))
+    assert report.faults == ["forward returns None: it must return y, its output"]
+
+
+def test_the_lowest_layer_may_have_no_gradient_to_return():
+    model = Sequential([Silent("backward"), layers.Dense(2)])
+    model.forward(np.ones((8, 3)))
+    assert model.backward(np.ones((8, 2))) is None

@@ -278,11 +278,14 @@ class Network(Strict):
 
         Raises:
             RuntimeError: while another thread uses the network.
+            TypeError: if a layer's forward returns None.
         """
         with self.at_work("forward"):
             self._steps = fused.steps(self.chain)
             for step in self._steps:
                 x = step.forward(x, training)
+                if x is None:
+                    raise TypeError(f"{step}: forward returned None; it must return y, its output")
         return x
 
     def backward(self, dy: Array, from_logits: bool = False, needs_dx: bool = True) -> Array | None:
@@ -300,6 +303,7 @@ class Network(Strict):
 
         Raises:
             RuntimeError: if there was no forward before.
+            TypeError: if a layer's backward returns None, and a layer below needs it.
             ValueError: for `from_logits` if the network ends neither in a softmax nor in a sigmoid.
         """
         dx: Array | None = None
@@ -332,6 +336,11 @@ class Network(Strict):
                 gradient = step.backward(gradient)  # type: ignore[arg-type]
             elif step is head:
                 gradient, head = head.backward_from_z(dy), None
+            if gradient is None and step not in (last, self._steps[0]):
+                raise TypeError(
+                    f"{step}: backward returned None; it must return dx, the gradient with respect "
+                    "to its input"
+                )
             yield step, gradient
             if step is last:
                 return

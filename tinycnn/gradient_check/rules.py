@@ -26,6 +26,8 @@ def broken_rules(layer: Layer, x: Array, forward: Callable[[Array], Array]) -> l
     watched = _Watched(layer)
     first, second = x.copy(), x.copy()
     y = forward(first)
+    if y is None:
+        return ["forward returns None: it must return y, its output"]
     faults = watched.changes("forward", x=(first, x))
     y_kept = y.copy()
     again = forward(second)
