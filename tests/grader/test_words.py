@@ -189,6 +189,18 @@ def test_check_prints_and_returns_a_report(capsys):
     assert check(relu_backward).seed != check(relu_backward).seed  # fresh numbers each time
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_dy_unchanged_may_come_of_a_mask_that_lets_all_through(masked):
+    def relu_backward(dy, y):
+        return dy * (y >= 0) if masked else dy.copy()
+
+    words = " ".join(check(relu_backward, explain=True, seed=1).text.split())
+    assert "The cause is that dx is the argument dy, unchanged." in words
+    assert "A mask that lets everything through changes nothing either: y is never neg" in words
+    assert "Go through your function with this in mind, write the shapes of the arrays" in words
+    assert "Compare each line of your function with this" not in words
+
+
 def test_check_knows_a_function_by_its_name():
     def my_relu(x):
         return x

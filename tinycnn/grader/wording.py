@@ -195,8 +195,8 @@ def rule(diagnosis: Diagnosis, seed: int) -> str:
     if not diagnosis.rule:
         return ""
     text = (
-        f"What holds: {diagnosis.rule} Compare each line of your function with this, and write the "
-        f"shapes of its arrays beside it, until you find the line that does something else. "
+        f"What holds: {diagnosis.rule} Go through your function with this in mind, write the "
+        f"shapes of the arrays beside each line, and find the line that does something else. "
         f"seed={seed} brings the same numbers back."
     )
     return fill(text, WIDTH)
