@@ -113,6 +113,11 @@ def test_a_slip_of_the_pen_in_a_name(case):
     assert str(raised.value).endswith(ending)
 
 
+def test_the_error_for_a_metric_names_the_common_ones():
+    with pytest.raises(ValueError, match="'recall', 'f1_score', 'confusion_matrix', losses such"):
+        model().compile("adam", "mse", metrics=["f1"])
+
+
 @pytest.mark.parametrize("name", ["zzz", 3, None, "adam" * 1000])
 def test_what_is_like_nothing_gets_no_suggestion(name):
     with pytest.raises(ValueError, match="unknown optimizer; known are") as raised:

@@ -90,7 +90,8 @@ def _get(identifier: Any) -> Metric:
             return copy.copy(METRICS[identifier.__name__])
         return Metric(identifier.__name__, identifier)
     raise ValueError(
-        "unknown metrics; known are 'accuracy', 'precision' and the others in metrics.METRICS, "
+        "unknown metrics; known are 'accuracy', 'precision', 'recall', 'f1_score', "
+        "'confusion_matrix', losses such as 'mse' and the others in metrics.METRICS, "
         "functions (y_true, y_pred) -> number, and metrics.Metric objects. "
         f"Received: {shown(identifier)}{did_you_mean(identifier, METRICS)}"
     )
