@@ -230,6 +230,8 @@ def _compare(
     count: int, one: Callable[..., Callable[[], float]], together: Ranks, rounds: int, steps: int
 ) -> None:
     cases = {  # what one rank does, what all do together, and how much more that is
+        # Trainings that have nothing to do with each other: more than these the cores can't gain.
+        "apart, 64 images a rank": (one(0, 64), (0, 64), count),
         "weak, 64 images a rank": (one(1, 64), (count, 64 * count), count),
         "strong, batches of 64": (one(count, 64), (count, 64), 1),
         "strong, batches of 256": (one(count, 256), (count, 256), 1),

@@ -17,6 +17,10 @@ import numpy as np
 from tinycnn.errors import NumericalError
 from tinycnn.utils import Array
 
+# Seconds of calls before any is timed: the system may wake two threads on one core, and take some
+# milliseconds to move one of them.
+SETTLING = 0.03
+
 # What a contestant makes of a job: for each label a function to call, and the arrays it reads.
 Calls = dict[str, tuple[Callable[[], tuple[Array, ...]], tuple[Array, ...]]]
 
@@ -67,7 +71,7 @@ class Worker:
         Args:
             job: the job.
             label: which of its calls.
-            at_least: seconds; at least one call is timed, after one that is not.
+            at_least: seconds; at least one call is timed, after SETTLING seconds that are not.
             threads: for Numba only; 0 for all.
             processor: seconds that this process has a core, all threads', instead of the clock's.
         """
@@ -110,7 +114,10 @@ def _seconds(
 
         before = kernels.get_num_threads()
         kernels.set_num_threads(threads)
+    start = time.perf_counter()
     call()  # wakes the threads
+    while time.perf_counter() - start < SETTLING:
+        call()
     count, start = 0, clock()
     while True:
         call()
