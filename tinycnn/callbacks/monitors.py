@@ -43,7 +43,6 @@ class Monitor(Callback):
     """
 
     checkpointed: tuple[str, ...] = ("best",)
-    _missed = False  # whether this training has warned that the number is not there
     fixed = frozenset(("mode",))
 
     def __init__(self, monitor: str, mode: str, min_delta: float, verbose: int) -> None:
@@ -58,6 +57,7 @@ class Monitor(Callback):
         self.min_delta = abs(number(min_delta, "min_delta"))
         self.verbose = verbose
         self.best: float | None = None
+        self._missed = False  # whether this training has warned that the number is not there
 
     def why_fixed(self, name: str) -> str:
         """Once the callback is made, its direction is."""
