@@ -159,6 +159,17 @@ def test_a_layer_with_a_forward_of_its_own_is_called(index):
     assert seen == [1]
 
 
+def test_backward_after_a_forward_that_broke_off_says_so():
+    model = Sequential([conv(), MaxPooling2D(2), conv(padding="same"), MaxPooling2D(2)])
+    model.build((11, 9, 16))
+    model.layers[0].kernel.value = np.ones((3, 3, 15, 4), "float32")  # of 15 channels, not 16
+    with pytest.raises(ValueError):
+        model.forward(data()[0])
+    message = r"Conv2D\(.*\) with MaxPooling2D\(.*\): backward needs a forward before it"
+    with pytest.raises(RuntimeError, match=message):
+        model.backward(np.zeros((6, *model.output_shape), "float32"))
+
+
 def test_training_is_the_same_to_rounding(rung):
     x, y = data(40)
     losses = []

@@ -20,6 +20,7 @@ from tinycnn.hooks import Hooks, Logs, call, checked_hooks, hand_to
 from tinycnn.layers import fused
 from tinycnn.metrics import EpochMeans
 from tinycnn.network import FOR_CALLS, FOR_NOISE
+from tinycnn.parameter import Parameter
 from tinycnn.state import Stateful
 from tinycnn.support import console, data
 from tinycnn.support.arguments import integer, truth
@@ -77,7 +78,7 @@ class Learner(Stateful):
 
     def penalty(self) -> float:
         """What the regularizers add to the loss."""
-        return sum((p.regularizer(p.value) for p in self.learning if p.regularizer), 0.0)
+        return _penalty_of(self.learning)
 
     def loss_of(self, y_true: Array, y_pred: Array, weights: Array | None = None) -> float:
         """The loss of the last `forward`, which returned `y_pred`; penalties included."""
@@ -121,10 +122,11 @@ class Learner(Stateful):
 
     def add_penalties(self) -> float:
         """Adds the penalties' gradients to those that are set; returns what the loss gains."""
-        for p in self.learning:
+        learning = self.learning
+        for p in learning:
             if p.regularizer and p.grad is not None:
                 p.grad = p.grad + p.regularizer.gradient(p.value)
-        return self.penalty()
+        return _penalty_of(learning)
 
     def _train_step(
         self, batch: Data, distribution: Distribution = ALONE
@@ -249,7 +251,7 @@ class Learner(Stateful):
         """All tensors of a step on `batch`, as they are computed."""
         yield Tensor("data", "x", np.asarray(batch.x, self.dtype))
         yield Tensor("data", "y", batch.y.astype(self.dtype))
-        place = {
+        place: dict[object, str] = {
             layer: f"layer {i} of {len(self.chain)}, {layer}"
             for i, layer in enumerate(self.chain, start=1)
         }
@@ -264,14 +266,14 @@ class Learner(Stateful):
         yield Tensor("loss", "the loss", np.asarray(value + self.penalty()))
         dy = loss.backward()
         yield Tensor("gradient", "the gradient of the loss with respect to the last output", dy)
-        for layer, dx in self.backward_steps(dy, from_logits):
-            for p in layer.parameters:
+        for step, dx in self.backward_steps(dy, from_logits):
+            for p in step.parameters:
                 if p.trainable and p.grad is not None:
-                    name = f"the gradient with respect to the {p.name} of {place[layer]}"
+                    name = f"the gradient with respect to the {p.name} of {place[step]}"
                     yield Tensor("gradient", name, p.grad)
             if dx is None:
                 return
-            name = f"the gradient with respect to the input of {place[layer]}"
+            name = f"the gradient with respect to the input of {place[step]}"
             yield Tensor("gradient", name, dx)
 
     # --- many batches -----------------------------------------------------------------------------
@@ -519,6 +521,11 @@ class Learner(Stateful):
         return Data(x, x)
 
 
+def _penalty_of(parameters: Iterable[Parameter]) -> float:
+    """What the regularizers of some parameters add to the loss."""
+    return sum((p.regularizer(p.value) for p in parameters if p.regularizer), 0.0)
+
+
 def _weighted(loss: losses.Loss, y_true: Array, y_pred: Array, weights: Array | None) -> float:
     """The loss of a batch; with weights (N,), the mean of each sample's loss times its weight.
 
@@ -536,6 +543,8 @@ def _weighted(loss: losses.Loss, y_true: Array, y_pred: Array, weights: Array | 
 
 def _one_number(loss: losses.Loss, value: Any) -> float:
     """The number that a loss's `forward` returned, checked: the loss may be a user's own."""
+    if type(value) is float:
+        return value
     if np.ndim(value) or not isinstance(value, numbers.Real | np.ndarray):
         received = f"an array of shape {value.shape}" if np.ndim(value) else repr(value)
         raise TypeError(

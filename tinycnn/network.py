@@ -77,7 +77,8 @@ class Network(Strict):
         self.input_shape: Shape | None = None
         self.source: Symbol | None = None  # what it takes
         self.built = False
-        self._steps: list[Layer] = []  # the layers as `forward` ran them: see layers/fused.py
+        # The layers as `forward` ran them: see layers/fused.py.
+        self._steps: Sequence[Layer | fused.ConvPool] = []
         self._use = Use()  # which thread is at work on the network
         if isinstance(layers, Layer):
             raise ValueError(f"a model is made of a list of layers. Received: {layers!r}")
@@ -313,7 +314,7 @@ class Network(Strict):
 
     def backward_steps(
         self, dy: Array, from_logits: bool = False, needs_dx: bool = True
-    ) -> Iterator[tuple[Layer, Array | None]]:
+    ) -> Iterator[tuple[Layer | fused.ConvPool, Array | None]]:
         """Yields (layer, dx) from the last layer on, each when the layer's gradients are set."""
         if not self._steps:
             raise RuntimeError(f"{self.name}: backward needs a forward before it")
@@ -322,11 +323,10 @@ class Network(Strict):
             raise ValueError(
                 f"{self.name} ends neither in a softmax nor in a sigmoid, and so has no logits"
             )
-        learning = {id(parameter) for parameter in self.learning}
         last = None
         if not needs_dx:
-            below = (s for s in self._steps if any(id(p) in learning for p in s.parameters))
-            last = next(below, None)
+            learning = (step for step in self._steps if any(p.learns for p in step.parameters))
+            last = next(learning, None) if self.trainable else None
             if last is None:
                 return  # nothing learns
         gradient: Array | None = dy
@@ -378,7 +378,9 @@ class Network(Strict):
     @property
     def learning(self) -> list[Parameter]:
         """The parameters that training changes: trainable ones of layers that are not frozen."""
-        return [p for p in self.parameters if p.learns] if self.trainable else []
+        if not self.trainable:
+            return []
+        return [p for layer in self.chain for p in layer.parameters if p.learns]
 
     @property
     def output_shape(self) -> Shape:

@@ -79,9 +79,10 @@ def _tensors(
             loss.forward(one_hot, scores)
             dy = loss.backward()
         gradients: dict[int, list[Array]] = {}
-        for layer, dx in model.backward_steps(dy, on_logits):
-            index = model.chain.index(layer)
+        place: dict[object, int] = {layer: index for index, layer in enumerate(model.chain)}
+        for step, dx in model.backward_steps(dy, on_logits):
+            index = place[step]
             if dx is not None and not (on_logits and index > described["softmax"]):
-                learned = [p.grad for p in layer.parameters if p.trainable and p.grad is not None]
+                learned = [p.grad for p in step.parameters if p.trainable and p.grad is not None]
                 gradients[index] = [dx, *learned]
     return outputs + [tensor for index in sorted(gradients) for tensor in gradients[index]]

@@ -29,8 +29,11 @@ def off() -> Iterator[None]:
         _on.reset(token)
 
 
-class ConvPool(Layer):
+class ConvPool:
     """A Conv2D and the MaxPooling2D after it, as one step of a model's forward and backward.
+
+    It has what the two folds of a network use of a layer, and nothing else: every forward makes a
+    new one.
 
     Args:
         convolution: one with relu and stride 1.
@@ -40,9 +43,10 @@ class ConvPool(Layer):
     """
 
     def __init__(self, convolution: Conv2D, pool: MaxPooling2D) -> None:
-        super().__init__(name=convolution.name)
         self.convolution, self.pool = convolution, pool
         self.parameters = convolution.parameters
+        self.needs_input_gradient = True
+        self.cache: tuple[Array, Array] | None = None
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """The pool's output; each of the two layers can still run its own backward afterwards."""
@@ -60,12 +64,18 @@ class ConvPool(Layer):
 
     def _forward_apart(self) -> None:
         """Runs each layer's forward by itself, when one of them is asked for its own backward."""
-        x, _ = self.recall()
+        x, _ = self._recall()
         self.pool.forward(self.convolution.forward(x))
+
+    def _recall(self) -> tuple[Array, Array]:
+        """What `forward` left for `backward`; raises as `Layer.recall` does."""
+        if self.cache is None:
+            raise RuntimeError(f"{self}: backward needs a forward before it")
+        return self.cache
 
     def backward(self, dy: Array) -> Array | None:
         """dx; sets the gradients of the convolution's parameters."""
-        x, winners = self.recall()
+        x, winners = self._recall()
         convolution = self.convolution
         convolution.needs_input_gradient = self.needs_input_gradient
         dx, convolution.kernel.grad, dbias = kernels.conv2d_relu_pool_backward(
@@ -80,23 +90,26 @@ class ConvPool(Layer):
             convolution.bias.grad = dbias
         return dx
 
+    def __repr__(self) -> str:
+        return f"{self.convolution} with {self.pool}"
 
-def steps(layers: Sequence[Layer]) -> list[Layer]:
+
+def steps(layers: Sequence[Layer]) -> list[Layer | ConvPool]:
     """The layers, with each pair that fits as one ConvPool."""
-    result: list[Layer] = []
+    result: list[Layer | ConvPool] = []
+    on = _on.get()
     for layer in layers:
-        if result and _on.get() and _fit(result[-1], layer):
-            result[-1] = ConvPool(result[-1], layer)  # type: ignore[arg-type]
+        before = result[-1] if result else None
+        if on and type(before) is Conv2D and type(layer) is MaxPooling2D and _fit(before, layer):
+            result[-1] = ConvPool(before, layer)
         else:
             result.append(layer)
     return result
 
 
-def _fit(first: Layer, second: Layer) -> bool:
+def _fit(first: Conv2D, second: MaxPooling2D) -> bool:
     return (
-        type(first) is Conv2D
-        and type(second) is MaxPooling2D
-        and first.activation == "relu"
+        first.activation == "relu"
         and first.strides == (1, 1)
         and second.pool_size == second.strides == (2, 2)
         # With "same" an odd row or column gets a pool of its own.

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tinycnn.optimizers.clipping import Clipping, checked_clipping, clip_by_norm
+from tinycnn.optimizers.clipping import Clipping, checked_clipping, clip_by_norm, clip_by_value
 from tinycnn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from tinycnn.optimizers.variables import Count, Rate
 from tinycnn.parameter import Parameter
@@ -119,6 +119,13 @@ class Optimizer(Strict):
         rate = self._learning_rate
         return rate if isinstance(rate, LearningRateSchedule) else None
 
+    def _rate(self) -> float:
+        """The step size of the next step; a schedule counts the steps before it."""
+        rate = self._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            rate = number(rate(self.iterations), "learning_rate", low=0.0)
+        return rate
+
     @property
     def learning_rate(self) -> Rate:
         """The step size of the next step: a float, with Keras's `numpy()` and `assign`.
@@ -128,10 +135,7 @@ class Optimizer(Strict):
         Raises:
             TypeError: if a number is assigned in a schedule's place, as in Keras.
         """
-        rate = self._learning_rate
-        if isinstance(rate, LearningRateSchedule):
-            rate = number(rate(self.iterations), "learning_rate", low=0.0)
-        return Rate(rate, self)
+        return Rate(self._rate(), self)
 
     @learning_rate.setter
     def learning_rate(self, value: float | LearningRateSchedule) -> None:
@@ -179,6 +183,8 @@ class Optimizer(Strict):
             TypeError: if `update_step` cannot take its arguments.
         """
         learning = [parameter for parameter in parameters if parameter.learns]
+        if self._parameters == learning and learning:
+            return
         if not self._parameters:
             self._check_update_step()
             self.state = [
@@ -198,8 +204,11 @@ class Optimizer(Strict):
 
     def state_of(self, parameters: Sequence[Parameter]) -> list[dict[str, Array]]:
         """The slots of each of the `parameters` that learn; empty before `build`."""
+        learning = [parameter for parameter in parameters if parameter.learns]
+        if self._parameters == learning:  # no layer was frozen since
+            return list(self.state)
         slots = dict(zip(map(id, self._parameters), self.state, strict=True))
-        return [slots[id(p)] for p in parameters if p.learns and id(p) in slots]
+        return [slots[id(parameter)] for parameter in learning if id(parameter) in slots]
 
     def _check_update_step(self) -> None:
         names = ("value", "gradient", "learning_rate", *self.slots)
@@ -230,22 +239,21 @@ class Optimizer(Strict):
                 raise RuntimeError(f"{parameter.name} has no gradient yet: run a backward first")
             gradients.append(parameter.grad)
         gradients = self._clipped(gradients)
-        learning_rate = float(self.learning_rate)  # a schedule counts the steps before this one
-        self.iterations += 1
+        learning_rate = self._rate()
+        self._iterations += 1
         values = [parameter.value for parameter in learning]
         if self.weight_decay:
             for value in values:
                 decay_weights(value, self.weight_decay, learning_rate)
         self._update_all(values, gradients, self.state_of(learning), learning_rate)
 
-    @np.errstate(all="ignore")
     def _clipped(self, gradients: list[Array]) -> list[Array]:
         if self.clipnorm is not None:
             return [clip_by_norm([gradient], self.clipnorm)[0] for gradient in gradients]
         if self.global_clipnorm is not None:
             return clip_by_norm(gradients, self.global_clipnorm)
         if self.clipvalue is not None:
-            return [np.clip(gradient, -self.clipvalue, self.clipvalue) for gradient in gradients]
+            return clip_by_value(gradients, self.clipvalue)
         return gradients
 
     def _update_all(

@@ -20,6 +20,7 @@ class Clipping(TypedDict, total=False):
     global_clipnorm: float | None
 
 
+@np.errstate(all="ignore")
 def clip_by_norm(gradients: list[Array], limit: float) -> list[Array]:
     """The gradients, scaled by one factor if the norm of all their numbers exceeds `limit`.
 
@@ -31,6 +32,12 @@ def clip_by_norm(gradients: list[Array], limit: float) -> list[Array]:
     if norm <= limit:
         return gradients
     return [gradient * gradient.dtype.type(limit / norm) for gradient in gradients]
+
+
+@np.errstate(all="ignore")
+def clip_by_value(gradients: list[Array], limit: float) -> list[Array]:
+    """The gradients, with every number kept within -`limit` and `limit`."""
+    return [np.clip(gradient, -limit, limit) for gradient in gradients]
 
 
 def checked_clipping(**clipping: float | None) -> dict[str, float | None]:
