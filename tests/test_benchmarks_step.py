@@ -1,0 +1,42 @@
+"""benchmarks/step.py: a step's launches are found and named, and what is left is Python's."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tinycnn import kernels
+
+pytest.importorskip("numba", reason="no compiled kernels")
+from tinycnn.kernels.compiled import team
+from tinycnn.kernels.compiled.jit import JIT_OFF
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+import step
+
+pytestmark = pytest.mark.skipif(JIT_OFF, reason="there are no launches with the JIT off")
+
+
+def test_every_launch_is_named_and_the_rest_is_pythons(monkeypatch):
+    monkeypatch.setattr(step, "STEPS", 3)
+    monkeypatch.setattr(step, "TURNS", 2)
+    pause = 0.02
+
+    with kernels.use("numba"):
+        seconds = step.trainer(8)
+
+        def slower():  # Python that takes longer than all kernels of a batch of 8
+            time.sleep(3 * pause)
+            return seconds() + pause
+
+        slower()
+        launch = team.team().launch
+        outside, parts = step.taken_apart(slower)
+        assert team.team().launch is launch
+    named = " ".join(words for words, _ in parts)
+    for kernel in ("_winograd", "_scatter", "_dkernel", "_log_softmax", "_adam"):
+        assert kernel in named
+    assert parts[-1][0].startswith("_adam")
+    assert outside > pause > sum(time_ for _, time_ in parts) > 0
