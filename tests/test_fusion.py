@@ -170,6 +170,29 @@ def test_backward_after_a_forward_that_broke_off_says_so():
         model.backward(np.zeros((6, *model.output_shape), "float32"))
 
 
+@pytest.mark.parametrize("vectors", [1, 3, 4, 5, 6, 7, 12])
+@pytest.mark.parametrize("needs_dx", [True, False])
+def test_lines_of_every_width(vectors, needs_dx):
+    """The line of a 1x1 kernel is a pixel's channels; 2 numbers short of filling its vectors."""
+    simd = pytest.importorskip("tinycnn.kernels.compiled.simd", reason="no compiled kernels")
+    C, F, rng = vectors * simd.LANES - 2, 5, np.random.default_rng(vectors)
+    # Numbers of eight bits: every sum of products of them is exact, in any order.
+    x = rng.integers(-128, 128, (4, 4, 6, C)).astype("float32")
+    kernel = rng.integers(-128, 128, (1, 1, C, F)).astype("float32")
+    dy = rng.integers(-128, 128, (4, 2, 3, F)).astype("float32")
+    winners = rng.integers(0, 5, dy.shape).astype("uint8")
+    results = []
+    for rung in ("numba", "numpy"):
+        with kernels.use(rung):
+            results.append(
+                kernels.conv2d_relu_pool_backward(dy, x, kernel, winners, needs_dx=needs_dx)
+            )
+    for ours, expected in zip(*results, strict=True):
+        assert (ours is None) == (expected is None)
+        if expected is not None:
+            np.testing.assert_array_equal(ours, expected)
+
+
 def test_training_is_the_same_to_rounding(rung):
     x, y = data(40)
     losses = []

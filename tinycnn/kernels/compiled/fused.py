@@ -22,7 +22,7 @@ from tinycnn.kernels.compiled.convolution_forward import convolution
 from tinycnn.kernels.compiled.launch import Numbers, Room, kernel, run
 from tinycnn.kernels.compiled.pooling import max_pool_backward
 from tinycnn.kernels.compiled.simd import LANES
-from tinycnn.kernels.compiled.tiles import load_row, multiply_add, store_tile
+from tinycnn.kernels.compiled.tiles import get, load_row, multiply_add, put, store_tile
 from tinycnn.kernels.compiled.windows import conv_shape
 from tinycnn.utils import Array
 
@@ -31,7 +31,10 @@ __all__ = [
     "conv2d_relu_pool_forward",
 ]
 
-LINE_VECTORS = 3  # vectors of a line that `_scatter` takes at once
+# How many vectors of a line `_scatter` may take at once; it takes what fills the line best. The
+# more, the fewer loops there are, each of which ends in a branch that the processor can't foresee.
+# 6 sums and 6 weights still fit the 16 registers of AVX2.
+LINE_VECTORS = (6, 4, 3)
 
 
 @kernel
@@ -82,7 +85,7 @@ def _scatter(
     filters, sums = from_line(filters), from_line(sums)
     group_size = F * row_size + (F + 15) // 16 * 16
     PH, PW, WP = OH // 2, OW // 2, OW + KW - 1
-    most, zero = strip * PW, x.dtype.type(0)
+    most = strip * PW
     size = ((2 * strip + KH - 1) * WP * C + WIDE + 15) // 16 * 16
     image, dimage, value = floats[:size], floats[size : 2 * size], floats[2 * size :]
     at, count, corners = ints[: F * most], ints[F * most : F * (most + 1)], ints[F * (most + 1) :]
@@ -110,12 +113,14 @@ def _scatter(
                 for place in range(4):
                     corners[place] = corner + (place // 2 * WP + place % 2) * C
                 start = (n * PH * PW + pool) * F
-                for f in range(F):
-                    i = f * most + count[f]
-                    winner, gradient = winners[start + f], dy[start + f]
-                    at[i], value[i] = corners[winner], gradient
-                    count[f] += winner < 4
-                    sums[biases + f] += gradient if winner < 4 else zero
+                for f in range(F):  # always listed, so there is no branch; and kept if it counts
+                    winner, listed = get(winners, start + f), get(count, f)
+                    put(at, f * most + listed, get(corners, winner))
+                    put(value, f * most + listed, get(dy, start + f))
+                    put(count, f, listed + (winner < 4))
+            for f in range(F):
+                for i in range(f * most, f * most + count[f]):
+                    sums[biases + f] += get(value, i)
             if needs_dx:
                 clear(dimage)
             for f in range(F):
@@ -221,7 +226,8 @@ def _scatter_plan(
     None where lines are too narrow, or the images too few for the threads.
     """
     N, H, W, C, KH, KW, OH, OW, F, top, left = shape
-    WIDE = LINE_VECTORS * LANES
+    vectors = min(LINE_VECTORS, key=lambda count: -(-KW * C // (count * LANES)) * count)
+    WIDE = vectors * LANES
     parts = -(-KW * C // WIDE)
     if parts * WIDE > 2 * KW * C or N < 4:
         return None
@@ -230,7 +236,7 @@ def _scatter_plan(
     strip = max(1, min(OH // 2, (6000 // ((OW + KW - 1) * C) - KH + 1) // 2))  # of 6000 numbers
     listed = F * strip * (OW // 2)
     copied = (2 * strip + KH - 1) * (OW + KW - 1) * C + WIDE
-    numbers = (shape, groups, strip, needs_dx, (0,) * LINE_VECTORS)
+    numbers = (shape, groups, strip, needs_dx, (0,) * vectors)
     # `corners` has an entry for every uint8, so that a winner is no branch.
     room = (2 * (-(-copied // 16) * 16) + listed, listed + F + 256)
     sizes = (size, groups * (size + -(-F // 16) * 16))

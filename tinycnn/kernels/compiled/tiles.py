@@ -50,6 +50,37 @@ def _inside(array, index, count):
     return slice(index, index + count)
 
 
+def _get(typingctx, array, index):
+    def codegen(context, builder, sig, args):
+        return builder.load(address(context, builder, sig.args[0], args[0], args[1]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@verb(_get)
+def get(array, index):
+    """array[index], where an index below 0 does not count from the end.
+
+    That Python's does costs a comparison and a choice, several times what the load itself takes.
+    """
+    return array[_inside(array, index, 1)][0]
+
+
+def _put(typingctx, array, index, value):
+    def codegen(context, builder, sig, args):
+        stored = context.cast(builder, args[2], sig.args[2], array.dtype)
+        builder.store(stored, address(context, builder, sig.args[0], args[0], args[1]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), codegen
+
+
+@verb(_put)
+def put(array, index, value):
+    """array[index] = value, with an index as `get` takes it."""
+    array[_inside(array, index, 1)] = value
+
+
 def _indices(typingctx, array, index, like):
     def codegen(context, builder, sig, args):
         first = address(context, builder, sig.args[0], args[0], args[1])
