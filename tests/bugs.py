@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from without_numba import need
+from without_numba import need, plans
 
 
 class Edit(NamedTuple):
@@ -72,6 +72,8 @@ def _forget(bug):
         clear = getattr(pkgutil.resolve_name(f"tinycnn.{target}"), "cache_clear", None)
         if clear is not None:
             clear()
+    if bug.rung == "numba":  # and so do the plans that they were asked for
+        plans.plan_for.cache_clear()
 
 
 def _targets(bug):

@@ -52,6 +52,7 @@ ORDER = [
     "kernels.compiled.jit",
     "kernels.compiled.team",
     "kernels.compiled.launch",
+    "kernels.compiled.plans",
     "kernels.compiled.tiles",
     "kernels.compiled.blocks",
     "kernels.compiled.windows",

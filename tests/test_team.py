@@ -61,9 +61,12 @@ def test_late_threads_take_nothing_twice(threads, number):
     threads(number)
     counting = launch.kernel(count)
     done, where = np.zeros((3, 61), np.int64), np.zeros(61, np.int64)
-    steps = [counting.step(n, (row, where), (1,)) for n, row in zip((61, 7, 2), done, strict=True)]
+    # Three steps of one launch: each counts in its own row, and all of them write `where`.
+    kinds = (done.dtype, where.dtype)
+    steps = [counting.step(n, (row, 3), kinds, (1,)) for row, n in enumerate((61, 7, 2))]
+    threefold = launch.Launch(steps)
     for _ in range(3000):
-        launch.run(*steps)
+        launch.run(threefold, (*done, where))
     for n, row in zip((61, 7, 2), done, strict=True):
         assert row.tolist() == [3000] * n + [0] * (61 - n)
 
@@ -375,14 +378,14 @@ def test_numbers_arrive_as_they_were_given():
         assert set(y.ravel()) == {a * 100 + b * 10 + number + 0.5 * numbers[0]}
 
 
-def test_more_plans_than_a_kernel_remembers(monkeypatch):
-    monkeypatch.setattr(launch, "_MOST_PLANS", 5)
+def test_more_launches_than_a_kernel_remembers(monkeypatch):
+    monkeypatch.setattr(launch, "_MOST_LAUNCHES", 5)
     putting = launch.kernel(put)
     for number in range(20):
         y = np.zeros(1)
         putting(1, (y,), (False, (0, 0), number))
         assert y[0] == number
-        assert len(putting._plans) <= 5
+        assert len(putting._launches) <= 5
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

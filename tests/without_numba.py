@@ -39,6 +39,7 @@ if NUMBA:
         convolution_columns,
         jit,
         launch,
+        plans,
         simd,
         team,
         warming,
@@ -46,7 +47,7 @@ if NUMBA:
     )
 else:
     numba = compiled = activations = jit = launch = simd = team = warming = winograd = Absent()
-    convolution_columns = Absent()
+    convolution_columns = plans = Absent()
 
 __all__ = [
     "NUMBA",
@@ -58,6 +59,7 @@ __all__ = [
     "need",
     "needs_numba",
     "numba",
+    "plans",
     "simd",
     "team",
     "warming",

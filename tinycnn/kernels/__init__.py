@@ -11,6 +11,7 @@ choice is held in a ContextVar: it belongs to the thread, or the asyncio task, t
 """
 
 import os
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from functools import cache
@@ -30,12 +31,29 @@ if TYPE_CHECKING:
     from tinycnn.kernels.reference import *
 else:
 
+    class _OfActiveRung:
+        """A kernel's name: what it stands for is looked up each time that it is read."""
+
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def __get__(self, module: ModuleType | None, kind: type) -> Any:
+            return _quiet(getattr(_active(), self._name))
+
+    class _Kernels(ModuleType):
+        """The class of this module. It gets the names that are asked for, one by one."""
+
+    sys.modules[__name__].__class__ = _Kernels
+
     def __getattr__(name: str) -> Any:
+        # Python comes here for a name that is not there yet, which takes longer than the rest.
         if name.startswith("_"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if name in RUNGS.values():  # a rung itself, as a module that is not loaded yet
             return import_module(f"{__name__}.{name}")
-        return _quiet(getattr(_active(), name))
+        kernel = _quiet(getattr(_active(), name))
+        setattr(_Kernels, name, _OfActiveRung(name))
+        return kernel
 
 
 @cache
@@ -43,9 +61,11 @@ def _quiet(kernel: Any) -> Any:
     """The kernel with NumPy's floating-point warnings off, whatever the caller has set.
 
     Moments and probabilities underflow to 0 in every long training. Numbers that are not finite are
-    found by the model, on both rungs alike: the compiled one has no such warnings.
+    found by the model, on both rungs alike. The compiled rung's own functions warn of nothing.
     """
-    return np.errstate(all="ignore")(kernel) if callable(kernel) else kernel
+    if not callable(kernel) or kernel.__module__.startswith(f"{__name__}.{RUNGS['numba']}."):
+        return kernel
+    return np.errstate(all="ignore")(kernel)
 
 
 class use:  # noqa: N801 - reads as a verb: kernels.use("numpy")
@@ -138,7 +158,7 @@ def chosen() -> str:
 
 
 def _active() -> ModuleType:
-    return _module(chosen())
+    return _module(_chosen.get() or _from_environment())
 
 
 @cache

@@ -8,6 +8,7 @@ built on, from the bottom up:
     jit                   compiles a function, and keeps it for later processes
     team                  the threads, and how they share out a kernel's pieces
     launch                what a kernel is, and how it is launched
+    plans                 what a public function launches, decided once for each shape and dtype
     tiles                 sums that stay in registers, and the operations on them
     blocks                runs of numbers copied, added, placed in an image
     windows               where the windows of a convolution are
@@ -21,7 +22,8 @@ Rules for all kernels:
 - The shapes decide how the work is cut into pieces, never the number of threads, and every sum has
   one order. So the bits are the same for any number of threads.
 - Kernels see flat arrays only, check nothing and allocate nothing. The public functions around them
-  check shapes and dtypes, because a wrong shape would read past the end of an array.
+  check shapes and dtypes, because a wrong shape would read past the end of an array; most do so
+  when they write a plan, which is found again by shapes and dtypes that have passed.
 - The compiled variants are a fixed set, all for float32 and float64: one for each of the tiles for
   the two kernels of the convolution, and one of each other kernel.
 - What no training spends its time on has no kernel: the function is the reference's own.

@@ -8,10 +8,11 @@ Legend: as there; element-wise kernels take PIECE elements as one piece of work.
 
 import numpy as np
 
-from tinycnn.kernels.compiled.blocks import PIECE, pieces_of, placed
-from tinycnn.kernels.compiled.checks import ready, same_dtype, same_shape
+from tinycnn.kernels.compiled.blocks import PIECE, pieces_of, placing
+from tinycnn.kernels.compiled.checks import checked, ready, same_dtype, same_shape
 from tinycnn.kernels.compiled.jit import helper
 from tinycnn.kernels.compiled.launch import kernel
+from tinycnn.kernels.compiled.plans import Plan, Slot, planned
 
 # The derivative of softmax is not hot, since training takes the loss on the logits. NumPy's tanh is
 # already vectorized, unlike the system's tanh, which Numba would call.
@@ -57,11 +58,18 @@ def relu_forward(x: Array) -> Array:
 
 def relu_backward(dy: Array, y: Array) -> Array:
     """Same as `reference.relu_backward`."""
-    dy, y = ready(dy, dy.ndim, "dy"), ready(y, y.ndim, "y")
+    dx: Array = planned(_relu_backward, (dy, y))
+    return dx
+
+
+def _relu_backward(plan: Plan, dy: Slot, y: Slot) -> Slot:
+    checked(dy, dy.ndim, "dy")
+    checked(y, y.ndim, "y")
     same_dtype(dy=dy, y=y)
     same_shape(y.shape, dy=dy)
-    rows = dy.reshape(1, len(dy) if dy.ndim else 1, 1, -1) if dy.size else dy.reshape(1, 0, 1, 1)
-    return placed(rows, rows.shape[1:3], (0, 0), y.reshape(rows.shape)).reshape(dy.shape)
+    N = dy.shape[0] if dy.ndim else 1
+    rows = (1, N, 1, dy.size // max(1, N))
+    return placing(plan, dy.reshape(*rows), (N, 1), (0, 0), y.reshape(*rows)).reshape(*dy.shape)
 
 
 # --- the other activations, element by element ----------------------------------------------------
@@ -131,6 +139,7 @@ def _activate_backward(piece, dy, y, dx, slopes, kind):
             target[i] = source[i] * (one if value > 0 else below)
 
 
+@np.errstate(all="ignore")
 def _from_input(x: Array, kind: int, slope: float = 0.0) -> Array:
     x = ready(x, x.ndim, "x")
     y = np.empty_like(x)
@@ -138,6 +147,7 @@ def _from_input(x: Array, kind: int, slope: float = 0.0) -> Array:
     return y
 
 
+@np.errstate(all="ignore")
 def _from_output(dy: Array, y: Array, kind: int, slope: float = 0.0) -> Array:
     dy, y = ready(dy, dy.ndim, "dy"), ready(y, y.ndim, "y")
     same_dtype(dy=dy, y=y)
@@ -214,34 +224,35 @@ def _log_softmax(piece, x, log_p, p, targets, losses, lowests, K, rows):
             losses[r] = -total
 
 
-def _rows_of(x: Array) -> tuple[int, int]:
+def _rows_of(x: Slot) -> tuple[int, int]:
     """The pieces that x is cut into, and how many rows, runs along its last axis, each has."""
     K = x.shape[-1]
     rows = max(1, _NUMBERS // max(1, K))
     return (-(-(x.size // K) // rows) if K else 0), rows
 
 
-def _softmax(x: Array, targets: Array | None = None) -> tuple[Array, Array, Array]:
+def _softmax(plan: Plan, x: Slot, targets: Slot | None = None) -> tuple[Slot, Slot, Slot]:
     """log(softmax(x)) and softmax(x), over the last axis; with targets also the cross-entropies."""
-    x = ready(x, x.ndim, "x")
-    log_p, p = np.empty_like(x), np.empty_like(x)
-    losses = np.empty(0 if targets is None else len(x), x.dtype)
-    lowest = np.array([np.finfo(x.dtype).min], x.dtype)
-    arrays = (x, log_p, p, losses if targets is None else targets, losses, lowest)
+    checked(x, x.ndim, "x")
+    log_p, p = plan.empty(x.shape, x.dtype), plan.empty(x.shape, x.dtype)
+    losses = plan.empty((0,) if targets is None else x.shape[:1], x.dtype)
+    lowest = plan.constant(np.array([np.finfo(x.dtype).min], x.dtype))
     pieces, rows = _rows_of(x)
-    with np.errstate(all="ignore"):  # with the JIT off, NumPy's numbers would warn
-        _log_softmax(pieces, arrays, (x.shape[-1], rows))
+    arrays = (x, log_p, p, targets or losses, losses, lowest)
+    plan.step(_log_softmax, pieces, arrays, (x.shape[-1], rows))
     return log_p, p, losses
 
 
 def softmax_forward(x: Array) -> Array:
     """Same as `reference.softmax_forward`."""
-    return _softmax(x)[1]
+    _, p, _ = planned(_softmax, (x,))
+    return p
 
 
 def log_softmax(x: Array) -> Array:
     """Same as `reference.log_softmax`."""
-    return _softmax(x)[0]
+    log_p, _, _ = planned(_softmax, (x,))
+    return log_p
 
 
 # --- softmax and cross-entropy --------------------------------------------------------------------
@@ -259,19 +270,30 @@ def _cross_entropy_gradient(piece, p, targets, dlogits, K, rows):
 
 def softmax_cross_entropy_forward(logits: Array, targets: Array) -> tuple[Array, Array]:
     """Same as `reference.softmax_cross_entropy_forward`."""
-    targets = ready(targets, 2, "targets")
+    losses, p = planned(_cross_entropy, (logits, targets))
+    return losses, p
+
+
+def _cross_entropy(plan: Plan, logits: Slot, targets: Slot) -> tuple[Slot, Slot]:
+    checked(targets, 2, "targets")
     same_dtype(logits=logits, targets=targets)
     same_shape(logits.shape, targets=targets)
-    _, p, losses = _softmax(logits, targets)
+    _, p, losses = _softmax(plan, logits, targets)
     return losses, p
 
 
 def softmax_cross_entropy_backward(probabilities: Array, targets: Array) -> Array:
     """Same as `reference.softmax_cross_entropy_backward`."""
-    p, targets = ready(probabilities, 2, "probabilities"), ready(targets, 2, "targets")
+    dlogits: Array = planned(_cross_entropy_backward, (probabilities, targets))
+    return dlogits
+
+
+def _cross_entropy_backward(plan: Plan, p: Slot, targets: Slot) -> Slot:
+    checked(p, 2, "probabilities")
+    checked(targets, 2, "targets")
     same_dtype(probabilities=p, targets=targets)
     same_shape(p.shape, targets=targets)
-    dlogits = np.empty_like(p)
+    dlogits = plan.empty(p.shape, p.dtype)
     pieces, rows = _rows_of(p)
-    _cross_entropy_gradient(pieces, (p, targets, dlogits), (p.shape[1], rows))
+    plan.step(_cross_entropy_gradient, pieces, (p, targets, dlogits), (p.shape[1], rows))
     return dlogits

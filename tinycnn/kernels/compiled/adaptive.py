@@ -42,6 +42,7 @@ def _amsgrad(piece, value, gradient, m, v, v_max, rates):
         w[i] -= (first[i] * step_size) / (np.sqrt(top[i]) + epsilon)
 
 
+@np.errstate(all="ignore")
 def amsgrad_update(
     value: Array,
     gradient: Array,
@@ -79,6 +80,7 @@ def _nadam(piece, value, gradient, m, v, numbers):
         w[i] -= m_hat * rate / (np.sqrt(second[i] / whole_v) + epsilon)
 
 
+@np.errstate(all="ignore")
 def nadam_update(
     value: Array,
     gradient: Array,

@@ -6,12 +6,10 @@ The helpers become part of the kernels that call them; `_place` is a kernel itse
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import numpy as np
-
 from tinycnn.kernels.compiled.jit import helper
-from tinycnn.kernels.compiled.launch import Step, kernel, run
+from tinycnn.kernels.compiled.launch import kernel
+from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.support.geometry import Pair
-from tinycnn.utils import Array
 
 PIECE = 4096  # elements of one piece of an element-wise kernel's work
 
@@ -62,7 +60,7 @@ def from_line(array):
 
 @kernel
 def _place(piece, x, y, out, shape, rows, masked):
-    """x shifted by (top, left) into larger or smaller images, `rows` of them; see `placed`."""
+    """x shifted by (top, left) into larger or smaller images, `rows` of them; see `placing`."""
     N, H, W, C, OH, OW, top, left = shape
     j0 = max(0, -left)  # the first column of x that a row has
     start, stop = (left + j0) * C, (left + max(j0, W)) * C
@@ -78,25 +76,16 @@ def _place(piece, x, y, out, shape, rows, masked):
             clear(line)
 
 
-def placing(
-    x: Array, size: Pair, before: Pair, y: Array | None = None
-) -> tuple[Array, tuple[Step, ...]]:
-    """`placed`, and the steps that write it."""
-    N, H, W, C = x.shape
-    if size == (H, W) and before == (0, 0) and y is None:
-        return x, ()
-    out = np.empty((N, *size, C), x.dtype)
-    rows = max(1, PIECE // max(1, size[1] * C))
-    numbers = ((N, H, W, C, *size, *before), rows, y is not None)
-    step = _place.step(-(-N * size[0] // rows), (x, x if y is None else y, out), numbers)
-    return out, (step,)
-
-
-def placed(x: Array, size: Pair, before: Pair, y: Array | None = None) -> Array:
+def placing(plan: Plan, x: Slot, size: Pair, before: Pair, y: Slot | None = None) -> Slot:
     """x in images of another size, shifted by `before`, zeros around; 0 where not y > 0, if given.
 
     If there is nothing to do, it is `x` itself.
     """
-    out, steps = placing(x, size, before, y)
-    run(*steps)
+    N, H, W, C = x.shape
+    if size == (H, W) and before == (0, 0) and y is None:
+        return x
+    out = plan.empty((N, *size, C), x.dtype)
+    rows = max(1, PIECE // max(1, size[1] * C))
+    numbers = ((N, H, W, C, *size, *before), rows, y is not None)
+    plan.step(_place, -(-N * size[0] // rows), (x, x if y is None else y, out), numbers)
     return out

@@ -3,6 +3,8 @@
 Kernels check nothing themselves: a wrong shape would read past the end of an array.
 """
 
+from typing import Any, Protocol
+
 import numpy as np
 
 from tinycnn.support.geometry import Pair, output_length, window_padding
@@ -11,24 +13,45 @@ from tinycnn.utils import Array
 Shape = tuple[int, ...]
 
 
-def ready(array: Array, ndim: int, name: str) -> Array:
-    """The array as kernels need it, contiguous and aligned; a copy only if need be."""
+class Described(Protocol):
+    """An array, or what stands for one while a plan is made (`plans.py`)."""
+
+    @property
+    def shape(self) -> Shape:
+        """The lengths of the axes."""
+
+    @property
+    def dtype(self) -> Any:
+        """NumPy's data type."""
+
+
+def checked(array: Described, ndim: int, name: str) -> None:
+    """Raises TypeError unless kernels know the dtype, and ValueError for other axes than these."""
     if array.dtype.char not in "fd" or not array.dtype.isnative:
         raise TypeError(f"`{name}` must be float32 or float64. Received: {array.dtype}")
-    if array.ndim != ndim:
+    if len(array.shape) != ndim:
         raise ValueError(f"`{name}` must have {ndim} axes. Received: shape {array.shape}")
+
+
+def contiguous(array: Array) -> Array:
+    """The array as kernels need it, contiguous and aligned; a copy only if need be."""
     # `require` alone would do, but takes ten times as long.
     return array if array.flags.carray else np.require(array, requirements=["C", "A"])
 
 
-def ready_winners(winners: Array, dtype: type[np.integer]) -> Array:
-    """The winners of a max-pool as kernels need them; raises TypeError for another dtype."""
+def ready(array: Array, ndim: int, name: str) -> Array:
+    """The array as kernels need it, after it was checked."""
+    checked(array, ndim, name)
+    return contiguous(array)
+
+
+def checked_winners(winners: Described, dtype: type[np.integer]) -> None:
+    """Raises TypeError unless the winners of a max-pool have this dtype."""
     if winners.dtype != dtype:
         raise TypeError(f"`winners` must have dtype {dtype.__name__}. Received: {winners.dtype}")
-    return winners if winners.flags.carray else np.require(winners, requirements=["C", "A"])
 
 
-def same_dtype(**arrays: Array) -> None:
+def same_dtype(**arrays: Described) -> None:
     """Raises TypeError unless all arrays, given by their names, have one dtype."""
     dtype = None
     for array in arrays.values():
@@ -38,7 +61,7 @@ def same_dtype(**arrays: Array) -> None:
         dtype = array.dtype
 
 
-def same_shape(shape: Shape, **arrays: Array) -> None:
+def same_shape(shape: Shape, **arrays: Described) -> None:
     """Raises ValueError unless all arrays, given by their names, have this shape."""
     for name, array in arrays.items():
         if array.shape != shape:

@@ -8,18 +8,15 @@ convolution of images of one pixel.
 Legend: as in `reference/convolution.py`.
 """
 
-import functools
 from collections.abc import Sequence
-
-import numpy as np
 
 from tinycnn.kernels.compiled import convolution_columns
 from tinycnn.kernels.compiled.blocks import placing
-from tinycnn.kernels.compiled.checks import Shape, ready, same_dtype, same_shape
+from tinycnn.kernels.compiled.checks import Shape, checked, same_dtype, same_shape
 from tinycnn.kernels.compiled.convolution_columns import column_gradient
 from tinycnn.kernels.compiled.convolution_dkernel import kernel_gradient
 from tinycnn.kernels.compiled.convolution_forward import convolution
-from tinycnn.kernels.compiled.launch import Step, run
+from tinycnn.kernels.compiled.plans import Plan, Slot, planned
 from tinycnn.kernels.compiled.windows import conv_shape
 
 # This rung needs no columns, so these two are not hot: the reference rung's will do.
@@ -57,14 +54,25 @@ def conv2d_forward(
         - the work is cut by outputs: a chunk's part of `x` stays in the cache for all filters
         - products with only the padding's zeros are left out where there are many of them
     """
-    x, kernel = ready(x, 4, "x"), ready(kernel, 4, "kernel")
+    y: Array = planned(_forward, (x, kernel, bias), strides, padding, relu)
+    return y
+
+
+def _forward(
+    plan: Plan,
+    x: Slot,
+    kernel: Slot,
+    bias: Slot | None,
+    strides: Pair,
+    padding: str,
+    relu: bool,
+) -> Slot:
+    checked(x, 4, "x")
+    checked(kernel, 4, "kernel")
     same_dtype(x=x, kernel=kernel)
     shape, zeros = conv_shape(x.shape, kernel.shape, strides, padding)
-    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-    x, before = placing(x, (H, W), (zeros[0], zeros[2]))
-    y, _, steps = convolution(x, kernel, bias, shape, relu, zeros)
-    run(*before, *steps)
-    return y
+    around = placing(plan, x, (shape[1], shape[2]), (zeros[0], zeros[2]))
+    return convolution(plan, around, kernel, bias, shape, relu, zeros)[0]
 
 
 def conv2d_backward(
@@ -90,63 +98,72 @@ def conv2d_backward(
         - dx: no dilated dy, so no multiplications by zeros between its pixels; columns where x has
           too few channels to fill vectors (`convolution_columns.py`)
     """
-    dy, x, kernel = ready(dy, 4, "dy"), ready(x, 4, "x"), ready(kernel, 4, "kernel")
-    relu = {} if y is None else {"y": ready(y, 4, "y")}
+    gradients = planned(_backward, (dy, x, kernel, y), strides, padding, needs_dx)
+    return gradients if needs_dx else (None, *gradients)
+
+
+def _backward(
+    plan: Plan,
+    dy: Slot,
+    x: Slot,
+    kernel: Slot,
+    y: Slot | None,
+    strides: Pair,
+    padding: str,
+    needs_dx: bool,
+) -> tuple[Slot, ...]:
+    checked(dy, 4, "dy")
+    checked(x, 4, "x")
+    checked(kernel, 4, "kernel")
+    relu = {}
+    if y is not None:
+        checked(y, 4, "y")
+        relu = {"y": y}
     same_dtype(x=x, kernel=kernel, dy=dy, **relu)
     shape, (top, _, left, _) = conv_shape(x.shape, kernel.shape, strides, padding)
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     same_shape((N, OH, OW, F), dy=dy, **relu)
-    y = relu.get("y")
-    around, before = placing(x, (H, W), (top, left))
-    dkernel, dbias, steps = kernel_gradient(around, dy, y, shape)
-    dx = None
-    if needs_dx:
-        dx, more = _input_gradient(dy, y, kernel, x.shape, strides, (top, left))
-        steps = (*steps, *more)
-    run(*before, *steps)
-    return dx, dkernel.reshape(kernel.shape), dbias
+    around = placing(plan, x, (H, W), (top, left))
+    gradients = kernel_gradient(plan, around, dy, y, kernel, shape)
+    if not needs_dx:
+        return gradients
+    return input_gradient(plan, dy, y, kernel, x.shape, strides, (top, left)), *gradients
 
 
 def input_gradient(
-    dy: Array, y: Array | None, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
-) -> Array:
+    plan: Plan,
+    dy: Slot,
+    y: Slot | None,
+    kernel: Slot,
+    x_shape: Shape,
+    strides: Pair,
+    before: Pair,
+) -> Slot:
     """The gradient with respect to x; `before` is the padding (rows, columns) above and left of x.
 
     Along one axis, padded pixel h = i*S + u was multiplied by kernel row u for output i. Write
     u = r + S*a and h = r + S*q with r < S: then i = q - a. So the pixels of phase r see only the
     kernel rows r, r + S, ..., and
         dx[r + S*q] = sum over a of dy[q - a] * kernel[r + S*a],
-    a convolution of stride 1 with that part of the kernel, flipped.
+    a convolution of stride 1 with that part of the kernel, flipped. It writes the phase's pixels.
     """
-    dx, steps = _input_gradient(dy, y, kernel, x_shape, strides, before)
-    run(*steps)
+    _, OH, OW, _ = dy.shape
+    if convolution_columns.pays(*kernel.shape):
+        masked = placing(plan, dy, (OH, OW), (0, 0), y)
+        return column_gradient(plan, masked, kernel, x_shape, strides, before)
+    # Where the kernel is smaller than the stride, some pixels belong to no window.
+    every = kernel.shape[0] >= strides[0] and kernel.shape[1] >= strides[1]
+    dx = plan.empty(x_shape, dy.dtype) if every else plan.zeros(x_shape, dy.dtype)
+    for places, size, shift, shape, zeros, steps in _phases(
+        x_shape, kernel.shape, (OH, OW), strides, before
+    ):
+        around = placing(plan, dy, size, shift, y)
+        convolution(
+            plan, around, kernel, None, shape, False, zeros, steps=steps, into=dx, places=places
+        )
     return dx
 
 
-def _input_gradient(
-    dy: Array, y: Array | None, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
-) -> tuple[Array, list[Step]]:
-    """dx, and the steps that write it: for each phase, a convolution that writes its pixels."""
-    if convolution_columns.pays(*kernel.shape):
-        dy, masking = placing(dy, dy.shape[1:3], (0, 0), y)
-        dx, adding = column_gradient(dy, kernel, x_shape, strides, before)
-        return dx, [*masking, *adding]
-    # Where the kernel is smaller than the stride, some pixels belong to no window.
-    every = kernel.shape[0] >= strides[0] and kernel.shape[1] >= strides[1]
-    dx = np.empty(x_shape, dy.dtype) if every else np.zeros(x_shape, dy.dtype)
-    steps: list[Step] = []
-    for places, size, shift, shape, zeros, kernel_steps in _phases(
-        x_shape, kernel.shape, dy.shape[1:3], strides, before
-    ):
-        around, placing_it = placing(dy, size, shift, y)
-        _, _, convolving = convolution(
-            around, kernel, None, shape, False, zeros, steps=kernel_steps, into=dx, places=places
-        )
-        steps += [*placing_it, *convolving]
-    return dx, steps
-
-
-@functools.lru_cache(1024)
 def _phases(
     x_shape: Shape, kernel_shape: Shape, dy_size: Pair, strides: Pair, before: Pair
 ) -> Sequence[tuple[Shape | None, Pair, Pair, Shape, Shape, Shape]]:
@@ -188,17 +205,43 @@ def _phases(
 
 def dense_forward(x: Array, kernel: Array, bias: Array | None, relu: bool = False) -> Array:
     """Same as `reference.dense_forward`."""
-    x, kernel = ready(x, 2, "x"), ready(kernel, 2, "kernel")
-    return conv2d_forward(x[:, None, None], kernel[None, None], bias, relu=relu)[:, 0, 0]
+    y: Array = planned(_dense_forward, (x, kernel, bias), relu)
+    return y
+
+
+def _dense_forward(plan: Plan, x: Slot, kernel: Slot, bias: Slot | None, relu: bool) -> Slot:
+    checked(x, 2, "x")
+    checked(kernel, 2, "kernel")
+    y = _forward(plan, _pixels(x), _one_by_one(kernel), bias, (1, 1), "valid", relu)
+    return y.reshape(y.shape[0], y.shape[3])
 
 
 def dense_backward(
     dy: Array, x: Array, kernel: Array, y: Array | None = None, needs_dx: bool = True
 ) -> tuple[Array | None, Array, Array]:
     """Same as `reference.dense_backward`."""
-    dy, x, kernel = ready(dy, 2, "dy"), ready(x, 2, "x"), ready(kernel, 2, "kernel")
-    y = None if y is None else ready(y, 2, "y")[:, None, None]
-    dx, dkernel, dbias = conv2d_backward(
-        dy[:, None, None], x[:, None, None], kernel[None, None], y=y, needs_dx=needs_dx
-    )
-    return (None if dx is None else dx[:, 0, 0]), dkernel[0, 0], dbias
+    gradients = planned(_dense_backward, (dy, x, kernel, y), needs_dx)
+    return gradients if needs_dx else (None, *gradients)
+
+
+def _dense_backward(
+    plan: Plan, dy: Slot, x: Slot, kernel: Slot, y: Slot | None, needs_dx: bool
+) -> tuple[Slot, ...]:
+    checked(dy, 2, "dy")
+    checked(x, 2, "x")
+    checked(kernel, 2, "kernel")
+    if y is not None:
+        checked(y, 2, "y")
+        y = _pixels(y)
+    arrays = (_pixels(dy), _pixels(x), _one_by_one(kernel), y)
+    *dx, dkernel, dbias = _backward(plan, *arrays, (1, 1), "valid", needs_dx)
+    return *[d.reshape(*x.shape) for d in dx], dkernel.reshape(*kernel.shape), dbias
+
+
+def _pixels(x: Slot) -> Slot:
+    """(N, C) as N images of one pixel."""
+    return x.reshape(x.shape[0], 1, 1, x.shape[1])
+
+
+def _one_by_one(kernel: Slot) -> Slot:
+    return kernel.reshape(1, 1, *kernel.shape)

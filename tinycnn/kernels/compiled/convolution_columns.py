@@ -13,14 +13,11 @@ in `convolution_forward.py`, with outputs for rows and columns for filters.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import functools
-
-import numpy as np
-
 from tinycnn.kernels.compiled.blocks import clear, copy, from_line
 from tinycnn.kernels.compiled.checks import Shape
-from tinycnn.kernels.compiled.launch import Numbers, Room, Step, kernel
+from tinycnn.kernels.compiled.launch import Numbers, Room, kernel
 from tinycnn.kernels.compiled.panels import Packing, in_panels, packing_plan
+from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.tiles import (
     ROWS,
@@ -32,7 +29,6 @@ from tinycnn.kernels.compiled.tiles import (
     width,
 )
 from tinycnn.support.geometry import Pair
-from tinycnn.utils import Array
 
 _STRIP = 1 << 15  # numbers of dx that are made at once: they stay in the second-level cache
 _COLUMNS = 1 << 12  # numbers of columns that wait to be added, in the first-level cache
@@ -108,7 +104,6 @@ def _add_columns(piece, floats, ints, dy, panels, dx, shape, strips, rows, T, RO
         copy(dx[at : at + W * C], strip, strip, (h - h0) * line + left * C, False)
 
 
-@functools.lru_cache(1024)
 def pays(KH: int, KW: int, C: int, F: int) -> bool:
     """Whether dx is faster this way.
 
@@ -120,17 +115,17 @@ def pays(KH: int, KW: int, C: int, F: int) -> bool:
 
 
 def column_gradient(
-    dy: Array, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
-) -> tuple[Array, tuple[Step, ...]]:
-    """dx, and the steps that write it; arguments as in `convolution.input_gradient`."""
+    plan: Plan, dy: Slot, kernel: Slot, x_shape: Shape, strides: Pair, before: Pair
+) -> Slot:
+    """dx; arguments as in `convolution.input_gradient`."""
     shape = (*x_shape, *kernel.shape[:2], *strides, *dy.shape[1:], *before)
     pieces, numbers, room, packing = _plan(shape)
-    panels, packing_it = in_panels(kernel, packing)
-    dx = np.empty(x_shape, dy.dtype)
-    return dx, (packing_it, _add_columns.step(pieces, (dy, panels, dx), numbers, room))
+    panels = in_panels(plan, kernel, packing)
+    dx = plan.empty(x_shape, dy.dtype)
+    plan.step(_add_columns, pieces, (dy, panels, dx), numbers, room)
+    return dx
 
 
-@functools.lru_cache(1024)
 def _plan(shape: Shape) -> tuple[int, Numbers, Room, Packing]:
     """Pieces, numbers and room of `_add_columns`, and how to pack the kernel.
 

@@ -13,14 +13,12 @@ tile has P rows of dkernel by V vectors of filters (`tiles.py`): a block of rows
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import functools
 from typing import Any
-
-import numpy as np
 
 from tinycnn.kernels.compiled.blocks import add, clear, copy, from_line
 from tinycnn.kernels.compiled.checks import Shape
-from tinycnn.kernels.compiled.launch import Numbers, Room, Step, kernel, run
+from tinycnn.kernels.compiled.launch import Numbers, Room, kernel
+from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.tiles import (
     ROWS,
@@ -34,7 +32,6 @@ from tinycnn.kernels.compiled.tiles import (
     width,
 )
 from tinycnn.kernels.compiled.windows import NO_WINNERS, find_pools, find_windows, pointwise
-from tinycnn.utils import Array
 
 _ADDED = 4096  # numbers that are added up as one piece of work
 
@@ -183,8 +180,8 @@ def _dkernel(
 
 
 @kernel
-def _finish(piece, sums, out, K, F, WIDE, groups, rows):
-    """Adds the groups' sums up in their order, and writes dkernel and, as its last row, dbias.
+def _finish(piece, sums, dkernel, dbias, K, F, WIDE, groups, rows):
+    """Adds the groups' sums up in their order, and writes dkernel and, from the last row, dbias.
 
     A piece is `rows` rows of a panel. The numbers that fill up the last panel are left out.
     """
@@ -196,44 +193,43 @@ def _finish(piece, sums, out, K, F, WIDE, groups, rows):
     start, stop = (panel * (K + 2) + k0) * WIDE, (panel * (K + 2) + min(K + 1, k0 + rows)) * WIDE
     for g in range(1, groups):
         add(sums[start:stop], sums[g * size + start : g * size + stop])
+    f0, f1 = panel * WIDE, min(F, (panel + 1) * WIDE)
     for k in range(k0, min(K + 1, k0 + rows)):
-        target = out[k * F + panel * WIDE : k * F + min(F, (panel + 1) * WIDE)]
+        target = dkernel[k * F + f0 : k * F + f1] if k < K else dbias[f0:f1]
         copy(target, sums, sums, (panel * (K + 2) + k) * WIDE, False)
 
 
 def kernel_gradient(
-    x: Array, dy: Array, y: Array | None, shape: Shape, winners: Array | None = None
-) -> tuple[Array, Array, tuple[Step, ...]]:
-    """dkernel (flat) and dbias of a padded x, and the steps that write them.
+    plan: Plan,
+    x: Slot,
+    dy: Slot,
+    y: Slot | None,
+    kernel: Slot,
+    shape: Shape,
+    winners: Slot | None = None,
+) -> tuple[Slot, Slot]:
+    """dkernel and dbias of a padded x.
 
     Args:
+        plan: to which the steps that write them are added.
         x: (N, H, W, C).
         dy: (N, OH, OW, F), or with `winners` the gradient with respect to the pool's outputs.
         y: with relu its output: dy counts where y > 0.
+        kernel: of whose shape dkernel is.
         shape: as in `windows.py`.
         winners: of the 2x2 max-pool, if there is one.
     """
-    pooled = winners is not None  # it may be empty: an image too small for a single pool
-    arrays = (x, dy, dy if y is None else y, NO_WINNERS if winners is None else winners)
-    pieces, size, numbers, room, finishing = _dkernel_plan(shape, y is not None, pooled)
-    K, F = finishing[1][:2]
-    sums = np.empty(size + 64, x.dtype)
-    gradients = np.empty((K + 1) * F, x.dtype)
-    steps = (
-        _dkernel.step(pieces, (*arrays, sums), numbers, room),
-        _finish.step(finishing[0], (sums, gradients), finishing[1]),
+    pieces, size, numbers, room, finishing = _dkernel_plan(
+        shape, y is not None, winners is not None
     )
-    return gradients[: K * F], gradients[K * F :], steps
-
-
-def kernel_gradients(*arguments: Any, **options: Any) -> tuple[Array, Array]:
-    """dkernel (flat) and dbias of `kernel_gradient`, written."""
-    dkernel, dbias, steps = kernel_gradient(*arguments, **options)
-    run(*steps)
+    sums = plan.empty((size + 64,), x.dtype)
+    dkernel, dbias = plan.empty(kernel.shape, x.dtype), plan.empty(shape[-1:], x.dtype)
+    arrays = (x, dy, y or dy, winners or plan.constant(NO_WINNERS), sums)
+    plan.step(_dkernel, pieces, arrays, numbers, room)
+    plan.step(_finish, finishing[0], (sums, dkernel, dbias), finishing[1])
     return dkernel, dbias
 
 
-@functools.lru_cache(1024)
 def _dkernel_plan(
     shape: Shape, masked: bool, pooled: bool
 ) -> tuple[int, int, Numbers, Room, tuple[int, Any]]:

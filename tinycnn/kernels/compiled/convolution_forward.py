@@ -12,16 +12,16 @@ vectors of filters (`tiles.py`); WIDE = V*LANES filters make a panel.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import functools
 from typing import Any
 
 import numpy as np
 
 from tinycnn.kernels.compiled import winograd
-from tinycnn.kernels.compiled.blocks import from_line
-from tinycnn.kernels.compiled.checks import Shape, ready, same_dtype, same_shape
-from tinycnn.kernels.compiled.launch import Numbers, Room, Step, kernel, run
+from tinycnn.kernels.compiled.blocks import from_line, placing
+from tinycnn.kernels.compiled.checks import Shape, checked, same_dtype, same_shape
+from tinycnn.kernels.compiled.launch import Numbers, Room, kernel
 from tinycnn.kernels.compiled.panels import Packing, in_panels, packing_plan
+from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.tiles import (
     POOL_ROWS,
@@ -43,7 +43,6 @@ from tinycnn.kernels.compiled.windows import (
     places_in_order,
     pointwise,
 )
-from tinycnn.utils import Array
 
 _LITTLE = 4608  # inputs of 16 tiles' sums: a chunk of fewer costs more to prepare than to compute
 
@@ -178,20 +177,22 @@ def _forward(
 
 
 def convolution(
-    x: Array,
-    kernel: Array,
-    bias: Array | None,
+    plan: Plan,
+    x: Slot,
+    kernel: Slot,
+    bias: Slot | None,
     shape: Shape,
     relu: bool,
     zeros: Shape,
     pooled: bool = False,
     steps: Shape | None = None,
-    into: Array | None = None,
+    into: Slot | None = None,
     places: Shape | None = None,
-) -> tuple[Array, Array, tuple[Step, ...]]:
-    """The outputs and winners of a padded x, and the steps that write them.
+) -> tuple[Slot, Slot]:
+    """The outputs and winners of a padded x.
 
     Args:
+        plan: to which the steps that write them are added.
         x: (N, H, W, C).
         kernel: (KH, KW, C, F), or in another order, which `steps` says.
         bias: (F,), or None.
@@ -205,49 +206,29 @@ def convolution(
         places: where they are in it, as `find_windows` takes it.
     """
     if bias is not None:
-        bias = ready(bias, 1, "bias")
+        checked(bias, 1, "bias")
         same_dtype(x=x, bias=bias)
         same_shape(shape[-1:], bias=bias)
     pieces, y_shape, size, packing, numbers, room = _forward_plan(
         shape, relu, zeros, pooled, steps, places
     )
-    first = _filled_up(bias, size, x.dtype)
+    first = _filled_up(plan, bias, size, x.dtype)
     if winograd.pays(shape, zeros, pooled):
         return winograd.convolution(
-            x, kernel, first, shape, relu, pooled, steps or _in_order(shape), into, places
+            plan, x, kernel, first, shape, relu, pooled, steps or _in_order(shape), into, places
         )
-    y = np.empty(y_shape, x.dtype) if into is None else into
-    winners: Array = np.empty(y_shape, np.uint8) if pooled else NO_WINNERS
-    panels = kernel
-    before: tuple[Step, ...] = ()
-    if packing:
-        panels, packing_it = in_panels(kernel, packing)
-        before = (packing_it,)
-    arrays = (x, panels, first, y, winners)
-    return y, winners, (*before, _forward.step(pieces, arrays, numbers, room))
-
-
-def convolve(*arguments: Any, **options: Any) -> tuple[Array, Array]:
-    """The outputs and winners of `convolution`, written."""
-    y, winners, steps = convolution(*arguments, **options)
-    run(*steps)
+    y = into or plan.empty(y_shape, x.dtype)
+    winners = plan.empty(y_shape, np.uint8) if pooled else plan.constant(NO_WINNERS)
+    panels = in_panels(plan, kernel, packing) if packing else kernel
+    plan.step(_forward, pieces, (x, panels, first, y, winners), numbers, room)
     return y, winners
 
 
-def _filled_up(bias: Array | None, size: int, dtype: Any) -> Array:
+def _filled_up(plan: Plan, bias: Slot | None, size: int, dtype: Any) -> Slot:
     """The bias followed by zeros, `size` numbers in all; only zeros if there is no bias."""
     if bias is None:
-        return _no_bias(size, dtype)
-    if bias.size == size:
-        return bias
-    first = np.zeros(size, dtype)
-    first[: bias.size] = bias
-    return first
-
-
-@functools.lru_cache(256)
-def _no_bias(size: int, dtype: Any) -> Array:
-    return np.zeros(size, dtype)
+        return plan.constant(np.zeros(size, dtype))
+    return placing(plan, bias.reshape(1, 1, bias.size, 1), (1, size), (0, 0))
 
 
 def _in_order(shape: Shape) -> Shape:
@@ -256,7 +237,6 @@ def _in_order(shape: Shape) -> Shape:
     return (0, KW * C * F, C * F, F, 1)
 
 
-@functools.lru_cache(1024)
 def _forward_plan(
     shape: Shape,
     relu: bool,

@@ -10,20 +10,20 @@ Legend: as in `reference/convolution.py`; OH x OW is the convolution's output.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import functools
-
 import numpy as np
 
 from tinycnn.kernels.compiled.blocks import add, clear, copy, from_line, placing
-from tinycnn.kernels.compiled.checks import Shape, ready, ready_winners, same_dtype, same_shape
+from tinycnn.kernels.compiled.checks import Shape, checked, checked_winners, same_dtype, same_shape
 from tinycnn.kernels.compiled.convolution import conv2d_backward
 from tinycnn.kernels.compiled.convolution_dkernel import kernel_gradient
 from tinycnn.kernels.compiled.convolution_forward import convolution
-from tinycnn.kernels.compiled.launch import Numbers, Room, kernel, run
+from tinycnn.kernels.compiled.launch import Numbers, Room, kernel
+from tinycnn.kernels.compiled.plans import Plan, Slot, planned
 from tinycnn.kernels.compiled.pooling import max_pool_backward
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.tiles import get, load_row, multiply_add, put, store_tile
 from tinycnn.kernels.compiled.windows import conv_shape
+from tinycnn.support.geometry import output_length
 from tinycnn.utils import Array
 
 __all__ = [
@@ -151,7 +151,7 @@ def _scatter(
 
 
 @kernel
-def _finish(f, sums, out, KH, line_size, padded, F, groups):
+def _finish(f, sums, dkernel, dbias, KH, line_size, padded, F, groups):
     """Adds the groups' sums for filter f up in their order, and writes its gradients."""
     sums = from_line(sums)
     row_size = KH * padded
@@ -163,21 +163,27 @@ def _finish(f, sums, out, KH, line_size, padded, F, groups):
         sums[bias] += sums[first + bias]
     for u in range(KH):
         for i in range(line_size):
-            out[(u * line_size + i) * F + f] = sums[start + u * padded + i]
-    out[KH * line_size * F + f] = sums[bias]
+            dkernel[(u * line_size + i) * F + f] = sums[start + u * padded + i]
+    dbias[f] = sums[bias]
 
 
 def conv2d_relu_pool_forward(
     x: Array, kernel: Array, bias: Array | None, padding: str = "valid"
 ) -> tuple[Array, Array]:
     """Same as `reference.conv2d_relu_pool_forward`."""
-    x, kernel = ready(x, 4, "x"), ready(kernel, 4, "kernel")
+    y, winners = planned(_forward, (x, kernel, bias), padding)
+    return y, winners
+
+
+def _forward(
+    plan: Plan, x: Slot, kernel: Slot, bias: Slot | None, padding: str
+) -> tuple[Slot, Slot]:
+    checked(x, 4, "x")
+    checked(kernel, 4, "kernel")
     same_dtype(x=x, kernel=kernel)
     shape, (top, _, left, _) = conv_shape(x.shape, kernel.shape, (1, 1), padding)
-    x, before = placing(x, (shape[1], shape[2]), (top, left))
-    y, winners, steps = convolution(x, kernel, bias, shape, True, (0, 0, 0, 0), pooled=True)
-    run(*before, *steps)
-    return y, winners
+    around = placing(plan, x, (shape[1], shape[2]), (top, left))
+    return convolution(plan, around, kernel, bias, shape, True, (0, 0, 0, 0), pooled=True)
 
 
 def conv2d_relu_pool_backward(
@@ -189,35 +195,43 @@ def conv2d_relu_pool_backward(
     needs_dx: bool = True,
 ) -> tuple[Array | None, Array, Array]:
     """Same as `reference.conv2d_relu_pool_backward`."""
-    dy, x, kernel = ready(dy, 4, "dy"), ready(x, 4, "x"), ready(kernel, 4, "kernel")
+    gradients = planned(_backward, (dy, x, kernel, winners), padding, needs_dx)
+    if gradients is None:
+        (N, H, W, _), (KH, KW, _, F) = x.shape, kernel.shape
+        OH, OW = output_length(H, KH, 1, padding), output_length(W, KW, 1, padding)
+        dz = max_pool_backward(dy, winners.astype(np.int32), (N, OH, OW, F), (2, 2), (2, 2))
+        return conv2d_backward(dz, x, kernel, (1, 1), padding)
+    return gradients if needs_dx else (None, *gradients)
+
+
+def _backward(
+    plan: Plan, dy: Slot, x: Slot, kernel: Slot, winners: Slot, padding: str, needs_dx: bool
+) -> tuple[Slot, ...] | None:
+    """dx if it is needed, dkernel and dbias; None where two backwards are faster."""
+    checked(dy, 4, "dy")
+    checked(x, 4, "x")
+    checked(kernel, 4, "kernel")
     same_dtype(x=x, kernel=kernel, dy=dy)
     shape, (top, _, left, _) = conv_shape(x.shape, kernel.shape, (1, 1), padding)
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     same_shape((N, OH // 2, OW // 2, F), dy=dy, winners=winners)
-    winners = ready_winners(winners, np.uint8)
-    plan = _scatter_plan((N, *x.shape[1:], KH, KW, OH, OW, F, top, left), needs_dx)
-    if plan is None:
+    checked_winners(winners, np.uint8)
+    scatter = _scatter_plan((N, *x.shape[1:], KH, KW, OH, OW, F, top, left), needs_dx)
+    if scatter is None:
         if needs_dx:
-            dz = max_pool_backward(dy, winners.astype(np.int32), (N, OH, OW, F), (2, 2), (2, 2))
-            return conv2d_backward(dz, x, kernel, (1, 1), padding)
-        x, before = placing(x, (H, W), (top, left))
-        dkernel, dbias, steps = kernel_gradient(x, dy, None, shape, winners)
-        run(*before, *steps)
-        return None, dkernel.reshape(kernel.shape), dbias
-    groups, sizes, numbers, room, lines = plan
-    filters, sums = (np.empty(size + 64, x.dtype) for size in sizes)
-    gradients = np.empty(kernel.size + F, x.dtype)
-    dx = np.empty(x.shape if needs_dx else 0, x.dtype)
-    run(
-        _cut_into_lines.step(F, (kernel, filters), lines),
-        _scatter.step(groups, (x, dy, winners, filters, sums, dx), numbers, room),
-        _finish.step(F, (sums, gradients), (*lines, groups)),
-    )
-    dkernel, dbias = gradients[: kernel.size], gradients[kernel.size :]
-    return dx if needs_dx else None, dkernel.reshape(kernel.shape), dbias
+            return None
+        around = placing(plan, x, (H, W), (top, left))
+        return kernel_gradient(plan, around, dy, None, kernel, shape, winners)
+    groups, sizes, numbers, room, lines = scatter
+    filters, sums = (plan.empty((size + 64,), x.dtype) for size in sizes)
+    dkernel, dbias = plan.empty(kernel.shape, x.dtype), plan.empty((F,), x.dtype)
+    dx = plan.empty(x.shape if needs_dx else (0,), x.dtype)
+    plan.step(_cut_into_lines, F, (kernel, filters), lines)
+    plan.step(_scatter, groups, (x, dy, winners, filters, sums, dx), numbers, room)
+    plan.step(_finish, F, (sums, dkernel, dbias), (*lines, groups))
+    return (dx, dkernel, dbias) if needs_dx else (dkernel, dbias)
 
 
-@functools.lru_cache(1024)
 def _scatter_plan(
     shape: Shape, needs_dx: bool
 ) -> tuple[int, tuple[int, int], Numbers, Room, tuple[int, int, int, int]] | None:

@@ -31,6 +31,7 @@ def _rescale(piece, x, y, numbers):
         target[i] = y.dtype.type(source[i]) * scale + offset
 
 
+@np.errstate(all="ignore")
 def rescale(x: Array, scale: float, offset: float, dtype: np.dtype[np.floating]) -> Array:
     """Same as `reference.rescale`; an x that is not uint8 is converted first."""
     if x.dtype != np.uint8:

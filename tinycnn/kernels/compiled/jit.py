@@ -2,7 +2,7 @@
 
 Numba makes machine code of a Python function whose types it is told. Its decorators also make
 wrappers, through which Python and C call it, and compile them with it, at half the time of all.
-Here nothing but the function itself is compiled, and one entry, which is called with three words.
+Here nothing but the function itself is compiled, and one entry, which is called with a few words.
 
 The cache's key holds all that the code depends on: the sources of this folder, the types, the
 number of lanes, the versions, the processor. A damaged cache costs a compilation and nothing else.
@@ -27,6 +27,7 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 from numba.extending import intrinsic
@@ -79,7 +80,7 @@ _kept: list[Any] = []  # what owns the machine code, which must outlive every th
 
 
 def as_they_are(context, builder, words):
-    """The arguments of a function of three words."""
+    """The arguments of a function of words."""
     return list(words)
 
 
@@ -87,20 +88,22 @@ def machine_code(
     function: Callable[..., None],
     argument_types: tuple[Any, ...],
     unpack: Callable[..., list[Any]] = as_they_are,
+    words: int = 3,
     compiles: bool = True,
 ) -> int:
-    """The address of `void entry(word, word, word)`, which calls the function.
+    """The address of `void entry(word, ..., word)`, which calls the function.
 
     Args:
         function: what is compiled. It may close over plain numbers only, which are part of the
             cache's key. Helpers belong at module level.
         argument_types: Numba's types of its arguments.
-        unpack: (context, builder, the three words) -> the function's arguments.
+        unpack: (context, builder, the words) -> the function's arguments.
+        words: how many the entry takes.
         compiles: False only looks into the cache, and returns 0 if it is not there.
     """
     with _lock:
         if _MISSING:
-            return _public_code(function, argument_types, unpack) if compiles else 0
+            return _public_code(function, argument_types, unpack, words) if compiles else 0
         cache = _Cache(function, argument_types)
         context = registry.cpu_target.target_context
         result = cache.load(context)
@@ -111,7 +114,7 @@ def machine_code(
             options = {"error_model": "numpy", "nopython": True}
             maker = _Compiler(function, registry.cpu_target, options, {}, compiler.Compiler)
             result = maker.compile(argument_types, types.none)
-            _add_entry(result, argument_types, unpack)
+            _add_entry(result, argument_types, unpack, words)
             cache.save(result)
         _kept.append(result)
         library, name = result.library, result.fndesc.llvm_cfunc_wrapper_name
@@ -127,13 +130,13 @@ class _Compiler(_FunctionCompiler):  # type: ignore[misc]
         return flags
 
 
-def _add_entry(result, argument_types, unpack):
+def _add_entry(result, argument_types, unpack, words):
     """Adds the entry to the function's library, and compiles both as one."""
     context, library, fndesc = result.target_context, result.library, result.fndesc
     module = context.create_module("entry")
     kind = context.call_conv.get_function_type(types.none, argument_types)
     callee = ir.Function(module, kind, fndesc.llvm_func_name)
-    entry_kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
+    entry_kind = ir.FunctionType(ir.VoidType(), [I64] * words)
     entry = ir.Function(module, entry_kind, fndesc.llvm_cfunc_wrapper_name)
     builder = ir.IRBuilder(entry.append_basic_block())
     arguments = unpack(context, builder, entry.args)
@@ -143,7 +146,7 @@ def _add_entry(result, argument_types, unpack):
     library.finalize()
 
 
-def _public_code(function, argument_types, unpack):
+def _public_code(function, argument_types, unpack, words):
     """The same by Numba's public names alone: slower to compile, and without a cache."""
     console.notice(
         f"this version of Numba ({numba.__version__}) lacks what the kernels' cache needs "
@@ -151,21 +154,22 @@ def _public_code(function, argument_types, unpack):
         once=True,
     )
     inner = helper(function)
+    word_types = (types.int64,) * words
 
-    def generator(typingctx, a, b, c):
+    def generator(typingctx, given):
         def codegen(context, builder, sig, args):
-            return context.make_tuple(builder, sig.return_type, unpack(context, builder, args))
+            given = cgutils.unpack_tuple(builder, args[0], words)
+            return context.make_tuple(builder, sig.return_type, unpack(context, builder, given))
 
-        return types.Tuple(argument_types)(types.int64, types.int64, types.int64), codegen
+        return types.Tuple(argument_types)(types.UniTuple(types.int64, words)), codegen
 
     arguments: Any = intrinsic(generator)
 
-    def entry(a, b, c):
-        inner(*arguments(a, b, c))
+    def entry(*given):
+        inner(*arguments(given))
 
-    three_words = types.void(types.int64, types.int64, types.int64)
     before_compile(function.__name__)
-    made = numba.cfunc(three_words, error_model="numpy")(entry)
+    made = numba.cfunc(types.void(*word_types), error_model="numpy")(entry)
     _kept.append(made)
     return made.address
 

@@ -3,14 +3,14 @@
     @kernel
     def _double(piece, x, y): ...
 
-    _double(pieces, (x, y))                       # runs pieces 0 to pieces - 1
-    run(_pack.step(...), _forward.step(...))      # one after the other, in one launch
+    _double(pieces, (x, y))             # runs pieces 0 to pieces - 1
+    run(Launch([step, ...]), arrays)    # several kernels in one launch: see `plans.py`
 
 A kernel's arguments are the number of its piece, then arrays, then numbers:
 - arrays are C-contiguous; the kernel sees them flat. A list of arrays is for `array_from`.
 - numbers are integers, truth values and tuples of integers. They are laid out in memory once for
-  each combination, and found again by their values, so that launching takes a few microseconds.
-  What changes with every launch, and what is no integer, belongs in an array.
+  each launch that is prepared. What changes with every launch, and what is no integer, belongs in
+  an array.
 - If the kernel's second and third argument are `floats` and `ints`, these are scratch memory of
   the thread, as much as `room` says: numbers of the first array's dtype, and int64.
   What is in there at first is arbitrary.
@@ -23,11 +23,11 @@ With the JIT off the pieces run one after the other as Python, and every index i
 
 import functools
 import inspect
-import struct
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -36,70 +36,61 @@ from numba.np.numpy_support import from_dtype
 
 from tinycnn.kernels.compiled import team as team_
 from tinycnn.kernels.compiled.jit import JIT_OFF, machine_code, verb
-from tinycnn.kernels.compiled.words import I64, array_at, array_of, flat, word
+from tinycnn.kernels.compiled.words import I64, array_at, array_of, flat, item_of, word
 from tinycnn.utils import Array
 
 Numbers = tuple[int | tuple[int, ...], ...]
 Room = tuple[int, int]
 
 # A step's words: how many there are, the kernel's address, the address of the numbers, how many
-# floats and ints of room, how many pieces; then the arrays, and what is in lists of arrays.
+# floats and ints of room, how many pieces; then which of the launch's arrays its arguments are.
 _HEAD = 6
 _NUMBERS, _FLOATS, _INTS = 2, 3, 4
-_MOST_PLANS = 1024  # that a kernel remembers
+_MOST_LAUNCHES = 1024  # that a kernel remembers
 
 
-class _Plan:
-    """What is the same whenever a kernel is launched with these numbers and dtypes.
+class Step(NamedTuple):
+    """A kernel as a part of a launch: all that it needs but the arrays themselves.
 
     Args:
         code: what runs.
-        dtypes: of the arrays.
-        lists: for each of them whether it is a list of arrays.
-        numbers: as they were given.
+        pieces: how many.
+        arrays: which of the launch's arrays its arguments are; a range of them for a list.
+        numbers: as the kernel takes them.
         room: how many floats and ints of scratch memory.
     """
 
-    __slots__ = ("_memory", "_pack", "code", "head", "numbers", "room", "room_size")
-
-    def __init__(self, code: "Code", dtypes: Any, lists: Any, numbers: Numbers, room: Room) -> None:
-        self.code, self.numbers, self.room = code, numbers, room
-        self.room_size = _in_lines(room[0] * dtypes[0].itemsize) + _in_lines(room[1] * 8)
-        words = [w for n in numbers for w in (n if isinstance(n, tuple) else (n,))]
-        self._memory = np.array(words or [0], np.int64)
-        self._pack = None if any(lists) else struct.Struct(f"{1 + len(lists)}q").pack
-        self.head = b""  # the first words, once there is an address
-
-    def ready(self, arrays: Sequence[Any]) -> None:
-        """Compiles or loads the code, after which `words` can be asked for."""
-        self.code.ready()
-        length = _HEAD + len(arrays)
-        head = (length, self.code.address, self._memory.ctypes.data, *self.room)
-        self.head = struct.pack("5q", *head)
-
-    def words(self, pieces: int, arrays: Sequence[Any]) -> bytes:
-        """A step as `team.py` and the kernel's entry read it."""
-        if self._pack is not None:
-            return self.head + self._pack(pieces, *map(id, arrays))
-        length = _HEAD + len(arrays)
-        fixed: list[int] = []
-        more: list[int] = []
-        for array in arrays:
-            if isinstance(array, list):
-                fixed.append(length + len(more))
-                more += map(id, array)
-            else:
-                fixed.append(id(array))
-        words = [pieces, *fixed, *more]
-        return (
-            struct.pack("q", length + len(more))
-            + self.head[8:]
-            + struct.pack(f"{len(words)}q", *words)
-        )
+    code: "Code"
+    pieces: int
+    arrays: tuple[int | range, ...]
+    numbers: Numbers
+    room: Room
 
 
-# A kernel with all that it needs to run: its plan, how many pieces, the arrays.
-Step = tuple[_Plan, int, Sequence[Any]]
+class Launch:
+    """Steps that `run` takes one after the other, on arrays of the dtypes they were made for."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = steps
+        self.room_size = max([step.code.room_size(step.room) for step in steps], default=0)
+        self.block = 0  # the address of its words, once `ready` has laid them out
+        self._memory: list[Array] = []
+
+    def ready(self) -> None:
+        """Compiles or loads the code, and writes the words that `team.py` and the kernels read."""
+        words, numbers = [len(self.steps)], list[int]()
+        pointers = []
+        for code, pieces, arrays, given, room in self.steps:
+            code.ready()
+            pointers.append((len(words) + _NUMBERS, len(numbers)))
+            which = [array.start if isinstance(array, range) else array for array in arrays]
+            words += [_HEAD + len(which), code.address, 0, *room, pieces, *which]
+            numbers += [n for number in given for n in _items(number)]
+        memory = np.array([*words, *numbers], np.int64)
+        for place, number in pointers:
+            memory[place] = memory.ctypes.data + 8 * (len(words) + number)
+        self._memory.append(memory)  # another thread may be here, too: then both are kept
+        self.block = memory.ctypes.data
 
 
 class Kernel:
@@ -108,31 +99,50 @@ class Kernel:
     def __init__(self, function: Callable[..., None]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self._plans: dict[Any, _Plan] = {}
+        self._launches: dict[Any, Launch] = {}
         self._codes: dict[Any, Code] = {}
 
     def __call__(
         self, pieces: int, arrays: Sequence[Any], numbers: Numbers = (), room: Room = (0, 0)
     ) -> None:
-        """Runs pieces 0 to `pieces` - 1."""
-        run(self.step(pieces, arrays, numbers, room))
+        """Runs pieces 0 to `pieces` - 1, in a launch that is found again by all but the arrays."""
+        lists = [array if type(array) is list else [array] for array in arrays]
+        kinds = tuple([(len(items), items[0].dtype) for items in lists])
+        launch = self._launches.get((pieces, numbers, room, kinds))
+        if launch is None:
+            ends = list(itertools.accumulate(map(len, lists)))
+            places = tuple(
+                range(end - len(given), end) if isinstance(given, list) else end - 1
+                for given, end in zip(arrays, ends, strict=True)
+            )
+            step = self.step(pieces, places, [dtype for _, dtype in kinds], numbers, room)
+            launch = Launch([step])
+            if len(self._launches) >= _MOST_LAUNCHES:
+                self._launches.clear()
+            self._launches[pieces, numbers, room, kinds] = launch
+        run(launch, tuple([array for items in lists for array in items]))
 
     def step(
-        self, pieces: int, arrays: Sequence[Any], numbers: Numbers = (), room: Room = (0, 0)
+        self,
+        pieces: int,
+        arrays: tuple[int | range, ...],
+        dtypes: Sequence[Any],
+        numbers: Numbers = (),
+        room: Room = (0, 0),
     ) -> Step:
-        """The same as a step, for `run`."""
-        key = (numbers, room, *[a.dtype if type(a) is np.ndarray else _dtype(a) for a in arrays])
-        return self._plans.get(key) or self._plan(key, arrays, numbers, room), pieces, arrays
+        """The same as a step of a launch.
 
-    def _plan(self, key: Any, arrays: Sequence[Any], numbers: Numbers, room: Room) -> _Plan:
-        if len(self._plans) >= _MOST_PLANS:
-            self._plans.clear()
-        dtypes = tuple(_dtype(array) for array in arrays)
-        lists = tuple(isinstance(array, list) for array in arrays)
-        form = (dtypes, lists, tuple(_kind(number) for number in numbers))
+        Args:
+            pieces: how many.
+            arrays: see `Step`.
+            dtypes: of each of these, or of the arrays in a list.
+            numbers: as the kernel takes them.
+            room: how many floats and ints of scratch memory.
+        """
+        lists = tuple(isinstance(array, range) for array in arrays)
+        form = (tuple(dtypes), lists, tuple(_kind(number) for number in numbers))
         code = self._codes.setdefault(form, Code(self.function, *form))
-        plan = self._plans[key] = _Plan(code, dtypes, lists, numbers, room)
-        return plan
+        return Step(code, pieces, arrays, numbers, room)
 
 
 class Code:
@@ -150,7 +160,12 @@ class Code:
         self.name = function.__name__
         self.has_room = list(inspect.signature(function).parameters)[1:3] == ["floats", "ints"]
         self.address = 0  # until it is compiled, or loaded
+        self.dtype = dtypes[0]
         self._form = (dtypes, lists, kinds)
+
+    def room_size(self, room: Room) -> int:
+        """The bytes of so many floats and ints, each of them from the start of a cache line on."""
+        return _in_lines(room[0] * self.dtype.itemsize) + _in_lines(room[1] * 8)
 
     def ready(self, compiles: bool = True) -> bool:
         """Compiles it or, if it was compiled before, loads it; whether it can run."""
@@ -169,7 +184,7 @@ class Code:
         argument_types = (types.int64, *room, *array_types, *number_types)
 
         def unpack(context, builder, words):
-            piece, own_room, step = words
+            piece, own_room, step, arrays = words
 
             def at(index):
                 return builder.load(word(builder, step, ir.Constant(I64, index)))
@@ -183,12 +198,11 @@ class Code:
                 values.append(array_at(context, builder, room[0], own_room, at(_FLOATS)))
                 values.append(array_at(context, builder, room[1], ints, at(_INTS)))
             for index, (kind, is_list) in enumerate(zip(array_types, lists, strict=True)):
-                value = at(_HEAD + index)
-                if is_list:  # how many words after the step's first the list's are
-                    value = builder.add(step, builder.shl(value, ir.Constant(I64, 3)))
-                else:
-                    value = array_of(context, builder, kind, value)
-                values.append(value)
+                item = item_of(builder, arrays, at(_HEAD + index))
+                if not is_list:
+                    identity = builder.load(word(builder, item, ir.Constant(I64, 0)))
+                    item = array_of(context, builder, kind, identity)
+                values.append(item)
             place, memory = 0, at(_NUMBERS)
             for kind, number_type in zip(kinds, number_types, strict=True):
                 items = []
@@ -204,7 +218,7 @@ class Code:
                     values.append(items[0])
             return values
 
-        return machine_code(self.function, argument_types, unpack, compiles)
+        return machine_code(self.function, argument_types, unpack, 4, compiles)
 
 
 _INTEGER, _BOOLEAN = -1, -2  # kinds of numbers; a kind from 1 on is the length of a tuple
@@ -222,8 +236,8 @@ def _kind(number: Any) -> int:
     return _BOOLEAN if kind is bool else _INTEGER
 
 
-def _dtype(array: Any) -> Any:
-    return array[0].dtype if isinstance(array, list) else array.dtype
+def _items(number: int | tuple[int, ...]) -> tuple[int, ...]:
+    return number if isinstance(number, tuple) else (number,)
 
 
 def _in_lines(size: int) -> int:
@@ -231,24 +245,19 @@ def _in_lines(size: int) -> int:
     return (size + 63) // 64 * 64
 
 
-def run(*steps: Step) -> None:
-    """Launches the steps one after the other; each one's pieces are shared out to the team."""
+def run(launch: Launch, arrays: tuple[Any, ...]) -> None:
+    """Runs the launch's steps one after the other; each one's pieces are shared out to the team."""
     planned = _planned.get()
     if planned is not None:
-        _plan_for_later(steps, planned)
+        _plan_for_later(launch, arrays, planned)
         return
-    block, room = b"", 0
-    for plan, pieces, arrays in steps:
-        if not plan.head:
-            plan.ready(arrays)
-        block += plan.words(pieces, arrays)
-        if plan.room_size > room:
-            room = plan.room_size
+    if not launch.block:
+        launch.ready()
     with team_.turn:
         team = team_.team()
-        if room > team.room_size:
-            team.provide(room)
-        team.launch(team.control, len(steps), block)
+        if launch.room_size > team.room_size:
+            team.provide(launch.room_size)
+        team.launch(team.control, launch.block, id(arrays))
         team.look_around()
 
 
@@ -267,28 +276,30 @@ def planning() -> Iterator[dict[Code, None]]:
         _planned.reset(token)
 
 
-def _plan_for_later(steps: Sequence[Step], planned: dict[Code, None]) -> None:
-    for plan, _, given_arrays in steps:
-        planned[plan.code] = None
-        for given in given_arrays:
-            arrays: Any = given if isinstance(given, list) else [given]
-            for array in arrays:
-                # Also what the kernels would only read, which was made for this purpose.
-                if array.dtype != np.int64 and array.flags.writeable:
-                    array.fill(0)
+def _plan_for_later(launch: Launch, arrays: tuple[Any, ...], planned: dict[Code, None]) -> None:
+    planned.update(dict.fromkeys([step.code for step in launch.steps]))
+    for array in arrays:
+        # Also what the kernels would only read, which was made for this purpose.
+        if array is not None and array.dtype != np.int64 and array.flags.writeable:
+            array.fill(0)
 
 
-def _run_as_python(*steps: Step) -> None:
+def _run_as_python(launch: Launch, arrays: tuple[Any, ...]) -> None:
     """The same with the JIT off."""
-    for plan, pieces, given in steps:
-        floats, ints = plan.room
-        arrays = [a if isinstance(a, list) else a.reshape(-1) for a in given]
-        for piece in range(pieces):
-            room = []
-            if plan.code.has_room:
-                # What is read before it is written shows.
-                room = [np.full(floats, np.nan, _dtype(given[0])), np.full(ints, -(1 << 40))]
-            plan.code.function(piece, *room, *arrays, *plan.numbers)
+    with np.errstate(all="ignore"):  # machine code has no warnings
+        for code, pieces, places, numbers, (floats, ints) in launch.steps:
+            given = [
+                [arrays[i] for i in place]
+                if isinstance(place, range)
+                else arrays[place].reshape(-1)
+                for place in places
+            ]
+            for piece in range(pieces):
+                room = []
+                if code.has_room:
+                    # What is read before it is written shows.
+                    room = [np.full(floats, np.nan, code.dtype), np.full(ints, -(1 << 40))]
+                code.function(piece, *room, *given, *numbers)
 
 
 if JIT_OFF:

@@ -85,6 +85,7 @@ def _normalize_backward(g, dy, x, dx, mean, s, factor, offset, slope, size):
             out[c] = (gradient[c] - offset[c] - x_hat * slope[c]) * factor[c]
 
 
+@np.errstate(all="ignore")
 def moments(x: Array) -> tuple[Array, Array]:
     """Same as `reference.moments`, in one pass over the memory.
 
@@ -106,6 +107,7 @@ def moments(x: Array) -> tuple[Array, Array]:
     return mean.astype(x.dtype), variance.astype(x.dtype)
 
 
+@np.errstate(all="ignore")
 def batch_norm_forward(
     x: Array, gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float
 ) -> Array:
@@ -119,6 +121,7 @@ def batch_norm_forward(
     return y
 
 
+@np.errstate(all="ignore")
 def batch_norm_backward(
     dy: Array,
     x: Array,

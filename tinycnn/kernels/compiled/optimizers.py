@@ -8,12 +8,21 @@ array that a kernel can't write in place goes to the reference's function.
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
 import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from tinycnn.kernels.compiled.blocks import PIECE, pieces_of
-from tinycnn.kernels.compiled.checks import ready, same_dtype, same_shape, writable_in_place
+from tinycnn.kernels.compiled.checks import (
+    Shape,
+    checked,
+    contiguous,
+    ready,
+    same_dtype,
+    same_shape,
+    writable_in_place,
+)
 from tinycnn.kernels.compiled.launch import array_from, kernel
 from tinycnn.kernels.reference import optimizers as reference
 from tinycnn.kernels.reference.optimizers import adam_step_size
@@ -49,9 +58,9 @@ def _adam(piece, rates, first_pieces, values, gradients, ms, vs):
 
 
 @functools.lru_cache(64)
-def _first_pieces(sizes: tuple[int, ...]) -> Array:
+def _first_pieces(shapes: tuple[Shape, ...]) -> Array:
     """The number of each array's first piece, and that of all pieces."""
-    return np.cumsum([0, *map(pieces_of, sizes)], dtype=np.int64)
+    return np.cumsum([0, *[pieces_of(math.prod(shape)) for shape in shapes]], dtype=np.int64)
 
 
 def adam_update(
@@ -68,6 +77,7 @@ def adam_update(
     adam_update_all([value], [gradient], [m], [v], step_size, beta_1, beta_2, epsilon)
 
 
+@np.errstate(all="ignore")
 def adam_update_all(
     values: Sequence[Array],
     gradients: Sequence[Array],
@@ -79,25 +89,25 @@ def adam_update_all(
     epsilon: float,
 ) -> None:
     """Same as `reference.adam_update_all`, all parameters in one launch, as most are small."""
-    flat: list[tuple[Array, Array, Array, Array]] = []
-    others: list[tuple[Array, Array, Array, Array]] = []
-    for arrays in zip(values, gradients, ms, vs, strict=True):
-        value, gradient, m, v = arrays
-        if not value.shape == gradient.shape == m.shape == v.shape:
+    given = (values, gradients, ms, vs)
+    shapes = [[array.shape for array in arrays] for arrays in given]
+    dtypes = {array.dtype for arrays in given for array in arrays}
+    if not shapes[0] == shapes[1] == shapes[2] == shapes[3] or len(dtypes) != 1:
+        for value, gradient, m, v in zip(*given, strict=True):
             same_shape(value.shape, gradient=gradient, m=m, v=v)
-        if not values[0].dtype == value.dtype == gradient.dtype == m.dtype == v.dtype:
             same_dtype(value=value, gradient=gradient, m=m, v=v, first=values[0])
-        if value.flags.carray and m.flags.carray and v.flags.carray:
-            flat.append((value, ready(gradient, value.ndim, "gradient"), m, v))
-        else:
-            others.append(arrays)
-    if flat:
-        rates = np.array([step_size, 1 - beta_1, 1 - beta_2, epsilon], values[0].dtype)
-        first_pieces = _first_pieces(tuple([arrays[0].size for arrays in flat]))
-        lists = [list(arrays) for arrays in zip(*flat, strict=True)]
-        _adam(int(first_pieces[-1]), (rates, first_pieces, *lists))
-    for arrays in others:
-        reference.adam_update(*arrays, step_size, beta_1, beta_2, epsilon)
+        return  # there are no parameters
+    if not writable_in_place(*values, *ms, *vs):
+        update = reference.adam_update if len(values) == 1 else adam_update
+        for arrays in zip(*given, strict=True):
+            update(*arrays, step_size, beta_1, beta_2, epsilon)
+        return
+    checked(gradients[0], gradients[0].ndim, "gradient")
+    gradients = [contiguous(gradient) for gradient in gradients]
+    rates = np.array([step_size, 1 - beta_1, 1 - beta_2, epsilon], values[0].dtype)
+    first_pieces = _first_pieces(tuple(shapes[0]))
+    lists = (list(values), gradients, list(ms), list(vs))
+    _adam(int(first_pieces[-1]), (rates, first_pieces, *lists))
 
 
 # --- RMSprop --------------------------------------------------------------------------------------
@@ -125,6 +135,7 @@ def _rmsprop(piece, value, gradient, mean_square, mean_gradient, velocity, numbe
         w[i] -= step
 
 
+@np.errstate(all="ignore")
 def rmsprop_update(
     value: Array,
     gradient: Array,
@@ -172,6 +183,7 @@ def _sgd(piece, value, gradient, velocity, numbers, moving, nesterov):
             w[i] -= step
 
 
+@np.errstate(all="ignore")
 def sgd_update(
     value: Array,
     gradient: Array,

@@ -6,14 +6,12 @@ Legend: as there.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import numpy as np
-
 from tinycnn.kernels.compiled.blocks import clear, copy, from_line
 from tinycnn.kernels.compiled.checks import Shape
-from tinycnn.kernels.compiled.launch import Numbers, Step, kernel
+from tinycnn.kernels.compiled.launch import Numbers, kernel
+from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.tiles import width
-from tinycnn.utils import Array
 
 _BLOCK = 64  # channels that are packed as one piece of work
 
@@ -54,11 +52,12 @@ def packing_plan(shape: Shape, steps: Shape) -> Packing:
     return pieces, panels * KH * KW * C * WIDE, (shape, steps, WIDE)
 
 
-def in_panels(kernel: Array, packing: Packing) -> tuple[Array, Step]:
-    """A kernel's panels, from their first start of a cache line on, and the step that writes them.
+def in_panels(plan: Plan, kernel: Slot, packing: Packing) -> Slot:
+    """A kernel's panels, from their first start of a cache line on.
 
     `packing` is the answer of `packing_plan`.
     """
     pieces, size, numbers = packing
-    panels = np.empty(size + 64, kernel.dtype)
-    return panels, _pack.step(pieces, (kernel, panels), numbers)
+    panels = plan.empty((size + 64,), kernel.dtype)
+    plan.step(_pack, pieces, (kernel, panels), numbers)
+    return panels

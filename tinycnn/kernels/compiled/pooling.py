@@ -10,7 +10,13 @@ the rows and columns of padding above and left of x.
 import numpy as np
 
 from tinycnn.kernels.compiled.blocks import PIECE, clear, copy
-from tinycnn.kernels.compiled.checks import pool_shape, ready, ready_winners, same_shape
+from tinycnn.kernels.compiled.checks import (
+    checked_winners,
+    contiguous,
+    pool_shape,
+    ready,
+    same_shape,
+)
 from tinycnn.kernels.compiled.jit import helper
 from tinycnn.kernels.compiled.launch import kernel
 from tinycnn.support.geometry import Pair
@@ -115,12 +121,12 @@ def max_pool_backward(
 ) -> Array:
     """Same as `reference.max_pool_backward`."""
     dy = ready(dy, 4, "dy")
-    winners = ready_winners(winners, np.int32)
+    checked_winners(winners, np.int32)
     shape = pool_shape(x_shape, pool_size, strides, padding)
     same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy, winners=winners)
     dx = np.empty(x_shape, dy.dtype)
     pieces, rows = _rows_of(dx)
-    _unpool(pieces, (dy, winners, dx), (shape, rows))
+    _unpool(pieces, (dy, contiguous(winners), dx), (shape, rows))
     return dx
 
 

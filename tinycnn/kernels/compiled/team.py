@@ -73,13 +73,14 @@ from tinycnn.support.cores import available_cores
 
 # The control block, in words. What threads write at odds is two cache lines apart.
 JOB, DONE = 0, 16
-FUNCTION, STEP, FIRST, COUNT = 32, 33, 34, 35  # the job: what to call, from which piece on
+# The job: what to call, from which piece on, and the arrays of all jobs of the launch.
+FUNCTION, STEP, FIRST, COUNT, ARRAYS = 32, 33, 34, 35, 36
 THREADS, STOP, SPIN, ROOM, ROOM_SIZE = 40, 41, 42, 43, 44
 # From here on 32 words for each thread, the caller first: its ticket; whether it sleeps, its lock.
 SHARES, ASLEEP, LOCK, SHARE_SIZE = 48, 16, 17, 32
 
 MOST_PIECES = 0x8000  # of one job: a ticket has 16 bits for each of its two piece numbers
-# The first words of a step; see `launch.py`.
+# The first words of a step; see `launch.py`. In front of a block's steps is how many there are.
 STEP_LENGTH, STEP_FUNCTION, STEP_PIECES = 0, 1, 5
 
 SPIN_SECONDS = 2e-3  # how long a thread watches for work before it sleeps
@@ -108,9 +109,10 @@ def _work(control, me, job):
                 break
             function, step = load(control, FUNCTION), load(control, STEP)
             first, count = load(control, FIRST), load(control, COUNT)
+            arrays = load(control, ARRAYS)
             if swap_if(control, place, ticket, ticket + 1):
                 room = load(control, ROOM) + me * load(control, ROOM_SIZE)
-                call(function, first + piece, room, step)
+                call(function, first + piece, room, step, arrays)
                 if increment(control, DONE) == count:
                     _wake(control, 0)
 
@@ -164,14 +166,15 @@ def _share_out(control, function, step, first, count):
                 acquire_lock(load(control, SHARES + LOCK), 1)
 
 
-def _launch(control, steps, block):
-    """Runs steps one after the other: each one's pieces on all threads."""
-    step = block
-    for _ in range(steps):
+def _launch(control, block, arrays):
+    """Runs a block's steps one after the other: each one's pieces on all threads."""
+    store(control, ARRAYS, arrays)
+    step = block + 8
+    for _ in range(load(block, 0)):
         function, pieces = load(step, STEP_FUNCTION), load(step, STEP_PIECES)
         if pieces == 1 or load(control, THREADS) == 1:
             for piece in range(pieces):
-                call(function, piece, load(control, ROOM), step)
+                call(function, piece, load(control, ROOM), step, arrays)
         else:
             for first in range(0, pieces, MOST_PIECES):
                 _share_out(control, function, step, first, min(MOST_PIECES, pieces - first))
@@ -202,10 +205,9 @@ class Team:
         self._ended: list[int] = []
         three = (types.int64,) * 3
         entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-        launch_entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_char_p)
         self._rest = entry(machine_code(_rest, three))
         self._help = entry(machine_code(_help, three))
-        self.launch = launch_entry(machine_code(_launch, three))
+        self.launch = entry(machine_code(_launch, three))
         self._pauses = self._pauses_a_second()
         self._words[THREADS] = threads
         self.spin(SPIN_SECONDS)

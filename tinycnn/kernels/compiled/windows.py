@@ -8,8 +8,6 @@ starts at x[n, i*SH, j*SW, 0]; as x is flat, that is one index.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import functools
-
 import numpy as np
 
 from tinycnn.kernels.compiled.checks import Shape
@@ -20,7 +18,6 @@ from tinycnn.utils import Array
 NO_WINNERS: Array = np.empty(0, np.uint8)  # for a kernel that can pool, when it does not
 
 
-@functools.lru_cache(1024)
 def conv_shape(
     x_shape: Shape, kernel_shape: Shape, strides: Pair, padding: str
 ) -> tuple[Shape, Shape]:

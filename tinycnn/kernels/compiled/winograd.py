@@ -47,7 +47,6 @@ filters, and WIDE = V*LANES filters make a panel, as in `convolution_forward.py`
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -55,7 +54,8 @@ import numpy as np
 from tinycnn.kernels.compiled.blocks import clear, copy, from_line
 from tinycnn.kernels.compiled.checks import Shape
 from tinycnn.kernels.compiled.jit import helper
-from tinycnn.kernels.compiled.launch import Numbers, Room, Step, kernel
+from tinycnn.kernels.compiled.launch import Numbers, Room, kernel
+from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.tiles import (
     ROWS,
@@ -73,7 +73,6 @@ from tinycnn.kernels.compiled.tiles import (
     width,
 )
 from tinycnn.kernels.compiled.windows import NO_WINNERS, places_in_order
-from tinycnn.utils import Array
 
 _WINDOWS = 24  # of a piece: what they need stays in the second-level cache; any P divides it
 
@@ -300,7 +299,6 @@ def possible(shape: Shape) -> bool:
     return (KH, KW, SH, SW) == (3, 3, 1, 1) and C >= LANES and min(OH, OW) >= 2
 
 
-@functools.lru_cache(1024)
 def pays(shape: Shape, zeros: Shape, pooled: bool) -> bool:
     """Whether it is faster this way: measured by `benchmarks/winograd.py`.
 
@@ -328,33 +326,28 @@ def _outside(zeros: int) -> int:
 
 
 def convolution(
-    x: Array,
-    kernel: Array,
-    first: Array,
+    plan: Plan,
+    x: Slot,
+    kernel: Slot,
+    first: Slot,
     shape: Shape,
     relu: bool,
     pooled: bool,
     steps: Shape,
-    into: Array | None = None,
+    into: Slot | None = None,
     places: Shape | None = None,
-) -> tuple[Array, Array, tuple[Step, ...]]:
+) -> tuple[Slot, Slot]:
     """As `convolution_forward.convolution`, with the bias filled up to whole panels."""
-    plan = _plan(shape, relu, pooled, steps, places)
-    y = np.empty(plan[1], x.dtype) if into is None else into
-    winners: Array = np.empty(plan[1], np.uint8) if pooled else NO_WINNERS
-    packing, size, packing_numbers, packing_room = plan[2]
-    panels = np.empty(size + 64, x.dtype)
-    return (
-        y,
-        winners,
-        (
-            _transform_filters.step(packing, (kernel, panels), packing_numbers, packing_room),
-            _winograd.step(plan[0], (x, panels, first, y, winners), *plan[3:]),
-        ),
-    )
+    pieces, y_shape, packing, numbers, room = _plan(shape, relu, pooled, steps, places)
+    y = into or plan.empty(y_shape, x.dtype)
+    winners = plan.empty(y_shape, np.uint8) if pooled else plan.constant(NO_WINNERS)
+    packing_pieces, size, packing_numbers, packing_room = packing
+    panels = plan.empty((size + 64,), x.dtype)
+    plan.step(_transform_filters, packing_pieces, (kernel, panels), packing_numbers, packing_room)
+    plan.step(_winograd, pieces, (x, panels, first, y, winners), numbers, room)
+    return y, winners
 
 
-@functools.lru_cache(1024)
 def _plan(
     shape: Shape, relu: bool, pooled: bool, steps: Shape, places: Shape | None
 ) -> tuple[int, Shape, tuple[int, int, Any, Room], Numbers, Room]:

@@ -1,13 +1,15 @@
 """Words of memory that threads share, and arrays that kernels find by a word.
 
 A word is 8 bytes. The threads of `team.py` agree on who does what through words, with operations
-that no other thread can get in between (atomic ones). A kernel gets its arguments as words, too:
-NumPy keeps an array's data, axes and lengths at fixed places behind the address that `id(array)`
-is, so that no argument has to be taken apart in Python.
+that no other thread can get in between (atomic ones). A kernel gets its arguments by a word, too,
+the `id` of a tuple of arrays. Python keeps the items' `id`s side by side in the tuple, and NumPy an
+array's data, axes and lengths at fixed places behind the address that `id(array)` is, so that no
+argument has to be taken apart in Python.
 
 Legend: `base` is the address of a block of words, `index` counts words from there.
 Source: NumPy's `PyArrayObject_fields` (numpy/_core/include/numpy/ndarraytypes.h), whose order is
-part of its binary interface; `object.__basicsize__` is what Python keeps in front of it.
+part of its binary interface; `object.__basicsize__` is what Python keeps in front of it, and
+`tuple.__basicsize__` what it keeps in front of a tuple's items.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -114,15 +116,15 @@ def pause(typingctx):
 
 
 @_operation
-def call(typingctx, function, piece, thread, step):
+def call(typingctx, function, piece, room, step, arrays):
     """Calls the machine code at the address `function`."""
 
     def codegen(context, builder, sig, args):
-        kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
+        kind = ir.FunctionType(ir.VoidType(), [I64] * 4)
         builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64, types.int64, types.int64), codegen
+    return types.void(*[types.int64] * 5), codegen
 
 
 # Python's own locks, which may be used without its interpreter lock: sleep and wake on any system.
@@ -148,6 +150,12 @@ def array_at(context, builder, array_type, data, size):
         array, data=pointer, shape=[size], strides=[itemsize], itemsize=itemsize, meminfo=None
     )
     return array._getvalue()
+
+
+def item_of(builder, identity, index):
+    """Where the tuple whose `id` this is keeps the `id` of its item `index`."""
+    items = builder.add(identity, ir.Constant(I64, tuple.__basicsize__))
+    return builder.add(items, builder.shl(index, ir.Constant(I64, 3)))
 
 
 def array_of(context, builder, array_type, identity):
