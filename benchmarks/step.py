@@ -9,6 +9,7 @@ are medians.
 """
 
 import argparse
+import ctypes
 import statistics
 import time
 from collections.abc import Callable
@@ -54,13 +55,16 @@ def names() -> dict[int, str]:
     return {code.address: code.name for code in codes if code.address}
 
 
-def in_words(steps: int, block: bytes, known: dict[int, str]) -> str:
-    """The kernels of a launch, each with the number of its pieces."""
-    words, place, parts = np.frombuffer(block, np.int64), 0, []
-    for _ in range(steps):
-        address, pieces = words[place + STEP_FUNCTION], words[place + STEP_PIECES]
-        parts.append(f"{known[int(address)]} {pieces}")
-        place += int(words[place + STEP_LENGTH])
+def in_words(block: int, known: dict[int, str]) -> str:
+    """The kernels of a launch, whose words begin at this address, each with its pieces."""
+
+    def word(index: int) -> int:
+        return ctypes.c_int64.from_address(block + 8 * index).value
+
+    place, parts = 1, []
+    for _ in range(word(0)):
+        parts.append(f"{known[word(place + STEP_FUNCTION)]} {word(place + STEP_PIECES)}")
+        place += word(place + STEP_LENGTH)
     return ", ".join(parts)
 
 
@@ -68,12 +72,12 @@ def taken_apart(seconds: Callable[[], float]) -> tuple[float, list[tuple[str, fl
     """Seconds of a step outside its launches, and of each launch, in order, with its kernels."""
     team = team_.team()
     launch, clock = team.launch, time.perf_counter
-    log: list[tuple[int, bytes, float]] = []
+    log: list[tuple[int, float]] = []
 
-    def timed(control: int, steps: int, block: bytes) -> None:
+    def timed(control: int, block: int, arrays: int) -> None:
         start = clock()
-        launch(control, steps, block)
-        log.append((steps, block, clock() - start))
+        launch(control, block, arrays)
+        log.append((block, clock() - start))
 
     outside = []
     team.launch = timed  # type: ignore[assignment]
@@ -81,12 +85,12 @@ def taken_apart(seconds: Callable[[], float]) -> tuple[float, list[tuple[str, fl
         for _ in range(TURNS):
             before = len(log)
             whole = seconds()
-            outside.append(whole - sum(entry[2] for entry in log[before:]) / STEPS)
+            outside.append(whole - sum(time_ for _, time_ in log[before:]) / STEPS)
     finally:
         team.launch = launch
     count, known = len(log) // (TURNS * STEPS), names()
-    each = [statistics.median(entry[2] for entry in log[i::count]) for i in range(count)]
-    said = [in_words(steps, block, known) for steps, block, _ in log[:count]]
+    each = [statistics.median(time_ for _, time_ in log[i::count]) for i in range(count)]
+    said = [in_words(block, known) for block, _ in log[:count]]
     return statistics.median(outside), list(zip(said, each, strict=True))
 
 
