@@ -166,12 +166,12 @@ def test_the_plans_are_not_kept_without_end():
 
 def test_warming_up_leaves_a_plan_s_constants_alone():
     """It puts zeros into all arrays it meets. A plan that it makes is there to stay."""
-    x = np.array([[1e4, -1e4], [3.0, 3.0]])
+    x = np.array([[1e4, 1.0], [3.0, 3.0]])
     plans.plan_for.cache_clear()
     with launch.planning():
         compiled.softmax_forward(x.copy())
         compiled.conv2d_forward(np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 3)), None)
-    np.testing.assert_array_equal(compiled.log_softmax(x)[0], [0, -2e4])
+    np.testing.assert_array_equal(compiled.log_softmax(x)[0], [0, 1 - 1e4])
     np.testing.assert_array_equal(compiled.softmax_forward(x), [[1, 0], [0.5, 0.5]])
     y = compiled.conv2d_forward(np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 3)), None)
     np.testing.assert_array_equal(y, np.full((1, 2, 2, 3), 4.0))
