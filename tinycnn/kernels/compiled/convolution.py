@@ -127,10 +127,26 @@ def _backward(
     gradients = kernel_gradient(plan, around, dy, y, kernel, shape)
     if not needs_dx:
         return gradients
-    return input_gradient(plan, dy, y, kernel, x.shape, strides, (top, left)), *gradients
+    dx = _input_gradient(plan, dy, y, kernel, x.shape, strides, (top, left))
+    return dx, *gradients
 
 
 def input_gradient(
+    dy: Array, y: Array | None, kernel: Array, x_shape: Shape, strides: Pair, before: Pair
+) -> Array:
+    """The gradient with respect to x; `before` is the padding (rows, columns) above and left of x.
+
+    Along one axis, padded pixel h = i*S + u was multiplied by kernel row u for output i. Write
+    u = r + S*a and h = r + S*q with r < S: then i = q - a. So the pixels of phase r see only the
+    kernel rows r, r + S, ..., and
+        dx[r + S*q] = sum over a of dy[q - a] * kernel[r + S*a],
+    a convolution of stride 1 with that part of the kernel, flipped.
+    """
+    dx: Array = planned(_input_gradient, (dy, y, kernel), x_shape, strides, before)
+    return dx
+
+
+def _input_gradient(
     plan: Plan,
     dy: Slot,
     y: Slot | None,
@@ -139,14 +155,7 @@ def input_gradient(
     strides: Pair,
     before: Pair,
 ) -> Slot:
-    """The gradient with respect to x; `before` is the padding (rows, columns) above and left of x.
-
-    Along one axis, padded pixel h = i*S + u was multiplied by kernel row u for output i. Write
-    u = r + S*a and h = r + S*q with r < S: then i = q - a. So the pixels of phase r see only the
-    kernel rows r, r + S, ..., and
-        dx[r + S*q] = sum over a of dy[q - a] * kernel[r + S*a],
-    a convolution of stride 1 with that part of the kernel, flipped. It writes the phase's pixels.
-    """
+    """dx; for each phase, a convolution that writes its pixels."""
     _, OH, OW, _ = dy.shape
     if convolution_columns.pays(*kernel.shape):
         masked = placing(plan, dy, (OH, OW), (0, 0), y)

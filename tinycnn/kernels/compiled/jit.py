@@ -98,7 +98,7 @@ def machine_code(
             cache's key. Helpers belong at module level.
         argument_types: Numba's types of its arguments.
         unpack: (context, builder, the words) -> the function's arguments.
-        words: how many the entry takes.
+        words: how many the entry takes, 3 or 4.
         compiles: False only looks into the cache, and returns 0 if it is not there.
     """
     with _lock:
@@ -154,7 +154,6 @@ def _public_code(function, argument_types, unpack, words):
         once=True,
     )
     inner = helper(function)
-    word_types = (types.int64,) * words
 
     def generator(typingctx, given):
         def codegen(context, builder, sig, args):
@@ -165,11 +164,16 @@ def _public_code(function, argument_types, unpack, words):
 
     arguments: Any = intrinsic(generator)
 
-    def entry(*given):
-        inner(*arguments(given))
+    def of_three(a, b, c):
+        inner(*arguments((a, b, c)))
 
+    def of_four(a, b, c, d):
+        inner(*arguments((a, b, c, d)))
+
+    entry = of_three if words == 3 else of_four
+    signature = types.void(*[types.int64] * words)
     before_compile(function.__name__)
-    made = numba.cfunc(types.void(*word_types), error_model="numpy")(entry)
+    made = numba.cfunc(signature, error_model="numpy")(entry)
     _kept.append(made)
     return made.address
 
