@@ -158,7 +158,7 @@ def chosen() -> str:
 
 
 def _active() -> ModuleType:
-    return _module(_chosen.get() or _from_environment())
+    return _module(chosen())
 
 
 @cache

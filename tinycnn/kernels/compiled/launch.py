@@ -108,18 +108,18 @@ class Kernel:
         """Runs pieces 0 to `pieces` - 1, in a launch that is found again by all but the arrays."""
         lists = [array if type(array) is list else [array] for array in arrays]
         kinds = tuple([(len(items), items[0].dtype) for items in lists])
-        launch = self._launches.get((pieces, numbers, room, kinds))
+        key = (pieces, numbers, room, kinds)
+        launch = self._launches.get(key)
         if launch is None:
-            ends = list(itertools.accumulate(map(len, lists)))
-            places = tuple(
-                range(end - len(given), end) if isinstance(given, list) else end - 1
-                for given, end in zip(arrays, ends, strict=True)
-            )
-            step = self.step(pieces, places, [dtype for _, dtype in kinds], numbers, room)
-            launch = Launch([step])
             if len(self._launches) >= _MOST_LAUNCHES:
                 self._launches.clear()
-            self._launches[pieces, numbers, room, kinds] = launch
+            ends = itertools.accumulate(map(len, lists))
+            places = tuple(
+                range(end - len(array), end) if type(array) is list else end - 1
+                for array, end in zip(arrays, ends, strict=True)
+            )
+            step = self.step(pieces, places, [dtype for _, dtype in kinds], numbers, room)
+            launch = self._launches[key] = Launch([step])
         run(launch, tuple([array for items in lists for array in items]))
 
     def step(

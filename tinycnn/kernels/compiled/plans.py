@@ -28,7 +28,7 @@ from tinycnn.kernels.compiled.checks import Shape, contiguous
 from tinycnn.kernels.compiled.launch import Kernel, Launch, Numbers, Room, run
 from tinycnn.utils import Array
 
-_MOST_PLANS = 4096  # that are kept, some kilobytes each; a network needs a few for each layer
+_MOST_PLANS = 2048  # that are kept, some kilobytes each; a network needs a few for each layer
 
 
 @dataclass(frozen=True, slots=True)

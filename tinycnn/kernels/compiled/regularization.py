@@ -25,7 +25,6 @@ def _drop(piece, x, kept, y, scales):
         target[i] = value if keep[i] else zero
 
 
-@np.errstate(all="ignore")
 def dropout(x: Array, kept: Array, rate: float) -> Array:
     """Same as `reference.dropout`."""
     x = ready(x, x.ndim, "x")
