@@ -1,6 +1,7 @@
 """The machinery under the compiled rung: cache, notices, lanes, threads, the JIT switched off."""
 
 import hashlib
+import importlib.util
 import inspect
 import os
 import shutil
@@ -171,6 +172,67 @@ def test_a_full_disk_does_not_stop_a_kernel(compiles, monkeypatch):
     use_double()
     use_double()
     assert len(compiles) == 2
+
+
+# What Numba needs to compile, and other modules that take long to load.
+COMPILING = ("numba.np.arrayobj", "numba.np.linalg", "numba.cpython.unicode")
+HEAVY = ("scipy.linalg", "matplotlib", "requests", "multiprocessing", "unittest")
+STEP = f"""
+import sys
+import numpy as np
+from tinycnn import Dense, Sequential
+model = Sequential([Dense(2, activation="softmax", input_shape=(3,))])
+model.compile("adam", "categorical_crossentropy")
+model.train_on_batch(np.zeros((4, 3)), np.eye(2)[[0, 1, 0, 1]])
+print([name for name in {COMPILING + HEAVY} if name in sys.modules])
+"""
+
+
+@jit_on
+def test_a_training_step_with_kernels_in_the_cache_loads_no_compiler():
+    assert all(importlib.util.find_spec(name) for name in COMPILING)
+    finish(start(STEP))  # compiles what the cache lacks
+    assert finish(start(STEP)) == ("[]\n", "")
+
+
+# A kernel whose name, in a process that compiles it first, is the same for every number.
+WRITER = """
+from tinycnn.kernels.compiled.launch import kernel
+def writer(number):
+    def write(piece, y):
+        y[0] = number
+    return kernel(write)
+"""
+
+WRITE = """
+import sys
+import numpy as np
+from tinycnn.kernels.compiled import jit
+from writer import writer
+compiles = []
+jit.before_compile = compiles.append
+y = np.zeros(1)
+for number in {numbers}:
+    writer(number)(1, (y,))
+    print(int(y[0]))
+print(compiles.count("write"))
+"""
+
+
+@jit_on
+@pytest.mark.full
+def test_kernels_to_which_two_processes_gave_one_name(tmp_path):
+    (tmp_path / "writer.py").write_text(WRITER)
+    folders = {
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+    }
+
+    def written(*numbers):
+        return finish(start(WRITE.format(numbers=numbers), **folders))[0].split()
+
+    assert (written(1), written(2)) == (["1", "1"], ["2", "1"])
+    assert (written(1, 2), written(2, 1)) == (["1", "2", "0"], ["2", "1", "0"])
 
 
 # --- several processes, several lanes, one cache folder -------------------------------------------

@@ -4,6 +4,10 @@ Numba makes machine code of a Python function whose types it is told. Its decora
 wrappers, through which Python and C call it, and compile them with it, at half the time of all.
 Here nothing but the function itself is compiled, and one entry, which is called with a few words.
 
+What is kept is object code, which LLVM puts in memory, here as in later processes. These need Numba
+for the names of types alone: most modules of its compiler, which take longer to load than all the
+code, are not loaded there.
+
 The cache's key holds all that the code depends on: the sources of this folder, the types, the
 number of lanes, the versions, the processor. A damaged cache costs a compilation and nothing else.
 A folder that several computers share (a home directory, a container's image, a course's machine)
@@ -22,14 +26,13 @@ import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.core.caching import FunctionCache
-from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from tinycnn.kernels.compiled.simd import LANES
@@ -37,14 +40,17 @@ from tinycnn.kernels.compiled.words import I64
 from tinycnn.support import console
 
 try:  # what of Numba's own parts is used here, and may change its place in another version
-    from numba.core import compiler, compiler_lock, dispatcher, registry
+    from numba.core import codegen, compiler, compiler_lock, dispatcher, registry, runtime
 
-    _parts: Any = vars(dispatcher)
+    _parts: Any = vars(dispatcher) | vars(runtime) | vars(codegen.CPUCodeLibrary)
     _FunctionCompiler: Any = _parts["_FunctionCompiler"]
     _lock: Any = compiler_lock.global_compiler_lock
+    _object_code: Any = _parts["serialize_using_object_code"]
+    _destructor: int = _parts["_nrt_python"].c_helpers["MemInfo_call_dtor"]
     _MISSING = ""
 except (AttributeError, ImportError, KeyError) as error:
-    _FunctionCompiler, _lock, _MISSING = object, threading.RLock(), str(error)
+    _FunctionCompiler, _lock, _object_code, _destructor = object, threading.RLock(), None, 0
+    _MISSING = str(error)
 
 JIT_OFF = bool(vars(numba.config)["DISABLE_JIT"])
 
@@ -76,7 +82,10 @@ def _announce(name: str) -> None:
 # Called with a function's name just before it is compiled, not when it comes from the cache.
 before_compile: Callable[[str], None] = _announce
 
-_kept: list[Any] = []  # what owns the machine code, which must outlive every thread that runs it
+# What owns the machine code, which must outlive every thread that runs it: LLVM's engines, each
+# with the names of the entries in it, and Numba's functions.
+_engines: list[tuple[Any, set[str]]] = []
+_kept: list[Any] = []
 
 
 def as_they_are(context, builder, words):
@@ -105,21 +114,53 @@ def machine_code(
         if _MISSING:
             return _public_code(function, argument_types, unpack, words) if compiles else 0
         cache = _Cache(function, argument_types)
-        context = registry.cpu_target.target_context
-        result = cache.load(context)
-        if result is None and not compiles:
+        made = cache.load()
+        if made is None and not compiles:
             return 0
-        if result is None:
+        if made is None:
             before_compile(function.__name__)
-            options = {"error_model": "numpy", "nopython": True}
-            maker = _Compiler(function, registry.cpu_target, options, {}, compiler.Compiler)
-            result = maker.compile(argument_types, types.none)
-            _add_entry(result, argument_types, unpack, words)
-            cache.save(result)
-        _kept.append(result)
-        library, name = result.library, result.fndesc.llvm_cfunc_wrapper_name
-        address: int = library.get_pointer_to_function(name)
-        return address
+            made = _compiled(function, argument_types, unpack, words)
+            cache.save(made)
+        return _in_memory(made)
+
+
+class _Made(NamedTuple):
+    """A kernel's entry, an object file's content, whether other processes can run it."""
+
+    name: str
+    code: bytes
+    lasting: bool = True
+
+
+def _in_memory(made: _Made) -> int:
+    """The address of the entry, once LLVM has put the code in memory."""
+    # Two processes may have given their functions one name, which would be ambiguous in one engine.
+    if not _engines or made.name in _engines[-1][1]:
+        _engines.append((_new_engine(), set()))
+    engine, names = _engines[-1]
+    names.add(made.name)
+    engine.add_object_file(binding.ObjectFileRef.from_data(made.code))
+    engine.finalize_object()
+    address: int = engine.get_function_address(made.name)
+    return address
+
+
+def _new_engine() -> Any:
+    """LLVM's engine, which finds room for code and links it."""
+    # Numba's code for what owns an array's memory refers to this. No array of a kernel has such.
+    binding.add_symbol("NRT_MemInfo_call_dtor", _destructor)
+    machine = binding.Target.from_triple(binding.get_process_triple()).create_target_machine()
+    return binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+
+
+def _compiled(function, argument_types, unpack, words) -> _Made:
+    options = {"error_model": "numpy", "nopython": True}
+    maker = _Compiler(function, registry.cpu_target, options, {}, compiler.Compiler)
+    result = maker.compile(argument_types, types.none)
+    _add_entry(result, argument_types, unpack, words)
+    library = result.library
+    _, _, (code, _) = _object_code(library)
+    return _Made(result.fndesc.llvm_cfunc_wrapper_name, code, not library.has_dynamic_globals)
 
 
 class _Compiler(_FunctionCompiler):  # type: ignore[misc]
@@ -205,29 +246,29 @@ class _Cache(FunctionCache):
         except RuntimeError:  # no folder to write to: compile in every process
             self._cache_path = None
 
-    def _file(self, codegen) -> Path:
+    def _file(self) -> Path:
+        codegen = registry.cpu_target.target_context.codegen()
         key = repr((self._index_key(self._types, codegen), LANES, numba.__version__))
         name = f"{self._impl.filename_base}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.nbc"
         return Path(self._cache_path, name)
 
-    def load(self, context):
+    def load(self) -> _Made | None:
         """What was compiled before, or None."""
-        context.refresh()
         try:
-            content = self._file(context.codegen()).read_bytes()
+            content = self._file().read_bytes()
             if content[:32] == hashlib.sha256(_sources() + content[32:]).digest():
-                return self._impl.rebuild(context, pickle.loads(content[32:]))
+                return _Made(*pickle.loads(content[32:]))
         except Exception:  # whatever is wrong with the file: compile
             pass
         return None
 
-    def save(self, result):
+    def save(self, made: _Made) -> None:
         """Keeps it for later processes, if that is possible."""
         try:
-            if not self._impl.check_cachable(result):
+            if not made.lasting:
                 return
-            file = self._file(result.codegen)
-            content = dumps(self._impl.reduce(result))
+            file = self._file()
+            content = pickle.dumps(tuple(made))
             unfinished = file.with_name(f"{file.name}.{uuid.uuid4().hex[:8]}")
             unfinished.write_bytes(hashlib.sha256(_sources() + content).digest() + content)
             unfinished.replace(file)

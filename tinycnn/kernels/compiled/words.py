@@ -23,7 +23,6 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 
 I64, I32, I8 = ir.IntType(64), ir.IntType(32), ir.IntType(8)
 _ORDER = "seq_cst"  # all threads see all of these operations in one order
@@ -142,6 +141,8 @@ def flat(dtype):
 
 def array_at(context, builder, array_type, data, size):
     """The flat array of `size` numbers whose data start at the address `data`."""
+    from numba.np.arrayobj import populate_array  # loads much, and is needed to compile only
+
     kind = array_type.dtype
     array = context.make_array(array_type)(context, builder)
     itemsize = ir.Constant(I64, kind.bitwidth // 8 if kind is not types.boolean else 1)
