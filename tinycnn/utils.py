@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.support.arguments import integer
+from tinycnn.support.arguments import integer, masked_numbers
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -68,11 +68,11 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
 
     Source: keras/src/utils/numerical_utils.py
     """
-    if np.ma.is_masked(x):
+    if masked := masked_numbers(x):
         raise ValueError(
             "`x` must not be masked: what lies under the mask would be taken for labels. Choose "
             "the others, x[~x.mask]. "
-            f"Received: {np.count_nonzero(np.ma.getmaskarray(x))} masked labels"
+            f"Received: {masked} masked labels"
         )
     labels = np.asarray(x)
     if labels.size == 0:

@@ -7,6 +7,7 @@ filters=0".
 import difflib
 import math
 import operator
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -39,6 +40,13 @@ def size(value: Any, name: str) -> int:
         ValueError: for anything else.
     """
     return integer(value, name, most=LARGEST_SIZE)
+
+
+def masked_numbers(values: Any) -> int:
+    """How many numbers of a NumPy array are masked; of anything else, none."""
+    if "numpy.ma" not in sys.modules:  # nobody has made a masked array: not worth loading it
+        return 0
+    return int(np.count_nonzero(np.ma.getmaskarray(values))) if np.ma.is_masked(values) else 0
 
 
 def shown(value: Any) -> str:

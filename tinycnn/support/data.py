@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.support.arguments import batch_shape, integer, number, shown
+from tinycnn.support.arguments import batch_shape, integer, masked_numbers, number, shown
 from tinycnn.utils import Array
 
 Shape = tuple[int, ...]
@@ -107,7 +107,7 @@ def checked_numbers(values: Any, name: str) -> Array:
     if values is None:
         raise ValueError(f"`{name}` is missing. Received: {name}=None")
     parts = values if isinstance(values, list | tuple) else [values]
-    if masked := sum(np.count_nonzero(np.ma.getmaskarray(p)) for p in parts if np.ma.is_masked(p)):
+    if masked := sum(masked_numbers(part) for part in parts):
         raise ValueError(
             f"`{name}` must not be masked: a model would train on what lies under the mask. Fill "
             f"the gaps ({name}.filled(0)) or leave those samples out. Received: "
