@@ -1,6 +1,7 @@
 """tinycnn.datasets.idx: what is written comes back, and bad bytes give IdxFormatError only."""
 
 import gzip
+import hashlib
 import math
 import os
 import random
@@ -17,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from mutations import wounded
 
 from tinycnn.datasets import idx
-from tinycnn.datasets.idx import format_idx, parse_idx, read_idx, write_idx
+from tinycnn.datasets.idx import format_idx, parse_idx, read_idx, sha256_of_idx, write_idx
 from tinycnn.errors import IdxFormatError, TinyCNNError
 
 DTYPES = ["uint8", "int8", "int16", "int32", "float32", "float64"]
@@ -68,6 +69,22 @@ def test_any_byte_order_and_memory_layout_is_written_the_same(dtype, order):
     assert format_idx(array.astype(np.dtype(dtype).newbyteorder(order))) == format_idx(array)
     assert format_idx(np.asfortranarray(array)) == format_idx(array)
     assert_same(parse_idx(format_idx(array[::2, ::-3]), "x"), array[::2, ::-3].copy())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_checksum_is_that_of_the_file(dtype):
+    for array in (sample(dtype, (4, 6)), sample(dtype, (4, 6))[::2, ::-3], sample(dtype, (0, 3))):
+        assert sha256_of_idx(array) == hashlib.sha256(format_idx(array)).hexdigest()
+
+
+def test_the_checksum_takes_no_copy_of_the_array():
+    array = np.zeros((1000, 28, 28), np.uint8)
+    tracemalloc.start()
+    try:
+        sha256_of_idx(array)
+        assert tracemalloc.get_traced_memory()[1] < array.nbytes / 10
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_array_is_not_changed_by_writing(tmp_path):

@@ -14,6 +14,7 @@ Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten di
 """
 
 import gzip
+import hashlib
 import math
 import os
 import struct
@@ -114,6 +115,20 @@ def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
 
 def format_idx(array: npt.ArrayLike) -> bytes:
     """The bytes of the unpacked IDX file that holds `array`; see `write_idx`."""
+    header, numbers = _header_and_numbers(array)
+    return header + numbers.tobytes()
+
+
+def sha256_of_idx(array: npt.ArrayLike) -> str:
+    """The SHA-256 of the same bytes, which are not made for it, in hexadecimal digits."""
+    header, numbers = _header_and_numbers(array)
+    digest = hashlib.sha256(header)
+    digest.update(np.ascontiguousarray(numbers).reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+def _header_and_numbers(array: npt.ArrayLike) -> tuple[bytes, Array]:
+    """What an IDX file begins with, and the array as it stores it."""
     array = np.asarray(array)
     codes = {np.dtype(stored).name: code for code, stored in DTYPES.items()}
     code = codes.get(array.dtype.name)
@@ -125,7 +140,7 @@ def format_idx(array: npt.ArrayLike) -> bytes:
     if fault := _fault_of_shape(array.shape, array.dtype.itemsize):
         raise ValueError(f"`array` does not fit into an IDX file: {fault}")
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
-    return header + array.astype(DTYPES[code], copy=False).tobytes()
+    return header, array.astype(DTYPES[code], copy=False)
 
 
 def _inflate(data: bytes, source: str | os.PathLike[str]) -> bytes:

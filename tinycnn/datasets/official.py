@@ -10,7 +10,6 @@ file missing there is an error; it is not downloaded. The cache holds the offici
 verified by its SHA-256 each time it is loaded.
 """
 
-import hashlib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +18,7 @@ import numpy as np
 
 from tinycnn.datasets.cache import keep, read_cached
 from tinycnn.datasets.download import Mirrors
-from tinycnn.datasets.idx import MAX_BYTES, format_idx, parse_idx, read_idx
+from tinycnn.datasets.idx import MAX_BYTES, parse_idx, read_idx, sha256_of_idx
 from tinycnn.errors import DownloadError, IdxFormatError
 from tinycnn.support import console
 from tinycnn.support.files import cache_folder, expanded
@@ -88,8 +87,7 @@ class Official(NamedTuple):
         return [
             file.name
             for file, array in zip(self.files, arrays, strict=True)
-            if file.unpacked_sha256
-            and hashlib.sha256(format_idx(array)).hexdigest() != file.unpacked_sha256
+            if file.unpacked_sha256 and sha256_of_idx(array) != file.unpacked_sha256
         ]
 
     def _own_folders(self) -> str:
