@@ -54,6 +54,8 @@ ORDER = [
     "kernels.compiled.launch",
     "kernels.compiled.plans",
     "kernels.compiled.tiles",
+    "kernels.compiled.tile_arithmetic",
+    "kernels.compiled.tile_sizes",
     "kernels.compiled.blocks",
     "kernels.compiled.windows",
     "kernels.compiled.panels",
@@ -363,7 +365,7 @@ print("numba" in sys.modules)
 
 @every_file
 def test_only_what_makes_machine_code_knows_numba_and_llvm(file):
-    names = ("simd", "words", "jit", "team", "launch", "tiles")
+    names = ("simd", "words", "jit", "team", "launch", "tiles", "tile_arithmetic")
     if name_of(file) in [f"kernels.compiled.{name}" for name in names]:
         return
     tree = MODULES[name_of(file)]

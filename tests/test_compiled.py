@@ -530,7 +530,9 @@ def test_the_twins_do_check_bounds():
     code = """
 import numpy as np
 from tinycnn.kernels.compiled.simd import LANES
-from tinycnn.kernels.compiled.tiles import indices, load_row, load_tile, multiply_add, store_tile
+from tinycnn.kernels.compiled.tiles import (
+    indices, load_row, load_tile, multiply_add, multiply_add_parts, store_part, store_tile
+)
 flat = np.zeros(2 * LANES)
 load_row(flat, 0, (0, 0))
 tile = load_tile(flat, (0, LANES), (0,))
@@ -539,7 +541,9 @@ for action in (
     lambda: load_row(flat, -1, (0,)),
     lambda: load_tile(flat, (0, LANES + 1), (0,)),
     lambda: store_tile(flat, (0, LANES), 1, tile),
+    lambda: store_part(flat, (0, LANES), 1, tile, LANES),
     lambda: multiply_add(tile, flat, (0, LANES), LANES, (tile[0],)),
+    lambda: multiply_add_parts(tile, flat, (0, LANES), LANES - 1, (tile[0],), (0, 0)),
     lambda: indices(np.arange(3), 2, (0, 0)),
 ):
     try:

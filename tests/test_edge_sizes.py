@@ -118,6 +118,48 @@ FEW = {
 }
 
 
+# Few filters: where a filter has several lanes of a vector, as many neighbouring inputs are taken
+# at once, some are left over, and a row of a window is short or long.
+NARROW = {
+    "C": (1, 2, 3, L, 2 * L + 3),
+    "F": tuple(dict.fromkeys((1, 2, 3, 4, 5, L // 2 - 1, L // 2, L // 2 + 1, L + 3))),
+    "kernel": ((1, 1), (3, 3), (2, 7), (5, 5)),
+    "strides": ((1, 1), (2, 1)),
+    "padding": ("valid", "same", "small"),
+    "extra": ((0, 0), (4, 3), (2, 50)),
+    "N": (1, P + 1),
+    "relu": (False, True),
+    "bias": (False, True),
+    "dtype": ("float32", "float64"),
+}
+
+# Enough outputs, of long enough sums, for the filters beyond a whole vector or half of one to be
+# taken by themselves.
+CUT = {
+    "C": (L, 2 * L + 1),
+    "F": tuple(dict.fromkeys((L // 2 + 1, L // 2 + 2, L + 1, L + 2, 2 * L + 1))),
+    "kernel": ((3, 3), (5, 4)),
+    "padding": ("valid", "same"),
+    "outputs": ((64, 65), (33, 130)),
+    "N": (1, 2),
+    "bias": (False, True),
+    "dtype": ("float32", "float64"),
+}
+
+
+def check_cut(C, F, kernel, padding, outputs, N, bias, dtype):
+    """The forward, alone and with relu and pool."""
+    what = str(locals())
+    (KH, KW), (OH, OW) = kernel, outputs
+    H, W = (OH + KH - 1, OW + KW - 1) if padding == "valid" else (OH, OW)
+    x, k = whole((N, H, W, C), dtype), whole((KH, KW, C, F), dtype, 1)
+    b = whole(F, dtype, 2, most=9) if bias else None
+    y = reference.conv2d_forward(x, k, b, (1, 1), padding, True)
+    assert_equal(compiled.conv2d_forward(x, k, b, (1, 1), padding, True), y, what)
+    pooled = reference.conv2d_relu_pool_forward(x, k, b, padding)
+    assert_equal(compiled.conv2d_relu_pool_forward(x, k, b, padding), pooled, what)
+
+
 # --- convolution, relu and pool in one ------------------------------------------------------------
 
 PAIR = {
@@ -401,6 +443,8 @@ CHECKS = {
     "convolution": (check_convolution, CONVOLUTION, 3),
     "convolution of many": (check_convolution, MANY, 2),
     "convolution of few channels": (check_convolution, FEW, 2),
+    "convolution of few filters": (check_convolution, NARROW, 2),
+    "convolution, cut by filters": (check_cut, CUT, 2),
     "convolution, relu, pool": (check_pair, PAIR, 3),
     "strips": (check_pair, STRIPS, 2),
     "dense": (check_dense, DENSE, 3),

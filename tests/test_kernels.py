@@ -143,6 +143,21 @@ def test_convolution_without_dx(rung):
 
 
 @each_rung
+@each_dtype
+@pytest.mark.parametrize("F", [1, 2, 3, 5, 8, 9, 17])
+def test_nan_and_infinity_stay_in_their_windows(rung, dtype, F):
+    # Few filters take several inputs at once, beside which others lie, or none.
+    x, kernel = random((2, 6, 7, 3), dtype), random((3, 3, 3, F), dtype, 1)
+    x[0, 2, 3, 1], x[1, 5, 6, 2] = np.nan, np.inf
+    for padding in ("valid", "same"):
+        expected = naive.conv2d_forward(x, kernel, None, (1, 1), padding)
+        with np.errstate(invalid="ignore"):  # whether infinity is seen is the platform's business
+            y = rung.conv2d_forward(x, kernel, None, (1, 1), padding)
+        for kind in (np.isnan, np.isposinf, np.isneginf):
+            np.testing.assert_array_equal(kind(y), kind(expected))
+
+
+@each_rung
 def test_relu_in_the_kernels_lets_nan_through(rung):
     x = random((1, 3, 4, 2), "float32")
     x[0, 1, 1, 0] = np.nan

@@ -19,15 +19,8 @@ from tinycnn.kernels.compiled.launch import Numbers, Room, kernel
 from tinycnn.kernels.compiled.panels import Packing, in_panels, packing_plan
 from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.kernels.compiled.simd import LANES
-from tinycnn.kernels.compiled.tiles import (
-    ROWS,
-    indices,
-    load_row,
-    multiply_add,
-    repeat,
-    store_tile,
-    width,
-)
+from tinycnn.kernels.compiled.tile_sizes import ROWS, width
+from tinycnn.kernels.compiled.tiles import indices, load_row, multiply_add, repeat, store_tile
 from tinycnn.support.geometry import Pair
 
 _STRIP = 1 << 15  # numbers of dx that are made at once: they stay in the second-level cache
@@ -143,5 +136,5 @@ def _plan(shape: Shape) -> tuple[int, Numbers, Room, Packing]:
     numbers = (shape, strips, rows, T, (0,) * V, (0,) * P)
     room = (WIDE + rows * line + T * padded, OW + P + T)
     # Its filters are the channels of a 1x1 kernel here; they lie side by side in the other one.
-    packing = packing_plan((1, 1, 1, F, 1, 1, 1, 1, 1, 1, K), (0, 0, 0, 1, F))
+    packing = packing_plan((1, 1, 1, F, 1, 1, 1, 1, 1, 1, K), (0, 0, 0, 1, F), WIDE)
     return N * strips, numbers, room, packing

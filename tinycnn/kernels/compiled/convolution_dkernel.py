@@ -20,17 +20,9 @@ from tinycnn.kernels.compiled.checks import Shape
 from tinycnn.kernels.compiled.launch import Numbers, Room, kernel
 from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.kernels.compiled.simd import LANES
-from tinycnn.kernels.compiled.tiles import (
-    ROWS,
-    indices,
-    load_row,
-    load_tile,
-    multiply_add,
-    store_tile,
-    where_equal,
-    where_positive,
-    width,
-)
+from tinycnn.kernels.compiled.tile_arithmetic import where_equal, where_positive
+from tinycnn.kernels.compiled.tile_sizes import ROWS, width
+from tinycnn.kernels.compiled.tiles import indices, load_row, load_tile, multiply_add, store_tile
 from tinycnn.kernels.compiled.windows import NO_WINNERS, find_pools, find_windows, pointwise
 
 _ADDED = 4096  # numbers that are added up as one piece of work
@@ -133,7 +125,7 @@ def _dkernel(
     for m0 in range(M // unit * g // groups * unit, m1, chunk):
         count = min(chunk, m1 - m0)
         if pooled:
-            find_pools(windows, outputs, m0 // 4, count // 4, shape)
+            find_pools(windows, outputs, m0 // 4, count // 4, shape, 0, F)
         else:
             find_windows(windows, outputs, m0, count, shape, places)
         for panel in range(part * each, (part + 1) * each):

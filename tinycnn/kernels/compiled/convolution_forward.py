@@ -23,17 +23,23 @@ from tinycnn.kernels.compiled.launch import Numbers, Room, kernel
 from tinycnn.kernels.compiled.panels import Packing, in_panels, packing_plan
 from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.kernels.compiled.simd import LANES
-from tinycnn.kernels.compiled.tiles import (
+from tinycnn.kernels.compiled.tile_arithmetic import pool_fours, rectify
+from tinycnn.kernels.compiled.tile_sizes import (
     POOL_ROWS,
     ROWS,
+    cut_by_filters,
+    lanes_of_filter,
+    width,
+)
+from tinycnn.kernels.compiled.tiles import (
+    add_parts,
     indices,
     load_row,
-    multiply_add,
-    pool_fours,
-    rectify,
+    multiply_add_first,
+    multiply_add_parts,
+    prefetch,
     repeat,
-    store_tile,
-    width,
+    store_part,
 )
 from tinycnn.kernels.compiled.windows import (
     NO_WINNERS,
@@ -43,7 +49,11 @@ from tinycnn.kernels.compiled.windows import (
     places_in_order,
     pointwise,
 )
+from tinycnn.support.geometry import Pair
+from tinycnn.utils import Array
 
+_SHORT = 32  # inputs of a row of a window; with fewer, the start of each row costs too much
+_NO_INPUTS: Array = np.empty(0, np.int64)
 _LITTLE = 4608  # inputs of 16 tiles' sums: a chunk of fewer costs more to prepare than to compute
 
 
@@ -55,6 +65,7 @@ def _forward(
     x,
     panels,
     first,
+    inputs,
     y,
     winners,
     shape,
@@ -62,11 +73,13 @@ def _forward(
     packed,
     zeros,
     chunk,
+    ahead,
     relu,
     pooled,
     ROW,
     COLUMN,
     POOLS,
+    PARTS,
 ):
     """y[m, f] = bias[f] + sum over k of x[window(m) + origin(k)] * kernel[k, f]; then relu or pool.
 
@@ -75,27 +88,29 @@ def _forward(
 
     Args:
         g: the number of the chunk.
-        floats: room for a tile.
-        ints: room for where windows and outputs are, 2 * `chunk` numbers, and for a tile's rows and
-            winners.
+        floats: no room.
+        ints: room for where windows and outputs are, 2 * `chunk` numbers.
         x: (N, H, W, C), with the zeros of the padding in it.
         panels: the filters as `panels.py` writes them, or the kernel itself if it is such a panel.
-        first: the bias, followed by zeros that fill up the last panel.
+        first: where sums start: the bias in the first of every D lanes, and zeros.
+        inputs: where the inputs of a window are, as `_inputs` tells.
         y: (N, OH, OW, F) or a larger array, written; with `pooled` (N, OH//2, OW//2, F).
         winners: the shape of y, written with `pooled`: which of the four was the largest, 0 to 3,
             or 4 where relu makes it 0; otherwise empty.
         shape: as in `windows.py`.
-        places: where outputs are in y, as `find_windows` takes it; not read with `pooled`.
+        places: where outputs are in y, as `find_windows` takes it.
         packed: `panels` is in panels, and begins with a cache line.
         zeros: how many rows and columns of x are padding: top, bottom, left, right. Products with
             padding only may be left out.
         chunk: how many outputs are one piece of work, a multiple of P.
+        ahead: the windows of how many outputs later are fetched while a tile is computed, or 0.
         relu: negative outputs become 0.
         pooled: outputs are counted in fours, each the window of a 2x2 max-pool with stride 2. Only
             the largest of each four is written, with relu.
         ROW: a tuple of V items; only its length matters.
         COLUMN: one of P items, likewise.
         POOLS: one of P // 4 items, likewise.
+        PARTS: one of D items, likewise: D neighbouring lanes are one filter's, for D inputs.
 
     Stages:
         1. Find where the chunk's windows and outputs are.
@@ -105,7 +120,8 @@ def _forward(
         3. Apply relu or the pool to the tile, still in registers, and store it.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-    P, WIDE = len(COLUMN), len(ROW) * LANES
+    P, D = len(COLUMN), len(PARTS)
+    WIDE = len(ROW) * LANES // D
     M, K = N * OH * OW, KH * KW * C
     if pooled:
         M = N * (OH // 2) * (OW // 2) * 4
@@ -114,26 +130,28 @@ def _forward(
     top, bottom, left, right = zeros
     # If there are many zeros around the image, a tile is the same pixel of P images. Most tiles can
     # then leave out whole rows and columns of the kernel.
-    images_first = not pooled and N >= P and 8 * (top + bottom + left + right) > H + W
+    images_first = not pooled and N >= P and 6 * (top + bottom + left + right) > H + W
+    images_first = images_first and C % D == 0
+    # A row of a window takes `whole` steps of D inputs, and `rest` of one.
+    whole, rest = KW * C // D, KW * C % D
+    short = inputs.size > 0
     # Stage 1: where each window starts in x, and each output in y. A last tile that reaches past
     # the end repeats the last output, and writes the same numbers there again.
     windows, outputs = ints[:chunk], ints[chunk : 2 * chunk]
-    # A tile that reaches past the last filter is stored here, and copied from here.
-    edge, edge_rows = floats, ints[2 * chunk : 2 * chunk + P]
-    edge_winners = ints[2 * chunk + P :].view(np.uint8)
-    for p in range(P):
-        edge_rows[p] = p * WIDE
     if pooled:
-        find_pools(windows, outputs, g * (chunk // 4), chunk // 4, shape)
+        find_pools(windows, outputs, g * (chunk // 4), chunk // 4, shape, places[0], places[3])
     elif images_first:
         find_windows_by_pixel(windows, outputs, g * chunk, chunk, shape, places)
     else:
         find_windows(windows, outputs, g * chunk, chunk, shape, places)
     # Stage 2.
     for f0 in range(0, F, WIDE):
+        panel = panels[f0 * K :]
         for t in range(0, min(chunk, M - g * chunk), P):
             origins = indices(windows, t, COLUMN)
             tile = repeat(load_row(first, f0, ROW), COLUMN)
+            if ahead and f0 == 0:
+                prefetch(x, indices(windows, min(t + ahead, chunk - P), COLUMN), 0)
             u0, u1, v0, v1 = 0, KH, 0, KW
             if images_first:
                 # P outputs of N >= P images lie on one pixel, or on two that follow each other:
@@ -144,36 +162,38 @@ def _forward(
                 u0, u1 = max(0, top - i1 * SH), min(KH, H - bottom - i0 * SH)
                 v0 = max(0, left - max(j0, j1) * SW)
                 v1 = max(v0, min(KW, W - right - min(j0, j1) * SW))
+            if short and not images_first:
+                for s in range(KH * whole):
+                    k, q = indices(inputs, 2 * s, (0, 0))
+                    row = load_row(panel, q, ROW)
+                    tile = multiply_add_parts(tile, x, origins, k, row, PARTS)
+                for s in range(KH * whole, KH * (whole + rest)):
+                    k, q = indices(inputs, 2 * s, (0, 0))
+                    row = load_row(panel, q, ROW)
+                    tile = multiply_add_first(tile, x, origins, k, row, PARTS)
+                u1 = 0
             for u in range(u0, u1):
-                q = f0 * K + (u * KW + v0) * C * WIDE
-                for k in range((u * W + v0) * C, (u * W + v1) * C):
-                    tile = multiply_add(tile, x, origins, k, load_row(panels, q, ROW))
-                    q += WIDE
+                q = (u * (whole + rest) + v0 * C // D) * WIDE * D
+                start, stop = (u * W + v0) * C, (u * W + v1) * C
+                for k in range(start, stop - rest, D):
+                    row = load_row(panel, q, ROW)
+                    tile = multiply_add_parts(tile, x, origins, k, row, PARTS)
+                    q += WIDE * D
+                for k in range(stop - rest, stop):
+                    row = load_row(panel, q, ROW)
+                    tile = multiply_add_first(tile, x, origins, k, row, PARTS)
+                    q += WIDE * D
+            tile = add_parts(tile, PARTS)
             # Stage 3.
             if pooled:
                 best, winner = pool_fours(tile, ROW)
-                if f0 + WIDE <= F:
-                    places = indices(outputs, t // 4, POOLS)
-                    store_tile(y, places, f0, best)
-                    store_tile(winners, places, f0, winner)
-                else:
-                    places = indices(edge_rows, 0, POOLS)
-                    store_tile(edge, places, 0, best)
-                    store_tile(edge_winners, places, 0, winner)
-                    for p in range(P // 4):
-                        for f in range(f0, F):
-                            y[outputs[t // 4 + p] + f] = edge[p * WIDE + f - f0]
-                            winners[outputs[t // 4 + p] + f] = edge_winners[p * WIDE + f - f0]
-                continue
-            if relu:
-                tile = rectify(tile)
-            if f0 + WIDE <= F:
-                store_tile(y, indices(outputs, t, COLUMN), f0, tile)
+                at = indices(outputs, t // 4, POOLS)
+                store_part(y, at, f0, best, F - f0)
+                store_part(winners, at, f0, winner, F - f0)
             else:
-                store_tile(edge, indices(edge_rows, 0, COLUMN), 0, tile)
-                for p in range(P):
-                    for f in range(f0, F):
-                        y[outputs[t + p] + f] = edge[p * WIDE + f - f0]
+                if relu:
+                    tile = rectify(tile)
+                store_part(y, indices(outputs, t, COLUMN), f0, tile, F - f0)
 
 
 def convolution(
@@ -209,32 +229,54 @@ def convolution(
         checked(bias, 1, "bias")
         same_dtype(x=x, bias=bias)
         same_shape(shape[-1:], bias=bias)
-    pieces, y_shape, size, packing, numbers, room = _forward_plan(
-        shape, relu, zeros, pooled, steps, places
-    )
-    first = _filled_up(plan, bias, size, x.dtype)
     if winograd.pays(shape, zeros, pooled):
+        N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+        size = -(-F // (width(F) * LANES)) * width(F) * LANES
+        first = _filled_up(plan, bias, 0, size, 1, x.dtype)
         return winograd.convolution(
             plan, x, kernel, first, shape, relu, pooled, steps or _in_order(shape), into, places
         )
+    y_shape, launches = _forward_plan(shape, relu, zeros, pooled, steps, places)
     y = into or plan.empty(y_shape, x.dtype)
     winners = plan.empty(y_shape, np.uint8) if pooled else plan.constant(NO_WINNERS)
-    panels = in_panels(plan, kernel, packing) if packing else kernel
-    plan.step(_forward, pieces, (x, panels, first, y, winners), numbers, room)
+    for f0, (size, D), packing, inputs, pieces, numbers, room in launches:
+        first = _filled_up(plan, bias, f0, size, D, x.dtype)
+        panels = in_panels(plan, kernel, packing) if packing else kernel
+        arrays = (x, panels, first, plan.constant(inputs), y, winners)
+        plan.step(_forward, pieces, arrays, numbers, room)
     return y, winners
 
 
-def _filled_up(plan: Plan, bias: Slot | None, size: int, dtype: Any) -> Slot:
-    """The bias followed by zeros, `size` numbers in all; only zeros if there is no bias."""
+def _filled_up(plan: Plan, bias: Slot | None, f0: int, size: int, D: int, dtype: Any) -> Slot:
+    """The bias from filter f0 on in every D-th of `size` numbers, and zeros; zeros without one."""
     if bias is None:
         return plan.constant(np.zeros(size, dtype))
-    return placing(plan, bias.reshape(1, 1, bias.size, 1), (1, size), (0, 0))
+    return placing(plan, bias.reshape(1, bias.size, 1, 1), (size // D, D), (-f0, 0))
 
 
 def _in_order(shape: Shape) -> Shape:
     """The `steps` of a kernel (KH, KW, C, F)."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     return (0, KW * C * F, C * F, F, 1)
+
+
+def _inputs(shape: Shape, D: int, WIDE: int) -> Array:
+    """Where the inputs of a window and their weights are: from the window's start, and in a panel.
+
+    First come steps of D inputs side by side, then the inputs that are left over in each row.
+    """
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    line, whole = KW * C, KW * C // D * D
+    inputs = [*range(0, whole, D), *range(whole, line)]  # of a row of a window, step by step
+    every = [(u, s, k) for u in range(KH) for s, k in enumerate(inputs)]
+    every.sort(key=lambda step: step[2] >= whole)
+    where = [(u * W * C + k, (u * len(inputs) + s) * WIDE * D) for u, s, k in every]
+    return np.array(where, np.int64)
+
+
+# The first filter; how many numbers sums start from, and D; the `packing_plan`, or None if the
+# kernel is read as it is; `_inputs`; pieces, numbers and room of `_forward`.
+_Launch = tuple[int, Pair, Packing | None, Array, int, Numbers, Room]
 
 
 def _forward_plan(
@@ -244,31 +286,54 @@ def _forward_plan(
     pooled: bool,
     steps: Shape | None,
     places: Shape | None,
-) -> tuple[int, Shape, int, Packing | None, Numbers, Room]:
-    """What a convolution's launch needs, beside the arrays.
+) -> tuple[Shape, list[_Launch]]:
+    """The shape of y, and what a convolution's launches need, beside the arrays."""
+    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
+    how = (relu, zeros, pooled, steps or _in_order(shape))
+    y_shape = (N, OH // 2, OW // 2, F) if pooled else (N, OH, OW, F)
+    if not pooled and not places:
+        shape = pointwise(shape)
+    places = places or places_in_order((*shape[:8], *y_shape[1:]) if pooled else shape)
+    cut = cut_by_filters(F, KH, KW * C, N * OH * OW)
+    launches = [
+        _launch(shape, *how, places, slice(sum(cut[:i]), sum(cut[: i + 1])))
+        for i in range(len(cut))
+    ]
+    return y_shape, launches
 
-    It is the pieces of `_forward`; the shape of y; the size of the bias with its zeros; the
-    `packing_plan`, or None if the kernel is read as it is; numbers and room of `_forward`.
+
+def _launch(
+    shape: Shape,
+    relu: bool,
+    zeros: Shape,
+    pooled: bool,
+    steps: Shape,
+    places: Shape,
+    filters: slice,
+) -> _Launch:
+    """The launch for some of the filters.
 
     A chunk is at least 16 tiles, and more if a tile is little work; but fewer if there would be
     less than 32 chunks for the threads to share.
     """
-    N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-    V = width(F)
+    N, H, W, C, KH, KW, SH, SW, OH, OW, all_filters = shape
+    f0, F = filters.start, filters.stop - filters.start
+    V, D = width(F), lanes_of_filter(F, KW * C)
     P = (POOL_ROWS if pooled else ROWS)[V]
-    M, K, WIDE = N * OH * OW, KH * KW * C, V * LANES
-    count = -(-F // WIDE)
+    M, K, WIDE = N * OH * OW, KH * KW * C, V * LANES // D
     if pooled:
-        OH, OW = OH // 2, OW // 2
-        M = N * OH * OW * 4
+        M = N * (OH // 2) * (OW // 2) * 4
     chunk = P * max(1, min(max(16, min(512, _LITTLE // K)), -(-M // P) // 32))
-    in_order = _in_order(shape)
-    shape = shape if pooled or places else pointwise(shape)
     # Whether there is one panel, which lies in memory as it is read. All steps have to say so: a
     # flipped kernel with one filter has a last step of 1, too.
-    packed = (steps or in_order) != in_order or WIDE != F
-    packing = packing_plan(shape, steps or in_order) if packed else None
-    tile = ((0,) * V, (0,) * P, (0,) * (P // 4))
-    numbers = (shape, places or places_in_order(shape), packed, zeros, chunk, relu, pooled, *tile)
-    room = (P * WIDE, 2 * chunk + P + P * WIDE // 32)
-    return -(-M // chunk), (N, OH, OW, F), count * WIDE, packing, numbers, room
+    packed = steps != _in_order(shape) or WIDE != all_filters or D > 1
+    shape = (*shape[:-1], F)
+    steps = (steps[0] + f0 * steps[4], *steps[1:])
+    packing = packing_plan(shape, steps, WIDE, D) if packed else None
+    tile = ((0,) * V, (0,) * P, (0,) * (P // 4), (0,) * D)
+    ahead = 6 * P if KH * KW == 1 and C <= 64 else 0
+    places = (places[0] + f0, *places[1:])
+    numbers = (shape, places, packed, zeros, chunk, ahead, relu, pooled, *tile)
+    inputs = _inputs(shape, D, WIDE) if KW * C < _SHORT else _NO_INPUTS
+    size = -(-F // WIDE) * V * LANES
+    return f0, (size, D), packing, inputs, -(-M // chunk), numbers, (0, 2 * chunk)

@@ -10,17 +10,18 @@ from tinycnn.kernels.compiled.blocks import clear, copy, from_line
 from tinycnn.kernels.compiled.checks import Shape
 from tinycnn.kernels.compiled.launch import Numbers, kernel
 from tinycnn.kernels.compiled.plans import Plan, Slot
-from tinycnn.kernels.compiled.simd import LANES
-from tinycnn.kernels.compiled.tiles import width
 
 _BLOCK = 64  # channels that are packed as one piece of work
 
 
 @kernel
-def _pack(piece, kernel, panels, shape, steps, WIDE):
+def _pack(piece, kernel, panels, shape, steps, WIDE, D):
     """The filters in panels of WIDE, each (K, WIDE), the last one filled up with zeros.
 
     Each step of a tile then reads WIDE neighbouring weights, and the next step the WIDE after them.
+
+    With D > 1 parts (`tiles.py`) there is one panel, and a step reads the weights of D neighbouring
+    inputs: (WIDE, D). What is left over of a row of a window follows one by one, as if it were D.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     start, tap_row, tap_column, row_step, filter_step = steps
@@ -30,6 +31,16 @@ def _pack(piece, kernel, panels, shape, steps, WIDE):
     f0, width = panel * WIDE, min(WIDE, F - panel * WIDE)
     source = start + tap // KW * tap_row + tap % KW * tap_column + f0 * filter_step
     for c in range(block * _BLOCK, min(C, (block + 1) * _BLOCK)):
+        if D > 1:
+            k, length = tap % KW * C + c, KW * C
+            whole = length // D
+            step, part = (k // D, k % D) if k < whole * D else (whole + k - whole * D, 0)
+            target = (tap // KW * (whole + length % D) + step) * WIDE * D + part
+            for f in range(width):
+                panels[target + f * D] = kernel[source + c * row_step + f * filter_step]
+            for f in range(width, WIDE):
+                panels[target + f * D] = 0
+            continue
         target = ((panel * taps + tap) * C + c) * WIDE
         row = panels[target : target + WIDE]
         if filter_step == 1:
@@ -43,13 +54,13 @@ def _pack(piece, kernel, panels, shape, steps, WIDE):
 Packing = tuple[int, int, Numbers]
 
 
-def packing_plan(shape: Shape, steps: Shape) -> Packing:
+def packing_plan(shape: Shape, steps: Shape, WIDE: int, D: int = 1) -> Packing:
     """Pieces of `_pack`, the size of the panels, and numbers of `_pack`."""
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
-    WIDE = width(F) * LANES
     panels = -(-F // WIDE)
     pieces = panels * KH * KW * -(-C // _BLOCK)
-    return pieces, panels * KH * KW * C * WIDE, (shape, steps, WIDE)
+    rows = KH * (KW * C // D * D + KW * C % D * D)
+    return pieces, panels * rows * WIDE, (shape, steps, WIDE, D)
 
 
 def in_panels(plan: Plan, kernel: Slot, packing: Packing) -> Slot:

@@ -85,6 +85,22 @@ def splat(builder, scalar, vector):
     return builder.shuffle_vector(first, undefined, everywhere)
 
 
+def spread(builder, pointer, vector, count):
+    """A vector of `count` neighbouring numbers, again and again."""
+    if count == 1:
+        return splat(builder, builder.load(pointer), vector)
+    kind = ir.VectorType(vector.ir.element, count)
+    numbers = builder.load(builder.bitcast(pointer, kind.as_pointer()), align=vector.align)
+    return shuffled(builder, numbers, [lane % count for lane in range(LANES)])
+
+
+def shuffled(builder, value, lanes):
+    """The lanes of a vector with these numbers, as a vector; LANES stands for any number at all."""
+    integer = ir.IntType(32)
+    mask = ir.Constant(ir.VectorType(integer, len(lanes)), list(lanes))
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
+
+
 def unpacked(builder, values, count):
     """The first `count` items of a tuple, as a list."""
     return [builder.extract_value(values, i) for i in range(count)]

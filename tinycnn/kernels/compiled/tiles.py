@@ -22,24 +22,15 @@ from llvmlite import ir
 from numba import types
 
 from tinycnn.kernels.compiled.jit import verb
-from tinycnn.kernels.compiled.simd import LANES, Vector, address, neighbours, splat, unpacked
-
-# How many rows P a tile has, by its V. P*V sums, a row of V and (AVX2) one broadcast fit the
-# registers: AVX2 has 16, AVX-512 and NEON have 32. There are at least 8 sums, because a
-# multiply-add takes 4 cycles and 2 start in each; 12 are a tenth faster on AVX2. P is small,
-# because every row of a tile keeps an address in one of 16 general registers. A tile that is whole
-# windows of a 2x2 max-pool has a multiple of 4 rows.
-ROWS = {1: 8, 2: 6 if LANES == 8 else 8}
-POOL_ROWS = {1: 8, 2: 4 if LANES == 8 else 8}
-
-
-def width(F: int) -> int:
-    """The V of the tile that is cheapest for F filters.
-
-    Each panel of V*LANES filters costs V and a little more; the last panel may be partly empty.
-    """
-    return min(ROWS, key=lambda V: -(-F // (V * LANES)) * (V + 0.2))
-
+from tinycnn.kernels.compiled.simd import (
+    LANES,
+    Vector,
+    address,
+    neighbours,
+    shuffled,
+    spread,
+    unpacked,
+)
 
 # --- the verbs: for each, the code that it stands for, and then what it means ---------------------
 
@@ -160,6 +151,70 @@ def store_tile(array, places, offset, tile):
         array[where] = np.concatenate(tile[p * V : (p + 1) * V])
 
 
+def _store_part(typingctx, array, places, offset, tile, count):
+    vector, P = tile.dtype, len(places)
+    V = len(tile) // P
+
+    def codegen(context, builder, sig, args):
+        rows = [
+            address(context, builder, sig.args[0], args[0], builder.add(place, args[2]))
+            for place in unpacked(builder, args[1], P)
+        ]
+        for v in range(V):
+            values = [builder.extract_value(args[3], p * V + v) for p in range(P)]
+            _store_lanes(builder, rows, values, vector, v * LANES, args[4])
+        return context.get_dummy_value()
+
+    return types.void(array, places, types.intp, tile, types.intp), codegen
+
+
+def _store_lanes(builder, rows, values, vector, start, count):
+    """Stores the lanes from `start` to `count` of each row, halving the vectors.
+
+    No lane is stored that is not asked for, and no processor is slow at it, as some are at stores
+    with a mask.
+    """
+
+    def constant(number):
+        return ir.Constant(ir.IntType(64), number)
+
+    def store(at, values):
+        for row, value in zip(rows, values, strict=True):
+            pointer = builder.bitcast(builder.gep(row, [at]), value.type.as_pointer())
+            builder.store(value, pointer, align=vector.align)
+
+    all_of_them = builder.icmp_signed(">=", count, constant(start + LANES))
+    with builder.if_else(all_of_them) as (whole, parts):
+        with whole:
+            store(constant(start), values)
+        with parts, builder.if_then(builder.icmp_signed(">", count, constant(start))):
+            at, size = constant(start), LANES // 2
+            while size:
+                low = [shuffled(builder, value, range(size)) for value in values]
+                bit = builder.and_(count, constant(size))
+                before = builder.block
+                with builder.if_then(builder.icmp_signed("!=", bit, constant(0))):
+                    store(at, low)
+                    high = [shuffled(builder, v, range(size, 2 * size)) for v in values]
+                    inside = builder.block
+                values = []
+                for if_not, if_so in zip(low, high, strict=True):
+                    values.append(builder.phi(if_not.type))
+                    values[-1].add_incoming(if_not, before)
+                    values[-1].add_incoming(if_so, inside)
+                at, size = builder.add(at, bit), size // 2
+
+
+@verb(_store_part)
+def store_part(array, places, offset, tile, count):
+    """Writes the first `count` numbers of each row of a tile, or all if there are fewer."""
+    V = len(tile) // len(places)
+    count = min(count, V * LANES)
+    for p, place in enumerate(places):
+        where = _inside(array, place + offset, count)
+        array[where] = np.concatenate(tile[p * V : (p + 1) * V])[:count]
+
+
 def _repeat(typingctx, row, like):
     def codegen(context, builder, sig, args):
         values = unpacked(builder, args[0], len(row)) * len(like)
@@ -174,142 +229,8 @@ def repeat(row, like):
     return row * len(like)
 
 
-def _rectify(typingctx, tile):
-    def codegen(context, builder, sig, args):
-        zero = ir.Constant(tile.dtype.ir, None)
-        values = [
-            builder.select(builder.fcmp_ordered("<", value, zero), zero, value)
-            for value in unpacked(builder, args[0], len(tile))
-        ]
-        return context.make_tuple(builder, sig.return_type, values)
-
-    return tile(tile), codegen
-
-
-@verb(_rectify)
-def rectify(tile):
-    """max(tile, 0); NaN stays NaN."""
-    return tuple(np.where(value < 0, value.dtype.type(0), value) for value in tile)
-
-
-def _where_positive(typingctx, row, values):
-    def codegen(context, builder, sig, args):
-        zero = ir.Constant(row.dtype.ir, None)
-        pairs = zip(*(unpacked(builder, arg, len(row)) for arg in args), strict=True)
-        chosen = [
-            builder.select(builder.fcmp_ordered(">", y, zero), value, zero) for y, value in pairs
-        ]
-        return context.make_tuple(builder, sig.return_type, chosen)
-
-    return values(row, values), codegen
-
-
-@verb(_where_positive)
-def where_positive(row, values):
-    """The values where `row` is positive, else 0: the derivative of relu."""
-    return tuple(np.where(y > 0, v, v.dtype.type(0)) for y, v in zip(row, values, strict=True))
-
-
-def _where_equal(typingctx, codes, code, values):
-    vector = codes.dtype
-
-    def codegen(context, builder, sig, args):
-        zero = ir.Constant(values.dtype.ir, None)
-        wanted = splat(builder, builder.trunc(args[1], ir.IntType(8)), vector)
-        pairs = zip(*(unpacked(builder, args[i], len(codes)) for i in (0, 2)), strict=True)
-        chosen = [
-            builder.select(builder.icmp_unsigned("==", code_, wanted), value, zero)
-            for code_, value in pairs
-        ]
-        return context.make_tuple(builder, sig.return_type, chosen)
-
-    return values(codes, types.intp, values), codegen
-
-
-@verb(_where_equal)
-def where_equal(codes, code, values):
-    """The values where `codes` is `code`, else 0."""
-    pairs = zip(codes, values, strict=True)
-    return tuple(np.where(c == code, value, value.dtype.type(0)) for c, value in pairs)
-
-
-def _pool_fours(typingctx, tile, row):
-    vector, V = tile.dtype, len(row)
-    small = Vector(types.uint8)
-    count = len(tile) // (4 * V)
-    best_type = types.UniTuple(vector, count * V)
-    winner_type = types.UniTuple(small, count * V)
-
-    def constant(number):
-        return ir.Constant(small.ir, [number] * LANES)
-
-    def codegen(context, builder, sig, args):
-        zero, items = ir.Constant(vector.ir, None), unpacked(builder, args[0], len(tile))
-        best, winners = [], []
-        for start in range(0, count * 4 * V, 4 * V):
-            for v in range(V):
-                top, winner = items[start + v], constant(0)
-                for place in (1, 2, 3):
-                    value = items[start + place * V + v]
-                    larger = builder.fcmp_unordered(">", value, top)
-                    wins = builder.and_(larger, builder.fcmp_ordered("ord", top, top))
-                    top = builder.select(wins, value, top)
-                    winner = builder.select(wins, constant(place), winner)
-                positive = builder.fcmp_ordered(">", top, zero)
-                winners.append(builder.select(positive, winner, constant(4)))
-                best.append(builder.select(builder.fcmp_ordered("<", top, zero), zero, top))
-        tuples = (
-            context.make_tuple(builder, kind, values)
-            for kind, values in ((best_type, best), (winner_type, winners))
-        )
-        return context.make_tuple(builder, sig.return_type, list(tuples))
-
-    return types.Tuple((best_type, winner_type))(tile, row), codegen
-
-
-@verb(_pool_fours)
-def pool_fours(tile, row):
-    """Relu and 2x2 max-pool over every four rows of a tile, each as long as `row`.
-
-    Rows that are left over when four do not divide them belong to no window.
-
-    Returns the tile of the largest numbers, and the tile of which row each came from: 0 to 3 (the
-    first of equals; the first NaN wins), or 4 where relu makes it 0 and no gradient goes back.
-    """
-    V = len(row)
-    best, winners = [], []
-    for start in range(0, len(tile) // (4 * V) * 4 * V, 4 * V):
-        for v in range(V):
-            top, winner = tile[start + v], np.zeros(LANES, np.uint8)
-            for place in (1, 2, 3):
-                value = tile[start + place * V + v]
-                wins = ~(value <= top) & (top == top)
-                top = np.where(wins, value, top)
-                winner = np.where(wins, np.uint8(place), winner)
-            winners.append(np.where(top > 0, winner, np.uint8(4)))
-            best.append(np.where(top < 0, top.dtype.type(0), top))
-    return tuple(best), tuple(winners)
-
-
 def _multiply_add(typingctx, tile, array, origins, offset, row):
-    vector, V = row.dtype, len(row)
-
-    def codegen(context, builder, sig, args):
-        row_ = unpacked(builder, args[4], V)
-        base = address(context, builder, sig.args[1], args[1], args[3])
-        # "fmuladd" is one instruction where the host has it.
-        kind = ir.FunctionType(vector.ir, [vector.ir] * 3)
-        name = f"llvm.fmuladd.v{LANES}{vector.suffix}"
-        fma = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        values = []
-        for p, origin in enumerate(unpacked(builder, args[2], len(origins))):
-            scalar = splat(builder, builder.load(builder.gep(base, [origin])), vector)
-            for v in range(V):
-                old = builder.extract_value(args[0], p * V + v)
-                values.append(builder.call(fma, [scalar, row_[v], old]))
-        return context.make_tuple(builder, sig.return_type, values)
-
-    return tile(tile, array, origins, types.intp, row), codegen
+    return tile(tile, array, origins, types.intp, row), _adding_products(tile, row, 1, 1)
 
 
 @verb(_multiply_add)
@@ -320,48 +241,105 @@ def multiply_add(tile, array, origins, offset, row):
     return tuple(old + product for old, product in zip(tile, products, strict=True))
 
 
-# --- arithmetic, vector by vector -----------------------------------------------------------------
+def _multiply_add_parts(typingctx, tile, array, origins, offset, row, parts):
+    codegen = _adding_products(tile, row, len(parts), len(parts))
+    return tile(tile, array, origins, types.intp, row, parts), codegen
 
 
-def _each(operation):
-    """Generates code that applies one of LLVM's operations to the vectors of two tiles."""
+@verb(_multiply_add_parts)
+def multiply_add_parts(tile, array, origins, offset, row, parts):
+    """As many steps at once as there are `parts`: D lanes of each vector are one output's.
 
-    def generator(typingctx, tile, other):
-        def codegen(context, builder, sig, args):
-            pairs = zip(*(unpacked(builder, arg, len(tile)) for arg in args), strict=True)
-            values = [getattr(builder, operation)(a, b) for a, b in pairs]
-            return context.make_tuple(builder, sig.return_type, values)
-
-        return tile(tile, other), codegen
-
-    return generator
-
-
-@verb(_each("fadd"))
-def plus(tile, other):
-    """tile + other."""
-    return tuple(a + b for a, b in zip(tile, other, strict=True))
+    Of every D lanes, lane d is multiplied by array[origins[p] + offset + d]. At the end
+    `add_parts` adds them up.
+    """
+    D = len(parts)
+    inputs = [np.tile(array[_inside(array, at + offset, D)], LANES // D) for at in origins]
+    products = [some * vector for some in inputs for vector in row]
+    return tuple(old + product for old, product in zip(tile, products, strict=True))
 
 
-@verb(_each("fsub"))
-def minus(tile, other):
-    """tile - other."""
-    return tuple(a - b for a, b in zip(tile, other, strict=True))
+def _multiply_add_first(typingctx, tile, array, origins, offset, row, parts):
+    codegen = _adding_products(tile, row, len(parts), 1)
+    return tile(tile, array, origins, types.intp, row, parts), codegen
 
 
-def _times(typingctx, tile, number):
-    vector = tile.dtype
+@verb(_multiply_add_first)
+def multiply_add_first(tile, array, origins, offset, row, parts):
+    """One step, in the first of every D lanes; the others stay as they are, whatever `row` has."""
+    new = multiply_add(tile, array, origins, offset, row)
+    first = np.arange(LANES) % len(parts) == 0
+    return tuple(np.where(first, some, old) for some, old in zip(new, tile, strict=True))
+
+
+def _adding_products(tile, row, parts, taken):
+    """The code of `multiply_add` in the first `taken` of every `parts` lanes."""
+    vector, V = row.dtype, len(row)
 
     def codegen(context, builder, sig, args):
-        scalar = context.cast(builder, args[1], sig.args[1], vector.number)
-        factor = splat(builder, scalar, vector)
-        values = [builder.fmul(value, factor) for value in unpacked(builder, args[0], len(tile))]
+        row_ = unpacked(builder, args[4], V)
+        base = address(context, builder, sig.args[1], args[1], args[3])
+        # "fmuladd" is one instruction where the host has it.
+        kind = ir.FunctionType(vector.ir, [vector.ir] * 3)
+        name = f"llvm.fmuladd.v{LANES}{vector.suffix}"
+        fma = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        lanes = [lane % parts < taken for lane in range(LANES)]
+        chosen = ir.Constant(ir.VectorType(ir.IntType(1), LANES), lanes)
+        values = []
+        for p, origin in enumerate(unpacked(builder, args[2], len(sig.args[2]))):
+            inputs = spread(builder, builder.gep(base, [origin]), vector, taken)
+            for v in range(V):
+                old = builder.extract_value(args[0], p * V + v)
+                new = builder.call(fma, [inputs, row_[v], old])
+                values.append(new if taken == parts else builder.select(chosen, new, old))
         return context.make_tuple(builder, sig.return_type, values)
 
-    return tile(tile, number), codegen
+    return codegen
 
 
-@verb(_times)
-def times(tile, number):
-    """tile * number."""
-    return tuple(value * value.dtype.type(number) for value in tile)
+def _add_parts(typingctx, tile, parts):
+    def codegen(context, builder, sig, args):
+        if len(parts) == 1:
+            return args[0]
+        D, sums = len(parts), []
+        for value in unpacked(builder, args[0], len(tile)):
+            step = 1
+            while step < D:
+                other = shuffled(builder, value, [lane ^ step for lane in range(LANES)])
+                value, step = builder.fadd(value, other), 2 * step
+            every = [min(lane * D, LANES) for lane in range(LANES)]
+            sums.append(shuffled(builder, value, every))
+        return context.make_tuple(builder, sig.return_type, sums)
+
+    return tile(tile, parts), codegen
+
+
+@verb(_add_parts)
+def add_parts(tile, parts):
+    """The sum of every D lanes, in the first LANES/D lanes of each vector; the others are waste."""
+    sums = []
+    for vector in tile:
+        while vector.size > LANES // len(parts):
+            vector = vector[::2] + vector[1::2]
+        sums.append(np.resize(vector, LANES))
+    return tuple(sums)
+
+
+def _prefetch(typingctx, array, origins, offset):
+    def codegen(context, builder, sig, args):
+        byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
+        name = "llvm.prefetch.p0"
+        fetch = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        base = address(context, builder, sig.args[0], args[0], args[2])
+        for origin in unpacked(builder, args[1], len(sig.args[1])):
+            line = builder.bitcast(builder.gep(base, [origin]), byte)
+            builder.call(fetch, [line, integer(0), integer(3), integer(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, origins, types.intp), codegen
+
+
+@verb(_prefetch)
+def prefetch(array, origins, offset):
+    """Has the cache lines with array[origins[p] + offset] fetched, which will be read soon."""

@@ -23,7 +23,7 @@ from tinycnn.kernels.compiled.optimizers import adam_update, sgd_update
 from tinycnn.kernels.compiled.pooling import max_pool_backward, max_pool_forward
 from tinycnn.kernels.compiled.simd import LANES
 from tinycnn.kernels.compiled.team import team
-from tinycnn.kernels.compiled.tiles import ROWS
+from tinycnn.kernels.compiled.tile_sizes import ROWS
 from tinycnn.support.progress import Progress
 
 # How long kernels take to compile, in comparison with the others', which count as 1.

@@ -72,9 +72,10 @@ def find_windows(windows, outputs, m0, count, shape, places):
         window = ((n * H + i * SH) * W + j * SW) * C
         output = start + n * image + i * row + j * column
         stop = min(real, t + OW - j)
-        for s in range(stop - t):
-            windows[t + s] = window + s * SW * C
-            outputs[t + s] = output + s * column
+        # Slice first: LLVM vectorizes a[i] for the loop's own i, not a[t + i], which might wrap.
+        some, more = windows[t:stop], outputs[t:stop]
+        for s in range(some.size):
+            some[s], more[s] = window + s * SW * C, output + s * column
         t, i, j = stop, i + 1, 0
         if i == OH:
             n, i = n + 1, 0
@@ -100,11 +101,12 @@ def find_windows_by_pixel(windows, outputs, m0, count, shape, places):
 
 
 @helper
-def find_pools(windows, outputs, pool0, count, shape):
+def find_pools(windows, outputs, pool0, count, shape, start, step):
     """The windows of the four outputs of each 2x2 pool, and where the pool's own output starts.
 
     Pool pool0 + t has windows[4 * t] to windows[4 * t + 3], in the order (row, column), and
-    outputs[t]; past the end, those of the last pool.
+    outputs[t]; past the end, those of the last pool. The first pool's output is at `start`, each
+    next one's a `step` further.
     """
     N, H, W, C, KH, KW, SH, SW, OH, OW, F = shape
     PH, PW = OH // 2, OW // 2
@@ -113,7 +115,7 @@ def find_pools(windows, outputs, pool0, count, shape):
         corner = ((n * H + 2 * i) * W + 2 * j) * C
         windows[4 * t], windows[4 * t + 1] = corner, corner + C
         windows[4 * t + 2], windows[4 * t + 3] = corner + W * C, corner + W * C + C
-        outputs[t] = pool * F
+        outputs[t] = start + pool * step
         if pool < N * PH * PW - 1:
             pool, j = pool + 1, j + 1
             if j == PW:

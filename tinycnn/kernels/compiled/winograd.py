@@ -57,20 +57,16 @@ from tinycnn.kernels.compiled.jit import helper
 from tinycnn.kernels.compiled.launch import Numbers, Room, kernel
 from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.kernels.compiled.simd import LANES
+from tinycnn.kernels.compiled.tile_arithmetic import minus, plus, pool_fours, rectify, times
+from tinycnn.kernels.compiled.tile_sizes import ROWS, width
 from tinycnn.kernels.compiled.tiles import (
-    ROWS,
     indices,
     load_row,
     load_tile,
-    minus,
     multiply_add,
-    plus,
-    pool_fours,
-    rectify,
     repeat,
+    store_part,
     store_tile,
-    times,
-    width,
 )
 from tinycnn.kernels.compiled.windows import NO_WINNERS, places_in_order
 
@@ -169,6 +165,13 @@ def _find_corners(corners, outputs, first, count, shape, places, pooled):
                 outputs[4 * t + place] = start + n * image + h * row + w * column if own else -1
 
 
+@helper
+def _store_if_any(y, place, offset, tile, count):
+    """Writes an output of `count` filters, unless it is another window's."""
+    if place >= 0:
+        store_part(y, (place,), offset, tile, count)
+
+
 @kernel
 def _winograd(
     g,
@@ -192,8 +195,8 @@ def _winograd(
 
     Args:
         g: the number of the piece.
-        floats: room for V, (16, T, C), for M of a panel, (16, T, WIDE), and for a vector.
-        ints: room for where patches, outputs and rows of V and M are, and for a vector of winners.
+        floats: room for V, (16, T, C), and for M of a panel, (16, T, WIDE).
+        ints: room for where patches, outputs and rows of V and M are.
         x: (N, H, W, C), with the zeros of the padding in it; C is LANES or more.
         panels: as `_transform_filters` writes them.
         first: the bias, followed by zeros that fill up the last panel.
@@ -212,10 +215,8 @@ def _winograd(
     P, WIDE = len(COLUMN), len(ROW) * LANES
     panels = from_line(panels)
     patches, products = floats[: 16 * T * C], floats[16 * T * C :]
-    edge = floats[16 * T * (C + WIDE) :]
     corners, outputs = ints[:T], ints[T : 5 * T]
     sources, targets = ints[5 * T : 21 * T], ints[21 * T : 37 * T]
-    edge_winner = ints[37 * T :].view(np.uint8)
     _find_corners(corners, outputs, g * T, T, shape, places, pooled)
     for i in range(16 * T):
         sources[i], targets[i] = i * C, i * WIDE
@@ -254,7 +255,6 @@ def _winograd(
         step = T * WIDE
         for v in range(0, min(WIDE, F - f0), LANES):
             bias = load_row(first, f0 + v, ONE)
-            whole = f0 + v + LANES <= F
             for t in range(T):
                 p = t * WIDE + v
                 m0 = load_tile(products, (p, p + step, p + 2 * step, p + 3 * step), ONE)
@@ -269,28 +269,17 @@ def _winograd(
                 four = plus((y0[0], y0[1], y1[0], y1[1]), repeat(bias, (0, 0, 0, 0)))
                 if pooled:
                     best, winner = pool_fours(four, ONE)
-                    at = outputs[4 * t] + f0 + v
-                    if whole:
-                        store_tile(y, (at,), 0, best)
-                        store_tile(winners, (at,), 0, winner)
-                    else:
-                        store_tile(edge, (0,), 0, best)
-                        store_tile(edge_winner, (0,), 0, winner)
-                        for f in range(F - f0 - v):
-                            y[at + f], winners[at + f] = edge[f], edge_winner[f]
+                    at = (outputs[4 * t],)
+                    store_part(y, at, f0 + v, best, F - f0 - v)
+                    store_part(winners, at, f0 + v, winner, F - f0 - v)
                     continue
                 if relu:
                     four = rectify(four)
-                store_tile(edge, (0, LANES, 2 * LANES, 3 * LANES), 0, four)
-                for place in range(4):
-                    at = outputs[4 * t + place] + f0 + v
-                    if outputs[4 * t + place] < 0:
-                        continue
-                    if whole:
-                        store_tile(y, (at,), 0, load_row(edge, place * LANES, ONE))
-                    else:
-                        for f in range(F - f0 - v):
-                            y[at + f] = edge[place * LANES + f]
+                a, b, c, d = indices(outputs, 4 * t, four)
+                _store_if_any(y, a, f0 + v, (four[0],), F - f0 - v)
+                _store_if_any(y, b, f0 + v, (four[1],), F - f0 - v)
+                _store_if_any(y, c, f0 + v, (four[2],), F - f0 - v)
+                _store_if_any(y, d, f0 + v, (four[3],), F - f0 - v)
 
 
 def possible(shape: Shape) -> bool:
@@ -362,5 +351,5 @@ def _plan(
         windows = N * (OH // 2) * (OW // 2)
     filters = (panels * C, panels * 16 * C * WIDE, (C, F, steps, WIDE, (0,)), (9 * WIDE, 1))
     numbers = (shape, places or places_in_order(shape), T, relu, pooled, (0,) * V, (0,) * P, (0,))
-    room = (16 * T * (C + WIDE) + 4 * LANES, 37 * T + LANES // 8 + 1)
+    room = (16 * T * (C + WIDE), 37 * T)
     return -(-windows // T), y_shape, filters, numbers, room
