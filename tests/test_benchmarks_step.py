@@ -5,25 +5,23 @@ import time
 from pathlib import Path
 
 import pytest
+from without_numba import jit, needs_numba, team
 
 from tinycnn import kernels
 
-pytest.importorskip("numba", reason="no compiled kernels")
-from tinycnn.kernels.compiled import team
-from tinycnn.kernels.compiled.jit import JIT_OFF
-
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
-import step
-
-pytestmark = pytest.mark.skipif(JIT_OFF, reason="there are no launches with the JIT off")
+pytestmark = needs_numba
 
 
 def test_every_launch_is_named_and_the_rest_is_pythons(monkeypatch):
+    if jit.JIT_OFF:
+        pytest.skip("there are no launches with the JIT off")
+    import step
+
     monkeypatch.setattr(step, "STEPS", 3)
     monkeypatch.setattr(step, "TURNS", 2)
     pause = 0.02
-
     with kernels.use("numba"):
         seconds = step.trainer(8)
 

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from without_numba import simd
 
 from tinycnn import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Sequential, kernels
 from tinycnn.layers import fused
@@ -174,7 +175,6 @@ def test_backward_after_a_forward_that_broke_off_says_so():
 @pytest.mark.parametrize("needs_dx", [True, False])
 def test_lines_of_every_width(vectors, needs_dx):
     """The line of a 1x1 kernel is a pixel's channels; 2 numbers short of filling its vectors."""
-    simd = pytest.importorskip("tinycnn.kernels.compiled.simd", reason="no compiled kernels")
     C, F, rng = vectors * simd.LANES - 2, 5, np.random.default_rng(vectors)
     # Numbers of eight bits: every sum of products of them is exact, in any order.
     x = rng.integers(-128, 128, (4, 4, 6, C)).astype("float32")
