@@ -185,9 +185,9 @@ _ALL = [
         "5,451 tests passed, for no one filter met a whole panel of channels in any of them",
         (
             Edit(
-                "kernels.compiled.convolution_forward:_forward_plan",
-                "packed = (steps or in_order) != in_order or",
-                "packed = (steps or in_order)[4] != 1 or",
+                "kernels.compiled.convolution_forward:_launch",
+                "packed = steps != _in_order(shape) or",
+                "packed = steps[4] != 1 or",
             ),
         ),
         rung="numba",
@@ -1136,8 +1136,8 @@ _ALL = [
         (
             Edit(
                 "optimizers:Optimizer.update",
-                "self.iterations += 1",
-                "self.iterations += len(learning)",
+                "self._iterations += 1",
+                "self._iterations += len(learning)",
             ),
         ),
     ),
@@ -1153,7 +1153,7 @@ _ALL = [
         "wrong step counter",
         "optimizer",
         "allenai/OLMo-core#317: the step is not incremented",
-        (Edit("optimizers:Optimizer.update", "self.iterations += 1", "self.iterations = 1"),),
+        (Edit("optimizers:Optimizer.update", "self._iterations += 1", "self._iterations = 1"),),
     ),
     Bug(
         "adam: epsilon inside the square root",
@@ -1418,9 +1418,8 @@ _ALL = [
         (
             Edit(
                 "optimizers:Optimizer.update",
-                "learning_rate = float(self.learning_rate)  # a schedule counts the steps before "
-                "this one\n    self.iterations += 1",
-                "self.iterations += 1\n    learning_rate = float(self.learning_rate)",
+                "learning_rate = self._rate()\n    self._iterations += 1",
+                "self._iterations += 1\n    learning_rate = self._rate()",
             ),
         ),
     ),
