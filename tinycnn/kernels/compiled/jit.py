@@ -31,7 +31,6 @@ from typing import Any, NamedTuple
 import numba
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
 from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 
@@ -198,7 +197,7 @@ def _public_code(function, argument_types, unpack, words):
 
     def generator(typingctx, given):
         def codegen(context, builder, sig, args):
-            given = cgutils.unpack_tuple(builder, args[0], words)
+            given = [builder.extract_value(args[0], index) for index in range(words)]
             return context.make_tuple(builder, sig.return_type, unpack(context, builder, given))
 
         return types.Tuple(argument_types)(types.UniTuple(types.int64, words)), codegen
