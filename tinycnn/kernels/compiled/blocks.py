@@ -9,6 +9,9 @@ The helpers become part of the kernels that call them; `_place` is a kernel itse
 from tinycnn.kernels.compiled.jit import helper
 from tinycnn.kernels.compiled.launch import kernel
 from tinycnn.kernels.compiled.plans import Plan, Slot
+from tinycnn.kernels.compiled.simd import LANES
+from tinycnn.kernels.compiled.tile_arithmetic import transposed
+from tinycnn.kernels.compiled.tiles import evenly, load_tile, store_tile
 from tinycnn.support.geometry import Pair
 
 PIECE = 4096  # elements of one piece of an element-wise kernel's work
@@ -47,6 +50,19 @@ def clear(target):
     zero = target.dtype.type(0)
     for i in range(target.size):
         target[i] = zero
+
+
+@helper
+def transpose(target, to, to_step, source, start, step, rows, columns):
+    """target[to + j * to_step + i] = source[start + i * step + j]: i < `rows`, j < `columns`."""
+    whole, across = rows // LANES * LANES, columns // LANES * LANES
+    for i in range(0, whole, LANES):
+        for j in range(0, across, LANES):
+            tile = load_tile(source, evenly(start + i * step + j, step), (0,))
+            store_tile(target, evenly(to + j * to_step + i, to_step), 0, transposed(tile))
+    for i in range(rows):
+        for j in range(0 if i >= whole else across, columns):
+            target[to + j * to_step + i] = source[start + i * step + j]
 
 
 @helper

@@ -12,7 +12,7 @@ Legend: as in `reference/convolution.py`; OH x OW is the convolution's output.
 
 import numpy as np
 
-from tinycnn.kernels.compiled.blocks import add, clear, copy, from_line, placing
+from tinycnn.kernels.compiled.blocks import add, clear, copy, from_line, placing, transpose
 from tinycnn.kernels.compiled.checks import Shape, checked, checked_winners, same_dtype, same_shape
 from tinycnn.kernels.compiled.convolution import conv2d_backward
 from tinycnn.kernels.compiled.convolution_dkernel import kernel_gradient
@@ -35,17 +35,19 @@ __all__ = [
 # more, the fewer loops there are, each of which ends in a branch that the processor can't foresee.
 # 6 sums and 6 weights still fit the 16 registers of AVX2.
 LINE_VECTORS = (6, 4, 3)
+_TOGETHER = 16  # filters whose lines are one piece of work
 
 
 @kernel
-def _cut_into_lines(f, kernel, filters, KH, line_size, padded, F):
-    """Writes filter f as KH lines, with zeros at the lines' ends."""
+def _cut_into_lines(piece, kernel, filters, KH, line_size, padded, F):
+    """Writes each filter as KH lines, with zeros at their ends; a piece is line u of some."""
     filters = from_line(filters)
-    for u in range(KH):
-        start = (f * KH + u) * padded
-        for i in range(line_size):
-            filters[start + i] = kernel[(u * line_size + i) * F + f]
-        clear(filters[start + line_size : start + padded])
+    u, f0 = piece % KH, piece // KH * _TOGETHER
+    count = min(_TOGETHER, F - f0)
+    start, step = (f0 * KH + u) * padded, KH * padded
+    transpose(filters, start, step, kernel, u * line_size * F + f0, F, line_size, count)
+    for f in range(count):
+        clear(filters[start + f * step + line_size : start + f * step + padded])
 
 
 @kernel
@@ -151,20 +153,23 @@ def _scatter(
 
 
 @kernel
-def _finish(f, sums, dkernel, dbias, KH, line_size, padded, F, groups):
-    """Adds the groups' sums for filter f up in their order, and writes its gradients."""
+def _finish(piece, sums, dkernel, dbias, KH, line_size, padded, F, groups):
+    """Adds the groups' sums up in their order, and writes the gradients; pieces as above."""
     sums = from_line(sums)
-    row_size = KH * padded
-    size = F * row_size + (F + 15) // 16 * 16
-    start, bias = f * row_size, F * row_size + f
+    step = KH * padded
+    size = F * step + (F + 15) // 16 * 16
+    u, f0 = piece % KH, piece // KH * _TOGETHER
+    count = min(_TOGETHER, F - f0)
+    start, bias = f0 * step + u * padded, F * step + f0
     for g in range(1, groups):
         first = g * size
-        add(sums[start : start + row_size], sums[first + start : first + start + row_size])
-        sums[bias] += sums[first + bias]
-    for u in range(KH):
-        for i in range(line_size):
-            dkernel[(u * line_size + i) * F + f] = sums[start + u * padded + i]
-    dbias[f] = sums[bias]
+        for at in range(start, start + count * step, step):
+            add(sums[at : at + line_size], sums[first + at : first + at + line_size])
+        if u == 0:
+            add(sums[bias : bias + count], sums[first + bias : first + bias + count])
+    transpose(dkernel, u * line_size * F + f0, F, sums, start, step, count, line_size)
+    if u == 0:
+        copy(dbias[f0 : f0 + count], sums, sums, bias, False)
 
 
 def conv2d_relu_pool_forward(
@@ -226,9 +231,10 @@ def _backward(
     filters, sums = (plan.empty((size + 64,), x.dtype) for size in sizes)
     dkernel, dbias = plan.empty(kernel.shape, x.dtype), plan.empty((F,), x.dtype)
     dx = plan.empty(x.shape if needs_dx else (0,), x.dtype)
-    plan.step(_cut_into_lines, F, (kernel, filters), lines)
+    pieces = KH * -(-F // _TOGETHER)
+    plan.step(_cut_into_lines, pieces, (kernel, filters), lines)
     plan.step(_scatter, groups, (x, dy, winners, filters, sums, dx), numbers, room)
-    plan.step(_finish, F, (sums, dkernel, dbias), (*lines, groups))
+    plan.step(_finish, pieces, (sums, dkernel, dbias), (*lines, groups))
     return (dx, dkernel, dbias) if needs_dx else (dkernel, dbias)
 
 

@@ -6,7 +6,7 @@ Legend: as there.
 # mypy: allow-untyped-defs, allow-untyped-calls
 # (Numba compiles the kernels for the types they are called with; the public functions are typed)
 
-from tinycnn.kernels.compiled.blocks import clear, copy, from_line
+from tinycnn.kernels.compiled.blocks import clear, copy, from_line, transpose
 from tinycnn.kernels.compiled.checks import Shape
 from tinycnn.kernels.compiled.launch import Numbers, kernel
 from tinycnn.kernels.compiled.plans import Plan, Slot
@@ -30,7 +30,15 @@ def _pack(piece, kernel, panels, shape, steps, WIDE, D):
     panels = from_line(panels)
     f0, width = panel * WIDE, min(WIDE, F - panel * WIDE)
     source = start + tap // KW * tap_row + tap % KW * tap_column + f0 * filter_step
-    for c in range(block * _BLOCK, min(C, (block + 1) * _BLOCK)):
+    c0, c1 = block * _BLOCK, min(C, (block + 1) * _BLOCK)
+    if D == 1 and row_step == 1 and filter_step != 1:
+        # The channels lie side by side, as those of dx do in a kernel.
+        to = ((panel * taps + tap) * C + c0) * WIDE
+        transpose(panels, to, WIDE, kernel, source + c0, filter_step, width, c1 - c0)
+        for c in range(c1 - c0):
+            clear(panels[to + c * WIDE + width : to + (c + 1) * WIDE])
+        return
+    for c in range(c0, c1):
         if D > 1:
             k, length = tap % KW * C + c, KW * C
             whole = length // D

@@ -131,6 +131,33 @@ def pool_fours(tile, row):
     return tuple(best), tuple(winners)
 
 
+def _transposed(typingctx, tile):
+    def codegen(context, builder, sig, args):
+        values, step = unpacked(builder, args[0], LANES), 1
+        lanes, vector = range(LANES), ir.VectorType(ir.IntType(32), LANES)
+        while step < LANES:
+            # Rows i and i + step trade the lanes whose number has the bit `step` in one of them.
+            low = [lane if not lane & step else lane - step + LANES for lane in lanes]
+            high = [lane + LANES if lane & step else lane + step for lane in lanes]
+            for i in lanes:
+                if not i & step:
+                    pair = values[i], values[i + step]
+                    values[i], values[i + step] = (
+                        builder.shuffle_vector(*pair, ir.Constant(vector, mask))
+                        for mask in (low, high)
+                    )
+            step *= 2
+        return context.make_tuple(builder, sig.return_type, values)
+
+    return tile(tile), codegen
+
+
+@verb(_transposed)
+def transposed(tile):
+    """Lane j of vector i becomes lane i of vector j, in a tile of LANES vectors."""
+    return tuple(np.stack(tile).T.copy())
+
+
 def _each(operation):
     """Generates code that applies one of LLVM's operations to the vectors of two tiles."""
 

@@ -88,6 +88,22 @@ def indices(array, index, like):
     return tuple(array[_inside(array, index, len(like))])
 
 
+def _evenly(typingctx, start, step):
+    def codegen(context, builder, sig, args):
+        values = [args[0]]
+        while len(values) < LANES:
+            values.append(builder.add(values[-1], args[1]))
+        return context.make_tuple(builder, sig.return_type, values)
+
+    return types.UniTuple(types.intp, LANES)(types.intp, types.intp), codegen
+
+
+@verb(_evenly)
+def evenly(start, step):
+    """LANES indices from `start` on, each a `step` further, as a tuple."""
+    return tuple(start + lane * step for lane in range(LANES))
+
+
 def _load_row(typingctx, array, index, like):
     vector = Vector(array.dtype)
 
