@@ -66,7 +66,7 @@ def _scatter(
 
     Args:
         g: the number of the piece, a group of images.
-        floats: room for the two copies and the gradients that are listed.
+        floats: room for the two copies, zeros, and the gradients that are listed.
         ints: room for their places, their numbers, and the corners of a pool.
         x: (N, H, W, C), without the zeros of the padding.
         dy: (N, OH//2, OW//2, F).
@@ -89,12 +89,15 @@ def _scatter(
     PH, PW, WP = OH // 2, OW // 2, OW + KW - 1
     most = strip * PW
     size = ((2 * strip + KH - 1) * WP * C + WIDE + 15) // 16 * 16
-    image, dimage, value = floats[:size], floats[size : 2 * size], floats[2 * size :]
+    image, dimage, value = floats[:size], floats[size : 2 * size], floats[2 * size + WIDE :]
+    zeros = floats[2 * size : 2 * size + WIDE]
     at, count, corners = ints[: F * most], ints[F * most : F * (most + 1)], ints[F * (most + 1) :]
     clear(image)
     clear(corners)
+    clear(zeros)
     first, biases = g * group_size, g * group_size + F * row_size
-    clear(sums[first : first + group_size])
+    # Lines are written with the first image, unless it is too small for a pool.
+    clear(sums[first if PH == 0 else biases : first + group_size])
     n0, n1 = N * g // groups, N * (g + 1) // groups
     if needs_dx:
         clear(dx[n0 * H * W * C : n1 * H * W * C])
@@ -130,7 +133,10 @@ def _scatter(
                 for part in range(KH * parts):
                     offset = part // parts * WP * C + part % parts * WIDE
                     row = f * row_size + part * WIDE
-                    tile = load_row(sums, first + row, LINE)
+                    if n == n0 and p0 == 0:
+                        tile = load_row(zeros, 0, LINE)
+                    else:
+                        tile = load_row(sums, first + row, LINE)
                     if needs_dx:
                         weights = load_row(filters, row, LINE)
                         for i in range(begin, end):
@@ -258,6 +264,6 @@ def _scatter_plan(
     copied = (2 * strip + KH - 1) * (OW + KW - 1) * C + WIDE
     numbers = (shape, groups, strip, needs_dx, (0,) * vectors)
     # `corners` has an entry for every uint8, so that a winner is no branch.
-    room = (2 * (-(-copied // 16) * 16) + listed, listed + F + 256)
+    room = (2 * (-(-copied // 16) * 16) + WIDE + listed, listed + F + 256)
     sizes = (size, groups * (size + -(-F // 16) * 16))
     return groups, sizes, numbers, room, (KH, KW * C, parts * WIDE, F)
