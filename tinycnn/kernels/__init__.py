@@ -102,8 +102,9 @@ def warm_up(dtype: str = "float32") -> float:
     """Makes the compiled rung ready for arrays of `dtype`: compiles it, or loads it from the cache.
 
     The first call on a machine compiles for some seconds and shows its progress; without it the
-    first training step does that. `model.warm_up(x, y)` compiles no more than the model needs. On
-    the reference rung there is nothing to do.
+    first training step does that. `model.warm_up(x, y)` compiles no more than the model needs, and
+    also what layers of very few filters need, which have kernels of their own. On the reference
+    rung there is nothing to do.
 
     Returns:
         The seconds it took.
