@@ -6,7 +6,8 @@ in place, at x[window(m) + origin(k)]. Registers hold a tile of sums, to which o
 after the other is added.
 
 Legend, beyond that of `windows.py`: K = KH*KW*C inputs of an output; a tile has P outputs by V
-vectors of filters (`tiles.py`); WIDE = V*LANES filters make a panel.
+vectors of filters (`tiles.py`); WIDE = V*LANES filters make a panel. Few filters have D
+neighbouring lanes of a vector each, for D neighbouring inputs; then WIDE = LANES/D.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -52,7 +53,8 @@ from tinycnn.kernels.compiled.windows import (
 from tinycnn.support.geometry import Pair
 from tinycnn.utils import Array
 
-_SHORT = 32  # inputs of a row of a window; with fewer, the start of each row costs too much
+_SHORT = 24  # inputs of a row of a window; with fewer, the start of each row costs too much
+_FETCHED = 64  # inputs of a 1x1 window, of which the next tiles' are fetched; more cost more time
 _NO_INPUTS: Array = np.empty(0, np.int64)
 _LITTLE = 4608  # inputs of 16 tiles' sums: a chunk of fewer costs more to prepare than to compute
 
@@ -331,7 +333,7 @@ def _launch(
     steps = (steps[0] + f0 * steps[4], *steps[1:])
     packing = packing_plan(shape, steps, WIDE, D) if packed else None
     tile = ((0,) * V, (0,) * P, (0,) * (P // 4), (0,) * D)
-    ahead = 6 * P if KH * KW == 1 and C <= 64 else 0
+    ahead = 6 * P if KH * KW == 1 and C <= _FETCHED else 0
     places = (places[0] + f0, *places[1:])
     numbers = (shape, places, packed, zeros, chunk, ahead, relu, pooled, *tile)
     inputs = _inputs(shape, D, WIDE) if KW * C < _SHORT else _NO_INPUTS
