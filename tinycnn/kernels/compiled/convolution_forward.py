@@ -250,7 +250,10 @@ def convolution(
 
 
 def _filled_up(plan: Plan, bias: Slot | None, f0: int, size: int, D: int, dtype: Any) -> Slot:
-    """The bias from filter f0 on in every D-th of `size` numbers, and zeros; zeros without one."""
+    """The bias from filter f0 on in every D-th of `size` numbers, with zeros between them.
+
+    What comes after the launch's last filter is not stored.
+    """
     if bias is None:
         return plan.constant(np.zeros(size, dtype))
     return placing(plan, bias.reshape(1, bias.size, 1, 1), (size // D, D), (-f0, 0))
