@@ -123,7 +123,7 @@ def sha256_of_idx(array: npt.ArrayLike) -> str:
     """The SHA-256 of the same bytes, which are not made for it, in hexadecimal digits."""
     header, numbers = _header_and_numbers(array)
     digest = hashlib.sha256(header)
-    digest.update(np.ascontiguousarray(numbers).reshape(-1).view(np.uint8))
+    digest.update(np.ascontiguousarray(numbers).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
