@@ -289,6 +289,30 @@ print(run(10) == expected)
 
 
 @jit_on
+@no_fork
+def test_a_fork_beside_a_compilation():
+    """In the child nobody would end it: without a wait, the child's first kernel waits for ever."""
+    code = """
+from tinycnn.kernels.compiled import jit
+begun = threading.Event()
+def compile():
+    with jit._lock:
+        begun.set()
+        time.sleep(0.2)
+worker = threading.Thread(target=compile)
+worker.start()
+begun.wait()
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    os._exit(0 if run(10) == expected else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), run(10) == expected)
+"""
+    out, _ = finish(start(TRAINING + code))
+    assert out.split() == ["0", "True"]
+
+
+@jit_on
 @windows
 def test_ctrl_c_interrupts_between_two_kernels():
     code = """

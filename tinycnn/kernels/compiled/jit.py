@@ -21,6 +21,7 @@ With NUMBA_DISABLE_JIT=1 nothing is compiled: kernels run as the Python function
 
 import functools
 import hashlib
+import os
 import pickle
 import threading
 import uuid
@@ -273,3 +274,11 @@ class _Cache(FunctionCache):
             unfinished.replace(file)
         except Exception:  # no folder, disk full, ...: the next process compiles again
             pass
+
+
+# A forked process has no thread but the one that forked. Another one's compilation would never end
+# in it, nor give back the lock: a fork waits until nothing is being compiled or loaded.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
