@@ -1,5 +1,6 @@
 """The machinery under the compiled rung: cache, notices, lanes, threads, the JIT switched off."""
 
+import errno
 import hashlib
 import importlib.util
 import inspect
@@ -54,6 +55,20 @@ def test_the_second_process_finds_the_first_ones_kernel(compiles):
     assert len(compiles) == 1
     use_double()
     assert len(compiles) == 1
+
+
+@jit_on
+def test_a_full_disk_is_not_filled_with_halves_of_files(compiles, monkeypatch, tmp_path):
+    write_bytes = Path.write_bytes
+
+    def full(path, content):
+        write_bytes(path, content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    use_double()
+    use_double()
+    assert len(compiles) == 2 and not list(tmp_path.rglob("*.nbc*"))
 
 
 def emptied(content):

@@ -270,8 +270,11 @@ class _Cache(FunctionCache):
             file = self._file()
             content = pickle.dumps(tuple(made))
             unfinished = file.with_name(f"{file.name}.{uuid.uuid4().hex[:8]}")
-            unfinished.write_bytes(hashlib.sha256(_sources() + content).digest() + content)
-            unfinished.replace(file)
+            try:
+                unfinished.write_bytes(hashlib.sha256(_sources() + content).digest() + content)
+                unfinished.replace(file)
+            finally:  # on a full disk every start would leave another half of a file
+                unfinished.unlink(missing_ok=True)
         except Exception:  # no folder, disk full, ...: the next process compiles again
             pass
 
