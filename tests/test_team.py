@@ -289,6 +289,21 @@ print(run(10) == expected)
 
 
 @jit_on
+def test_another_number_of_threads_loads_no_code_again():
+    code = """
+from tinycnn.kernels.compiled import jit
+run(10)
+engines = len(jit._engines)
+for threads in (1, 3, 2, 1, 3):
+    kernels.set_num_threads(threads)
+    assert run(10) == expected
+print(len(jit._engines) - engines)
+"""
+    out, _ = finish(start(TRAINING + code))
+    assert out.split() == ["0"]
+
+
+@jit_on
 @no_fork
 def test_a_fork_beside_a_compilation():
     """In the child nobody would end it: without a wait, the child's first kernel waits for ever."""

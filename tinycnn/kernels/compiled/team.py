@@ -48,6 +48,7 @@ Exceptions can't happen: kernels allocate nothing and check nothing.
 import _thread
 import atexit
 import ctypes
+import functools
 import os
 import threading
 import time
@@ -187,6 +188,13 @@ def _rest(count, _, __):
         pause()
 
 
+@functools.cache
+def _own_code() -> tuple[int, int, int]:
+    """The addresses of `_rest`, `_help` and `_launch`, which every team of this process runs."""
+    three = (types.int64,) * 3
+    return machine_code(_rest, three), machine_code(_help, three), machine_code(_launch, three)
+
+
 class Team:
     """The control block and the threads.
 
@@ -203,11 +211,8 @@ class Team:
         self.room_size = 0
         self._launches = self._switches = 0
         self._ended: list[int] = []
-        three = (types.int64,) * 3
         entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-        self._rest = entry(machine_code(_rest, three))
-        self._help = entry(machine_code(_help, three))
-        self.launch = entry(machine_code(_launch, three))
+        self._rest, self._help, self.launch = map(entry, _own_code())
         self._pauses = self._pauses_a_second()
         self._words[THREADS] = threads
         self.spin(SPIN_SECONDS)
