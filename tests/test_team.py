@@ -4,6 +4,7 @@ import os
 import platform
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from processes import finish, start
 from without_numba import jit, launch, numba, team
 
 from tinycnn import kernels
+from tinycnn.support import cores
 from tinycnn.support.cores import cgroup_quota
 
 jit_on = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="no threads with the JIT off")
@@ -204,6 +206,37 @@ def test_who_is_put_aside_watches_for_a_shorter_time(threads, monkeypatch):
         mine.look_around()
         spins.append(int(mine._words[team.SPIN]))
     assert spins[0] == spins[3] > spins[1] == spins[2] > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system can't tell threads")
+def test_threads_on_one_core_are_parted_and_stay_free(monkeypatch):
+    mine, other, third = threading.get_native_id(), 10**7, 10**7 + 1
+    on, masks = {mine: 2, other: 2, third: 5}, []
+    monkeypatch.setattr(cores, "core_of", on.__getitem__)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda thread: {2, 5, 7})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *arguments: masks.append(arguments))
+    assert cores.keep_apart([other]) == 1
+    assert masks == [(other, {5}), (other, {2, 5, 7})]  # moved, and free to be moved again
+    masks.clear()
+    assert cores.keep_apart([third]) == 0 and masks == []
+    assert cores.keep_apart([other, third]) == 1
+    assert masks == [(other, {7}), (other, {2, 5, 7})]  # and not to the core of `third`
+    monkeypatch.setattr(os, "sched_getaffinity", lambda thread: {2})
+    assert cores.keep_apart([other]) == 0  # there is no other core
+    on.clear()
+    monkeypatch.setattr(cores, "core_of", lambda thread: int("no such thread"))
+    assert cores.keep_apart([other]) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this system does not tell")
+def test_the_core_of_a_thread_that_may_use_one_core_only():
+    allowed = os.sched_getaffinity(0)
+    try:
+        for core in sorted(allowed)[:3]:
+            os.sched_setaffinity(0, {core})
+            assert cores.core_of(threading.get_native_id()) == core
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 @jit_on

@@ -1,7 +1,9 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and which of them its threads are on."""
 
 import math
 import os
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -13,6 +15,45 @@ def available_cores() -> int:
         cores = os.cpu_count() or 1
     quota = cgroup_quota()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def keep_apart(threads: Iterable[int]) -> int:
+    """Moves threads that are on the calling thread's core, or on each other's, to cores of no one.
+
+    Linux wakes a thread on the core of the one that wakes it, and may take a second to see that
+    another core is idle. Here it is told once; each thread may be moved anywhere again at once.
+    Where there is no core of no one, or the system does not tell, nothing happens.
+
+    Args:
+        threads: of this process, by their `threading.get_native_id()`.
+
+    Returns:
+        how many were moved.
+    """
+    moved = 0
+    try:
+        taken, where = {core_of(threading.get_native_id())}, {t: core_of(t) for t in threads}
+        for thread, core in where.items():
+            allowed = os.sched_getaffinity(thread)
+            free = allowed - taken - set(where.values())
+            if core in taken and free:
+                where[thread] = min(free)
+                os.sched_setaffinity(thread, {where[thread]})
+                os.sched_setaffinity(thread, allowed)
+                moved += 1
+            taken.add(where[thread])
+    except (AttributeError, OSError, ValueError):  # another system, or a thread that has ended
+        pass
+    return moved
+
+
+def core_of(thread: int) -> int:
+    """The number of the core that a thread of this process is on, or was on last.
+
+    Source: the kernel's Documentation/filesystems/proc.rst, /proc/PID/stat, `task_cpu`.
+    """
+    words = Path(f"/proc/self/task/{thread}/stat").read_text(encoding="ascii", errors="replace")
+    return int(words.rpartition(")")[2].split()[36])
 
 
 def cgroup_quota(

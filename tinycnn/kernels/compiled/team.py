@@ -70,7 +70,7 @@ from tinycnn.kernels.compiled.words import (
     store,
     swap_if,
 )
-from tinycnn.support.cores import available_cores
+from tinycnn.support.cores import available_cores, keep_apart
 
 # The control block, in words. What threads write at odds is two cache lines apart.
 JOB, DONE = 0, 16
@@ -87,6 +87,7 @@ STEP_LENGTH, STEP_FUNCTION, STEP_PIECES = 0, 1, 5
 SPIN_SECONDS = 2e-3  # how long a thread watches for work before it sleeps
 BUSY_SPIN_SECONDS = 5e-5
 _LOOK_AFTER = 64  # launches, to see whether other programs keep the cores
+_PART_AFTER = 256  # launches, to see whether two threads are on one core; it takes 40 microseconds
 _SWITCHES = 4  # times that the caller was put aside meanwhile, if they do
 
 
@@ -210,6 +211,7 @@ class Team:
         self._room = aligned(0, np.uint8)
         self.room_size = 0
         self._launches = self._switches = 0
+        self._helpers: list[int] = []  # their ids for the system
         self._ended: list[int] = []
         entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
         self._rest, self._help, self.launch = map(entry, _own_code())
@@ -226,6 +228,7 @@ class Team:
             _thread.start_new_thread(self._live, (me,))
 
     def _live(self, me: int) -> None:
+        self._helpers.append(threading.get_native_id())
         self._help(self.control, me, 0)
         self._ended.append(me)
 
@@ -250,8 +253,10 @@ class Team:
             self._words[ROOM], self._words[ROOM_SIZE] = room.ctypes.data, size
 
     def look_around(self) -> None:
-        """Once in a while: shortens the watching if other programs keep the cores."""
+        """Once in a while: parts threads that share a core, and watches less if others are busy."""
         self._launches += 1
+        if self._launches % _PART_AFTER == _LOOK_AFTER:
+            keep_apart(self._helpers)
         if self._launches % _LOOK_AFTER == 0 and RUSAGE_THREAD is not None:
             switches = resource.getrusage(RUSAGE_THREAD).ru_nivcsw
             busy = switches - self._switches >= _SWITCHES
