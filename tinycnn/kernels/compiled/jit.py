@@ -26,6 +26,7 @@ import pickle
 import threading
 import uuid
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -153,14 +154,17 @@ def _new_engine() -> Any:
     return binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
 
 
+_parts_of = attrgetter("target_context", "library", "fndesc")  # of what Numba has compiled
+
+
 def _compiled(function, argument_types, unpack, words) -> _Made:
     options = {"error_model": "numpy", "nopython": True}
     maker = _Compiler(function, registry.cpu_target, options, {}, compiler.Compiler)
     result = maker.compile(argument_types, types.none)
     _add_entry(result, argument_types, unpack, words)
-    library = result.library
+    _, library, fndesc = _parts_of(result)
     _, _, (code, _) = _object_code(library)
-    return _Made(result.fndesc.llvm_cfunc_wrapper_name, code, not library.has_dynamic_globals)
+    return _Made(fndesc.llvm_cfunc_wrapper_name, code, not library.has_dynamic_globals)
 
 
 class _Compiler(_FunctionCompiler):  # type: ignore[misc]
@@ -173,7 +177,7 @@ class _Compiler(_FunctionCompiler):  # type: ignore[misc]
 
 def _add_entry(result, argument_types, unpack, words):
     """Adds the entry to the function's library, and compiles both as one."""
-    context, library, fndesc = result.target_context, result.library, result.fndesc
+    context, library, fndesc = _parts_of(result)
     module = context.create_module("entry")
     kind = context.call_conv.get_function_type(types.none, argument_types)
     callee = ir.Function(module, kind, fndesc.llvm_func_name)
