@@ -23,10 +23,12 @@ from tinycnn.datasets import synthetic
 from tinycnn.gradient_check.cases import reference_network
 from tinycnn.kernels import compiled
 from tinycnn.kernels.compiled import team as team_
+from tinycnn.kernels.compiled.jit import JIT_OFF
 from tinycnn.kernels.compiled.launch import Kernel
 from tinycnn.kernels.compiled.team import STEP_FUNCTION, STEP_LENGTH, STEP_PIECES
 from tinycnn.support.console import say
-from tinycnn.support.scripts import end_errors_in_one_line, positive_integer
+from tinycnn.support.progress import Progress
+from tinycnn.support.scripts import end, end_errors_in_one_line, positive_integer
 from tinycnn.utils import to_categorical
 
 STEPS, TURNS = 200, 7
@@ -94,26 +96,37 @@ def taken_apart(seconds: Callable[[], float]) -> tuple[float, list[tuple[str, fl
     return statistics.median(outside), list(zip(said, each, strict=True))
 
 
+def measured(batch_size: int, threads: int, seconds: Callable[[], float]) -> tuple[str, str]:
+    """The row of the table, and the list of all launches."""
+    kernels.set_num_threads(threads)
+    seconds()
+    whole = statistics.median(seconds() for _ in range(TURNS))
+    outside, parts = taken_apart(seconds)
+    inside = sum(time_ for _, time_ in parts)
+    row = (
+        f"| {batch_size} | {threads} | {1e6 * whole:.0f} | {len(parts)} | {1e6 * inside:.0f} | "
+        f"{1e6 * outside:.0f} |"
+    )
+    lines = [f"{1e6 * time_:8.1f} us  {words}" for words, time_ in parts]
+    return row, "\n".join([f"batches of {batch_size}, threads: {threads}", *lines])
+
+
 def main(batch_sizes: list[int], lists_all: bool) -> None:
     """Prints the figures."""
     rows = ["| batch | threads | a step, us | launches | in them, us | Python, us |"]
     rows.append("| --- | --- | --- | --- | --- | --- |")
-    for batch_size in batch_sizes:
-        seconds = trainer(batch_size)
-        for threads in dict.fromkeys((1, available_cores())):
-            kernels.set_num_threads(threads)
-            seconds()
-            whole = statistics.median(seconds() for _ in range(TURNS))
-            outside, parts = taken_apart(seconds)
-            inside = sum(time_ for _, time_ in parts)
-            rows.append(
-                f"| {batch_size} | {threads} | {1e6 * whole:.0f} | {len(parts)} | "
-                f"{1e6 * inside:.0f} | {1e6 * outside:.0f} |"
-            )
-            if lists_all:
-                say(f"batches of {batch_size}, threads: {threads}")
-                say("\n".join(f"{1e6 * time_:8.1f} us  {words}" for words, time_ in parts))
-                say()
+    lists = []
+    threads = list(dict.fromkeys((1, available_cores())))
+    with Progress("measuring", len(batch_sizes) * len(threads), "settings") as progress:
+        for batch_size in batch_sizes:
+            seconds = trainer(batch_size)
+            for number in threads:
+                row, parts = measured(batch_size, number, seconds)
+                rows.append(row)
+                lists.append(parts)
+                progress.update(len(lists))
+    if lists_all:
+        say("\n\n".join(lists) + "\n")
     say("\n".join(rows))
 
 
@@ -126,6 +139,11 @@ if __name__ == "__main__":
     )
     add_avx2_option(parser)
     args = parser.parse_args()
+    if JIT_OFF or kernels.active() != "numba":
+        end(
+            "there are launches on the compiled kernels only: leave out NUMBA_DISABLE_JIT and "
+            "TINYCNN_KERNELS"
+        )
     measurement = Measurement(avx2=args.avx2)
     say()
     main(args.batch or [16, 64], args.launches)

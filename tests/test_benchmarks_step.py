@@ -1,5 +1,7 @@
 """benchmarks/step.py: a step's launches are found and named, and what is left is Python's."""
 
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,7 +11,8 @@ from without_numba import jit, needs_numba, team
 
 from tinycnn import kernels
 
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+sys.path.append(str(BENCHMARKS))
 
 pytestmark = needs_numba
 
@@ -38,3 +41,17 @@ def test_every_launch_is_named_and_the_rest_is_pythons(monkeypatch):
         assert kernel in named
     assert parts[-1][0].startswith("_adam")
     assert outside > pause > sum(time_ for _, time_ in parts) > 0
+
+
+@pytest.mark.parametrize(
+    "variables", [{"NUMBA_DISABLE_JIT": "1"}, {"TINYCNN_KERNELS": "numpy"}], ids=str
+)
+def test_without_compiled_kernels_it_says_so_before_it_draws_anything(variables):
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "step.py")],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and not done.stdout
+    assert "launches on the compiled kernels only" in done.stderr
