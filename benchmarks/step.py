@@ -3,9 +3,10 @@
     python benchmarks/step.py                   # batches of 16 and 64, on one thread and on all
     python benchmarks/step.py --launches        # also every launch, with the kernels in it
 
-The steps are those of `fit` on the reference network, with drawn digits. Python's share is what is
-left of a step when its launches are subtracted; it includes NumPy's work between them. All figures
-are medians.
+The steps are those of `fit` on the reference network, with drawn digits. A launch is listed with
+its kernels, each with its number of pieces. Python's share is what is left of a step when its
+launches are subtracted; it includes NumPy's work between them. All figures are medians: "a step" of
+epochs in which nothing else was timed, the others of other epochs. So they need not add up.
 """
 
 import argparse
@@ -135,7 +136,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--launches", action="store_true", help="list every launch")
     parser.add_argument(
-        "--batch", type=positive_integer, action="append", help="these batch sizes alone"
+        "--batch",
+        type=positive_integer,
+        action="append",
+        help="may be repeated; default: 16 and 64",
     )
     add_avx2_option(parser)
     args = parser.parse_args()

@@ -1,8 +1,9 @@
 """A convolution with relu and the 2x2 max-pooling after it: `reference/fused.py`, in Numba.
 
 In the forward pass, the convolution's kernel takes the largest of four outputs while they are still
-in registers, and writes only that. In the backward pass, at most one of the four has a gradient.
-`_scatter` works on those alone; where it would be slow, the two backwards run one after the other.
+in registers, and writes only that. The backward pass is sparse: at most one of the four has a
+gradient. `_scatter` works on those alone; where it would be slow, the two backwards run one after
+the other.
 
 Legend: as in `reference/convolution.py`; OH x OW is the convolution's output.
 """

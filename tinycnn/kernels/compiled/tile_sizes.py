@@ -1,4 +1,4 @@
-"""Which tile is the fastest for a convolution of so many filters.
+"""Which tile is the fastest for a convolution of so many filters, many or few.
 
 Legend: as in `tiles.py`; a filter has D neighbouring lanes of a vector, for D inputs.
 """
