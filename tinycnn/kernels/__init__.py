@@ -38,7 +38,7 @@ else:
             self._name = name
 
         def __get__(self, module: ModuleType | None, kind: type) -> Any:
-            return _quiet(getattr(_active(), self._name))
+            return _quiet(getattr(_module(_chosen.get() or _from_environment()), self._name))
 
     class _Kernels(ModuleType):
         """The class of this module. It gets the names that are asked for, one by one."""

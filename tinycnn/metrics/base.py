@@ -91,13 +91,19 @@ class Metric(Strict):
             TypeError: if the function does not return one number.
         """
         value: Any = self.function(y_true, y_pred) if self.function else None
+        if type(value) is not float:  # as of a user's own function
+            value = self._one_number(value)
+        return np.array([value * len(y_true), len(y_true)])
+
+    def _one_number(self, value: Any) -> float:
+        """What the function returned, as a float."""
         kinds = numbers.Real | np.ndarray
         if isinstance(value, bool) or np.ndim(value) or not isinstance(value, kinds):
             raise TypeError(
                 f"the metric {self.name!r} must return one number, the mean over the samples of a "
                 f"batch. Received: {shown(value)}"
             )
-        return np.array([float(value) * len(y_true), len(y_true)])
+        return float(value)
 
     def result_of(self, statistics: Array) -> Any:
         """The metric, given the sum of the statistics of some batches: here their mean."""

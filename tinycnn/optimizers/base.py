@@ -122,9 +122,9 @@ class Optimizer(Strict):
     def _rate(self) -> float:
         """The step size of the next step; a schedule counts the steps before it."""
         rate = self._learning_rate
-        if isinstance(rate, LearningRateSchedule):
-            rate = number(rate(self.iterations), "learning_rate", low=0.0)
-        return rate
+        if isinstance(rate, float):
+            return rate
+        return number(rate(self.iterations), "learning_rate", low=0.0)
 
     @property
     def learning_rate(self) -> Rate:
@@ -204,7 +204,9 @@ class Optimizer(Strict):
 
     def state_of(self, parameters: Sequence[Parameter]) -> list[dict[str, Array]]:
         """The slots of each of the `parameters` that learn; empty before `build`."""
-        learning = [parameter for parameter in parameters if parameter.learns]
+        return self._slots_of([parameter for parameter in parameters if parameter.learns])
+
+    def _slots_of(self, learning: list[Parameter]) -> list[dict[str, Array]]:
         if self._parameters == learning:  # no layer was frozen since
             return list(self.state)
         slots = dict(zip(map(id, self._parameters), self.state, strict=True))
@@ -231,8 +233,9 @@ class Optimizer(Strict):
             ValueError: if they are not those of before.
             RuntimeError: if one has no gradient yet.
         """
-        self.build(parameters)
         learning = [parameter for parameter in parameters if parameter.learns]
+        if not learning or self._parameters != learning:  # the first step, or layers were frozen
+            self.build(parameters)
         gradients = []
         for parameter in learning:
             if parameter.grad is None:
@@ -245,7 +248,7 @@ class Optimizer(Strict):
         if self.weight_decay:
             for value in values:
                 decay_weights(value, self.weight_decay, learning_rate)
-        self._update_all(values, gradients, self.state_of(learning), learning_rate)
+        self._update_all(values, gradients, self._slots_of(learning), learning_rate)
 
     def _clipped(self, gradients: list[Array]) -> list[Array]:
         if self.clipnorm is not None:

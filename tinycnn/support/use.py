@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 # One lock for all models, held only while looking up who is at work: a model with a lock of its own
 # could be neither copied nor pickled.
 _door = threading.Lock()
+_NOTHING = nullcontext()
 
 
 class Use:
@@ -23,8 +24,7 @@ class Use:
         """No thread is at work on a copy."""
         return Use, ()
 
-    @contextmanager
-    def by(self, what: str, name: str) -> Iterator[None]:
+    def by(self, what: str, name: str) -> AbstractContextManager[None]:
         """Inside its `with`, this thread does `what`; only "predict" may run in several at once.
 
         Args:
@@ -34,6 +34,12 @@ class Use:
         Raises:
             RuntimeError: if another thread is doing something that does not go with it.
         """
+        if what == "forward" and list(self._threads) == [threading.get_ident()]:
+            return _NOTHING  # a part of what this thread does already, and no other one is here
+        return self._by(what, name)
+
+    @contextmanager
+    def _by(self, what: str, name: str) -> Iterator[None]:
         me = threading.get_ident()
         with _door:
             mine = self._threads.get(me, [])
