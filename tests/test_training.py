@@ -171,6 +171,18 @@ def test_samples_and_targets_stay_together():
     assert model.fit(x, x, batch_size=3, verbose=0).history["loss"] == [0.0]
 
 
+def test_samples_are_chosen_from_arrays_of_any_strides():
+    x = np.arange(240).reshape(20, 3, 4)
+    order = np.random.default_rng(0).permutation(20)[:8]
+    for array in (x, x[::2].repeat(2, axis=0)[::-1], x.transpose(0, 2, 1), np.asfortranarray(x)):
+        batch = data.Data(array, array[:, 0]).chosen(order)
+        np.testing.assert_array_equal(batch.x, np.stack([array[i] for i in order]))
+        np.testing.assert_array_equal(batch.y, np.stack([array[i, 0] for i in order]))
+    # One row in the memory, seen as 2^40: nothing but the batch is copied.
+    endless = np.broadcast_to(np.arange(4.0), (1 << 40, 4))
+    assert data.Data(endless, endless).chosen(order).x.shape == (8, 4)
+
+
 # --- noise ----------------------------------------------------------------------------------------
 
 
