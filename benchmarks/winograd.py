@@ -44,9 +44,9 @@ def way(name: str) -> Iterator[None]:
         return name == "winograd" and winograd.possible(shape)
 
     with mock.patch.object(winograd, "pays", pays):
-        plans.plan_for.cache_clear()  # the plans that there are go by what pays
+        plans.forget()  # the plans that there are go by what pays
         yield
-    plans.plan_for.cache_clear()
+    plans.forget()
 
 
 def seconds(run: Callable[[], object], at_least: float = 0.02) -> float:

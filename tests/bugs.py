@@ -73,7 +73,7 @@ def _forget(bug):
         if clear is not None:
             clear()
     if bug.rung == "numba":  # and so do the plans that they were asked for
-        plans.plan_for.cache_clear()
+        plans.forget()
 
 
 def _targets(bug):

@@ -73,7 +73,7 @@ def relu(rung, rng, dtype):
 @pytest.mark.parametrize("results_of", [conv2d, dense, fused, softmax, relu])
 def test_no_plan_is_taken_for_another(results_of):
     """In turns, so that each call meets the plans of all the others; the second time with these."""
-    plans.plan_for.cache_clear()
+    plans.forget()
     for dtype in ("float32", "float64", "float32", "float64"):
         # Sums of some hundred numbers around 1.
         tolerance = 1e-4 if dtype == "float32" else 1e-12
@@ -167,7 +167,7 @@ def test_the_plans_are_not_kept_without_end():
 def test_warming_up_leaves_a_plan_s_constants_alone():
     """It puts zeros into all arrays it meets. A plan that it makes is there to stay."""
     x = np.array([[1e4, 1.0], [3.0, 3.0]])
-    plans.plan_for.cache_clear()
+    plans.forget()
     with launch.planning():
         compiled.softmax_forward(x.copy())
         compiled.conv2d_forward(np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 3)), None)
@@ -192,7 +192,7 @@ wrong = []
 def work(barrier):
     for _ in range(50):
         barrier.wait()
-        plans.plan_for.cache_clear()
+        plans.forget()
         y = compiled.conv2d_forward(x, kernel, None)
         if abs(y - expected).max() > 1e-12:
             wrong.append(1)

@@ -199,11 +199,10 @@ def test_who_is_put_aside_watches_for_a_shorter_time(threads, monkeypatch):
             return next(switches)
 
     monkeypatch.setattr(team.resource, "getrusage", lambda who: Usage())
-    mine._switches = 0
+    mine._kernels = mine._switches = 0
     spins = []
     for _ in range(4):
-        mine._launches = team._LOOK_AFTER - 1
-        mine.look_around()
+        mine.look_around(team._LOOK_AFTER)
         spins.append(int(mine._words[team.SPIN]))
     assert spins[0] == spins[3] > spins[1] == spins[2] > 0
 

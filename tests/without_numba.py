@@ -42,12 +42,13 @@ if NUMBA:
         plans,
         simd,
         team,
+        together,
         warming,
         winograd,
     )
 else:
     numba = compiled = activations = jit = launch = simd = team = warming = winograd = Absent()
-    convolution_columns = plans = Absent()
+    convolution_columns = plans = together = Absent()
 
 __all__ = [
     "NUMBA",
@@ -62,6 +63,7 @@ __all__ = [
     "plans",
     "simd",
     "team",
+    "together",
     "warming",
     "winograd",
 ]

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinycnn.initializers import SavedValues
-from tinycnn.layers import Input, Layer, fused
+from tinycnn.layers import Input, Layer
 from tinycnn.layers.activations import Activated, is_linear
 from tinycnn.layers.base import Shape, assign
+from tinycnn.layers.together import Step, Steps, Together
 from tinycnn.parameter import Parameter
 from tinycnn.support import console
 from tinycnn.support.arguments import did_you_mean, integer, name_or_none, truth
@@ -77,8 +78,8 @@ class Network(Strict):
         self.input_shape: Shape | None = None
         self.source: Symbol | None = None  # what it takes
         self.built = False
-        # The layers as `forward` ran them: see layers/fused.py.
-        self._steps: Sequence[Layer | fused.ConvPool] = []
+        self._grouped = Steps()  # runs some layers as one: see layers/together.py
+        self._steps: Sequence[Step] = []  # the layers as the last forward ran them
         self._use = Use()  # which thread is at work on the network
         if isinstance(layers, Layer):
             raise ValueError(f"a model is made of a list of layers. Received: {layers!r}")
@@ -282,7 +283,7 @@ class Network(Strict):
             TypeError: if a layer's forward returns None.
         """
         with self.at_work("forward"):
-            self._steps = fused.steps(self.chain)
+            self._steps = self._grouped.of(self.chain)
             for step in self._steps:
                 x = step.forward(x, training)
                 if x is None:
@@ -314,8 +315,11 @@ class Network(Strict):
 
     def backward_steps(
         self, dy: Array, from_logits: bool = False, needs_dx: bool = True
-    ) -> Iterator[tuple[Layer | fused.ConvPool, Array | None]]:
-        """Yields (layer, dx) from the last layer on, each when the layer's gradients are set."""
+    ) -> Iterator[tuple[Step, Array | None]]:
+        """Yields (layer, dx) from the last layer on, each when the layer's gradients are set.
+
+        Layers that ran as one step come as one.
+        """
         if not self._steps:
             raise RuntimeError(f"{self.name}: backward needs a forward before it")
         head = self.logits_layer() if from_logits else None
@@ -334,8 +338,8 @@ class Network(Strict):
             step.needs_input_gradient = step is not last
             if head is None:
                 gradient = step.backward(gradient)  # type: ignore[arg-type]
-            elif step is head:
-                gradient, head = head.backward_from_z(dy), None
+            elif step is head or (isinstance(step, Together) and step.layers[-1] is head):
+                gradient, head = step.backward_from_z(dy), None
             if gradient is None and step not in (last, self._steps[0]):
                 raise TypeError(
                     f"{step}: backward returned None; it must return dx, the gradient with respect "
@@ -364,6 +368,9 @@ class Network(Strict):
 
     def forget(self) -> None:
         """Frees what the layers keep for a backward."""
+        for step in self._steps:
+            if isinstance(step, Together):
+                step.forget()
         for layer in self.chain:
             layer.cache = layer.forward_apart = None
         self._steps = []

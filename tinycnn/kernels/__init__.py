@@ -12,7 +12,8 @@ choice is held in a ContextVar: it belongs to the thread, or the asyncio task, t
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from functools import cache
 from importlib import import_module
@@ -119,6 +120,31 @@ def warm_up_for(work: Callable[[], object]) -> float:
     given, those that they would only read among them. So it has to work on copies.
     """
     return 0.0 if active() == "numpy" else float(_module("numba").warm_up(work))
+
+
+def repeated(
+    memory: dict[Hashable, Any],
+    key: Hashable,
+    given: Sequence[Any],
+    work: Callable[[], list[tuple[Any, ...]]],
+    kept: Sequence[Any] = (),
+) -> list[tuple[Any, ...]]:
+    """What `work` returns, on the compiled rung in a single launch if it comes again.
+
+    See `compiled/together.py`, which also tells what the work has to be like.
+    """
+    if active() == "numpy":
+        return work()
+    results: list[tuple[Any, ...]] = _module("numba").repeated(memory, key, given, work, kept)
+    return results
+
+
+def turn() -> AbstractContextManager[Any]:
+    """A `with` in which no other Python thread launches a kernel; the reference rung has none."""
+    turn: AbstractContextManager[Any] = (
+        nullcontext() if active() == "numpy" else _module("numba").taking_turns()
+    )
+    return turn
 
 
 def get_num_threads() -> int:

@@ -9,6 +9,7 @@ filters and padding. All else runs layer by layer, as does everything inside `wi
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from tinycnn import kernels
 from tinycnn.layers.base import Layer
@@ -29,11 +30,15 @@ def off() -> Iterator[None]:
         _on.reset(token)
 
 
+def is_on() -> bool:
+    """Whether pairs run as one step here: not inside `with off():`."""
+    return _on.get()
+
+
 class ConvPool:
     """A Conv2D and the MaxPooling2D after it, as one step of a model's forward and backward.
 
-    It has what the two folds of a network use of a layer, and nothing else: every forward makes a
-    new one.
+    It has what the two folds of a network use of a layer, and nothing else.
 
     Args:
         convolution: one with relu and stride 1.
@@ -46,7 +51,8 @@ class ConvPool:
         self.convolution, self.pool = convolution, pool
         self.parameters = convolution.parameters
         self.needs_input_gradient = True
-        self.cache: tuple[Array, Array] | None = None
+        self.cache: tuple[Any, ...] | None = None
+        self._apart = self._forward_apart  # the one object that the layers are given
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """The pool's output; each of the two layers can still run its own backward afterwards."""
@@ -58,16 +64,21 @@ class ConvPool:
             x, convolution.kernel.value, bias, convolution.padding
         )
         self.cache = (x, winners)  # winners: 0 to 3, the largest of each four; 4 if relu made it 0
-        convolution.cache = self.pool.cache = None
-        convolution.forward_apart = self.pool.forward_apart = self._forward_apart
+        self.stand_in()
         return y
+
+    def stand_in(self) -> None:
+        """The two layers keep nothing of this forward until they are asked for it."""
+        for layer in (self.convolution, self.pool):
+            if layer.cache is not None or layer.forward_apart is not self._apart:
+                layer.cache, layer.forward_apart = None, self._apart
 
     def _forward_apart(self) -> None:
         """Runs each layer's forward by itself, when one of them is asked for its own backward."""
         x, _ = self._recall()
         self.pool.forward(self.convolution.forward(x))
 
-    def _recall(self) -> tuple[Array, Array]:
+    def _recall(self) -> tuple[Any, ...]:
         """What `forward` left for `backward`; raises as `Layer.recall` does."""
         if self.cache is None:
             raise RuntimeError(f"{self}: backward needs a forward before it")
@@ -114,11 +125,11 @@ def _fit(first: Conv2D, second: MaxPooling2D) -> bool:
         and second.pool_size == second.strides == (2, 2)
         # With "same" an odd row or column gets a pool of its own.
         and (second.padding == "valid" or not any(s % 2 for s in (first.output_shape or (1,))[:2]))
-        and not _altered(first)
-        and not _altered(second)
+        and not is_altered(first)
+        and not is_altered(second)
     )
 
 
-def _altered(layer: Layer) -> bool:
+def is_altered(layer: Layer) -> bool:
     """Whether this one layer object was given a forward or backward of its own."""
-    return not {"forward", "backward"}.isdisjoint(vars(layer))
+    return not vars(layer).keys().isdisjoint(("forward", "backward"))

@@ -9,6 +9,7 @@ built on, from the bottom up:
     team                  the threads, and how they share out a kernel's pieces
     launch                what a kernel is, and how it is launched
     plans                 what a public function launches, decided once for each shape and dtype
+    together              the plans of many functions as one, for work that comes again and again
     tiles                 sums that stay in registers, and the operations on them
     blocks                runs of numbers copied, added, placed in an image
     windows               where the windows of a convolution are
@@ -43,5 +44,7 @@ from tinycnn.kernels.compiled.pooling import *
 from tinycnn.kernels.compiled.regularization import *
 from tinycnn.kernels.compiled.team import get_num_threads as get_num_threads
 from tinycnn.kernels.compiled.team import set_num_threads as set_num_threads
+from tinycnn.kernels.compiled.team import taking_turns as taking_turns
+from tinycnn.kernels.compiled.together import repeated as repeated
 from tinycnn.kernels.compiled.warming import warm_up as warm_up
 from tinycnn.kernels.reference.reshaping import *

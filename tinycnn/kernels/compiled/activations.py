@@ -50,9 +50,14 @@ def _relu(piece, x, y):
 
 def relu_forward(x: Array) -> Array:
     """Same as `reference.relu_forward`."""
-    x = ready(x, x.ndim, "x")
-    y = np.empty_like(x)
-    _relu(pieces_of(x.size), (x, y))
+    y: Array = planned(_relu_forward, (x,))
+    return y
+
+
+def _relu_forward(plan: Plan, x: Slot) -> Slot:
+    checked(x, x.ndim, "x")
+    y = plan.empty(x.shape, x.dtype)
+    plan.step(_relu, pieces_of(x.size), (x, y))
     return y
 
 

@@ -68,10 +68,15 @@ class Step(NamedTuple):
 
 
 class Launch:
-    """Steps that `run` takes one after the other, on arrays of the dtypes they were made for."""
+    """Steps that `run` takes one after the other, on arrays of the dtypes they were made for.
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self.steps = steps
+    Args:
+        steps: in order.
+        plan: whose they are, if a plan made them: see `plans.py`.
+    """
+
+    def __init__(self, steps: Sequence[Step], plan: Any = None) -> None:
+        self.steps, self.plan = steps, plan
         self.room_size = max([step.code.room_size(step.room) for step in steps], default=0)
         self.block = 0  # the address of its words, once `ready` has laid them out
         self._memory: list[Array] = []
@@ -247,9 +252,11 @@ def _in_lines(size: int) -> int:
 
 def run(launch: Launch, arrays: tuple[Any, ...]) -> None:
     """Runs the launch's steps one after the other; each one's pieces are shared out to the team."""
-    planned = _planned.get()
-    if planned is not None:
-        _plan_for_later(launch, arrays, planned)
+    observer = _observer.get()
+    if observer is not None and not observer(launch, arrays):
+        return
+    if JIT_OFF:
+        _run_as_python(launch, arrays)
         return
     if not launch.block:
         launch.ready()
@@ -258,30 +265,43 @@ def run(launch: Launch, arrays: tuple[Any, ...]) -> None:
         if launch.room_size > team.room_size:
             team.provide(launch.room_size)
         team.launch(team.control, launch.block, id(arrays))
-        team.look_around()
+        team.look_around(len(launch.steps))
 
 
-# While `planning`, what would have to be ready to run.
-_planned: ContextVar[dict[Code, None] | None] = ContextVar("tinycnn_planned", default=None)
+Observer = Callable[[Launch, tuple[Any, ...]], bool]
+_observer: ContextVar[Observer | None] = ContextVar("tinycnn_observer", default=None)
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Inside of it `observer` sees each launch first; only those run to which it says yes."""
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+def is_observed() -> bool:
+    """Whether somebody observes already."""
+    return _observer.get() is not None
 
 
 @contextmanager
 def planning() -> Iterator[dict[Code, None]]:
     """Inside of it nothing runs; kernels are noted instead, and their results are zeros."""
     codes: dict[Code, None] = {}
-    token = _planned.set(codes)
-    try:
+
+    def note(launch: Launch, arrays: tuple[Any, ...]) -> bool:
+        codes.update(dict.fromkeys([step.code for step in launch.steps]))
+        for array in arrays:
+            # Also what the kernels would only read, which was made for this purpose.
+            if array is not None and array.dtype != np.int64 and array.flags.writeable:
+                array.fill(0)
+        return False
+
+    with observed(note):
         yield codes
-    finally:
-        _planned.reset(token)
-
-
-def _plan_for_later(launch: Launch, arrays: tuple[Any, ...], planned: dict[Code, None]) -> None:
-    planned.update(dict.fromkeys([step.code for step in launch.steps]))
-    for array in arrays:
-        # Also what the kernels would only read, which was made for this purpose.
-        if array is not None and array.dtype != np.int64 and array.flags.writeable:
-            array.fill(0)
 
 
 def _run_as_python(launch: Launch, arrays: tuple[Any, ...]) -> None:
@@ -300,10 +320,6 @@ def _run_as_python(launch: Launch, arrays: tuple[Any, ...]) -> None:
                     # What is read before it is written shows.
                     room = [np.full(floats, np.nan, code.dtype), np.full(ints, -(1 << 40))]
                 code.function(piece, *room, *given, *numbers)
-
-
-if JIT_OFF:
-    run = _run_as_python
 
 
 def kernel(function: Callable[..., None]) -> Kernel:

@@ -71,21 +71,22 @@ class Plan:
         self.given = [
             None if kind is None else Slot(place, *kind) for place, kind in enumerate(kinds)
         ]
-        self._made: list[tuple[Any, Shape, Any]] = []
+        self.made: list[tuple[Any, Shape, Any]] = []
         self._constants: tuple[Array, ...] = ()
-        self._steps: list[tuple[Kernel, int, Sequence[Slot], Numbers, Room]] = []
+        self.steps: list[tuple[Kernel, int, Sequence[Slot], Numbers, Room]] = []
 
     def empty(self, shape: Shape, dtype: Any) -> Slot:
         """An array that is made in every call."""
-        return self._make(np.empty, shape, dtype)
+        return self.make(np.empty, shape, dtype)
 
     def zeros(self, shape: Shape, dtype: Any) -> Slot:
         """The same, full of zeros."""
-        return self._make(np.zeros, shape, dtype)
+        return self.make(np.zeros, shape, dtype)
 
-    def _make(self, make: Any, shape: Shape, dtype: Any) -> Slot:
-        self._made.append((make, shape, np.dtype(dtype)))
-        return Slot(len(self.given) + len(self._made) - 1, shape, np.dtype(dtype))
+    def make(self, make: Any, shape: Shape, dtype: Any) -> Slot:
+        """An array that `make` makes in every call."""
+        self.made.append((make, shape, np.dtype(dtype)))
+        return Slot(len(self.given) + len(self.made) - 1, shape, np.dtype(dtype))
 
     def constant(self, array: Array) -> Slot:
         """An array that is the same in every call, and only read."""
@@ -102,16 +103,16 @@ class Plan:
         room: Room = (0, 0),
     ) -> None:
         """Adds a step, with arguments as in a call of the kernel."""
-        self._steps.append((kernel, pieces, arrays, numbers, room))
+        self.steps.append((kernel, pieces, arrays, numbers, room))
 
     def finish(self, results: Slot | Sequence[Slot]) -> None:
         """Makes the plan ready to run. The results are arrays that it makes, in these shapes."""
         results = [results] if isinstance(results, Slot) else results
         for slot in results:
             index = slot.place - len(self.given)
-            self._made[index] = (self._made[index][0], slot.shape, slot.dtype)
+            self.made[index] = (self.made[index][0], slot.shape, slot.dtype)
         self._results = itemgetter(*[slot.place for slot in results])
-        count = len(self.given) + len(self._made) + len(self._constants)
+        count = len(self.given) + len(self.made) + len(self._constants)
         self._launch = Launch(
             [
                 kernel.step(
@@ -121,19 +122,25 @@ class Plan:
                     numbers,
                     room,
                 )
-                for kernel, pieces, arrays, numbers, room in self._steps
-            ]
+                for kernel, pieces, arrays, numbers, room in self.steps
+            ],
+            self,
         )
 
     def run(self, given: Sequence[Array | None]) -> Any:
         """Runs the steps on these arrays, and gives back the results."""
+        made = [make(shape, dtype) for make, shape, dtype in self.made]
+        return self._results(self.run_with(given, made))
+
+    def run_with(self, given: Sequence[Array | None], made: Sequence[Array]) -> tuple[Any, ...]:
+        """The same with arrays that were made already; gives back all arrays that it worked on."""
         arrays = (
             *[a if a is None or a.flags.carray else contiguous(a) for a in given],
-            *[make(shape, dtype) for make, shape, dtype in self._made],
+            *made,
             *self._constants,
         )
         run(self._launch, arrays)
-        return self._results(arrays)
+        return arrays
 
 
 def planned(write: Callable[..., Any], arrays: Sequence[Array | None], *options: Any) -> Any:
@@ -164,3 +171,18 @@ def plan_for(
         return None
     plan.finish(results)
     return plan
+
+
+_age = 0
+
+
+def age() -> int:
+    """How often all plans were forgotten; what is built on plans is as old as they are."""
+    return _age
+
+
+def forget() -> None:
+    """Forgets all plans: after a change of what they were made by."""
+    global _age
+    _age += 1
+    plan_for.cache_clear()

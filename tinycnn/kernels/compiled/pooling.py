@@ -11,14 +11,15 @@ import numpy as np
 
 from tinycnn.kernels.compiled.blocks import PIECE, clear, copy
 from tinycnn.kernels.compiled.checks import (
+    Shape,
+    checked,
     checked_winners,
-    contiguous,
     pool_shape,
-    ready,
     same_shape,
 )
 from tinycnn.kernels.compiled.jit import helper
 from tinycnn.kernels.compiled.launch import kernel
+from tinycnn.kernels.compiled.plans import Plan, Slot, planned
 from tinycnn.support.geometry import Pair
 from tinycnn.utils import Array
 
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 
-def _rows_of(images: Array) -> tuple[int, int]:
+def _rows_of(images: Slot) -> tuple[int, int]:
     """The pieces that images are cut into, and how many of their rows each has."""
     N, H, W, C = images.shape
     rows = max(1, PIECE // max(1, W * C))
@@ -102,12 +103,19 @@ def max_pool_forward(
     x: Array, pool_size: Pair, strides: Pair, padding: str = "valid"
 ) -> tuple[Array, Array]:
     """Same as `reference.max_pool_forward`."""
-    x = ready(x, 4, "x")
+    y, winners = planned(_max_pool, (x,), pool_size, strides, padding)
+    return y, winners
+
+
+def _max_pool(
+    plan: Plan, x: Slot, pool_size: Pair, strides: Pair, padding: str
+) -> tuple[Slot, Slot]:
+    checked(x, 4, "x")
     shape = pool_shape(x.shape, pool_size, strides, padding)
     out = (shape[0], shape[8], shape[9], shape[3])
-    y, winners = np.empty(out, x.dtype), np.empty(out, np.int32)
+    y, winners = plan.empty(out, x.dtype), plan.empty(out, np.int32)
     pieces, rows = _rows_of(y)
-    _pool(pieces, (x, y, winners), (shape, rows))
+    plan.step(_pool, pieces, (x, y, winners), (shape, rows))
     return y, winners
 
 
@@ -120,13 +128,26 @@ def max_pool_backward(
     padding: str = "valid",
 ) -> Array:
     """Same as `reference.max_pool_backward`."""
-    dy = ready(dy, 4, "dy")
+    dx: Array = planned(_max_unpool, (dy, winners), tuple(x_shape), pool_size, strides, padding)
+    return dx
+
+
+def _max_unpool(
+    plan: Plan,
+    dy: Slot,
+    winners: Slot,
+    x_shape: Shape,
+    pool_size: Pair,
+    strides: Pair,
+    padding: str,
+) -> Slot:
+    checked(dy, 4, "dy")
     checked_winners(winners, np.int32)
     shape = pool_shape(x_shape, pool_size, strides, padding)
     same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy, winners=winners)
-    dx = np.empty(x_shape, dy.dtype)
+    dx = plan.empty(x_shape, dy.dtype)
     pieces, rows = _rows_of(dx)
-    _unpool(pieces, (dy, contiguous(winners), dx), (shape, rows))
+    plan.step(_unpool, pieces, (dy, winners, dx), (shape, rows))
     return dx
 
 
@@ -182,11 +203,16 @@ def _spread(piece, dy, dx, shape, rows):
 
 def average_pool_forward(x: Array, pool_size: Pair, strides: Pair, padding: str = "valid") -> Array:
     """Same as `reference.average_pool_forward`."""
-    x = ready(x, 4, "x")
+    y: Array = planned(_average_pool, (x,), pool_size, strides, padding)
+    return y
+
+
+def _average_pool(plan: Plan, x: Slot, pool_size: Pair, strides: Pair, padding: str) -> Slot:
+    checked(x, 4, "x")
     shape = pool_shape(x.shape, pool_size, strides, padding)
-    y = np.empty((shape[0], shape[8], shape[9], shape[3]), x.dtype)
+    y = plan.empty((shape[0], shape[8], shape[9], shape[3]), x.dtype)
     pieces, rows = _rows_of(y)
-    _average(pieces, (x, y), (shape, rows))
+    plan.step(_average, pieces, (x, y), (shape, rows))
     return y
 
 
@@ -198,10 +224,17 @@ def average_pool_backward(
     padding: str = "valid",
 ) -> Array:
     """Same as `reference.average_pool_backward`."""
-    dy = ready(dy, 4, "dy")
+    dx: Array = planned(_average_unpool, (dy,), tuple(x_shape), pool_size, strides, padding)
+    return dx
+
+
+def _average_unpool(
+    plan: Plan, dy: Slot, x_shape: Shape, pool_size: Pair, strides: Pair, padding: str
+) -> Slot:
+    checked(dy, 4, "dy")
     shape = pool_shape(x_shape, pool_size, strides, padding)
     same_shape((shape[0], shape[8], shape[9], shape[3]), dy=dy)
-    dx = np.empty(x_shape, dy.dtype)
+    dx = plan.empty(x_shape, dy.dtype)
     pieces, rows = _rows_of(dx)
-    _spread(pieces, (dy, dx), (shape, rows))
+    plan.step(_spread, pieces, (dy, dx), (shape, rows))
     return dx

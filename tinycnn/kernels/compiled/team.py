@@ -52,6 +52,7 @@ import functools
 import os
 import threading
 import time
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numba
@@ -86,8 +87,8 @@ STEP_LENGTH, STEP_FUNCTION, STEP_PIECES = 0, 1, 5
 
 SPIN_SECONDS = 2e-3  # how long a thread watches for work before it sleeps
 BUSY_SPIN_SECONDS = 5e-5
-_LOOK_AFTER = 64  # launches, to see whether other programs keep the cores
-_PART_AFTER = 256  # launches, to see whether two threads are on one core; it takes 40 microseconds
+_LOOK_AFTER = 128  # kernels, to see whether other programs keep the cores
+_PART_AT = 4  # at one of so many looks, also whether threads share a core; it takes 40 microseconds
 _SWITCHES = 4  # times that the caller was put aside meanwhile, if they do
 
 
@@ -210,7 +211,7 @@ class Team:
         self.control: int = self._words.ctypes.data
         self._room = aligned(0, np.uint8)
         self.room_size = 0
-        self._launches = self._switches = 0
+        self._kernels = self._looks = self._switches = 0
         self._helpers: list[int] = []  # their ids for the system
         self._ended: list[int] = []
         entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -252,12 +253,20 @@ class Team:
             self._room, self.room_size = room, size
             self._words[ROOM], self._words[ROOM_SIZE] = room.ctypes.data, size
 
-    def look_around(self) -> None:
-        """Once in a while: parts threads that share a core, and watches less if others are busy."""
-        self._launches += 1
-        if self._launches % _PART_AFTER == _LOOK_AFTER:
+    def look_around(self, kernels: int) -> None:
+        """Once in a while: parts threads that share a core, and watches less if others are busy.
+
+        Args:
+            kernels: how many have run since the last call.
+        """
+        self._kernels += kernels
+        if self._kernels < _LOOK_AFTER:
+            return
+        self._kernels = 0
+        self._looks += 1
+        if self._looks % _PART_AT == 1:
             keep_apart(self._helpers)
-        if self._launches % _LOOK_AFTER == 0 and RUSAGE_THREAD is not None:
+        if RUSAGE_THREAD is not None:
             switches = resource.getrusage(RUSAGE_THREAD).ru_nivcsw
             busy = switches - self._switches >= _SWITCHES
             self._switches = switches
@@ -322,6 +331,11 @@ def _keep_freed_memory() -> None:
     no page of it is ever touched.
     """
     np.empty((32 << 20) - (64 << 10), np.uint8)
+
+
+def taking_turns() -> AbstractContextManager[Any]:
+    """A `with` in which no other Python thread launches a kernel."""
+    return turn
 
 
 def get_num_threads() -> int:
