@@ -1,6 +1,7 @@
 """Layers that run as one step: the same bits as one by one, and nothing that changes is missed."""
 
 import copy
+import functools
 import gc
 import itertools
 import pickle
@@ -18,6 +19,7 @@ from tinycnn import (
     Dense,
     Dropout,
     Flatten,
+    Layer,
     MaxPooling2D,
     Reshape,
     Sequential,
@@ -25,6 +27,7 @@ from tinycnn import (
 )
 from tinycnn.layers import fused, together
 from tinycnn.layers.together import Together
+from tinycnn.parameter import Parameter
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +165,42 @@ def test_so_does_one_that_was_given_another_method(monkeypatch):
 Dense_forward = Dense.forward
 
 
+def counted(function, calls):
+    """A wrapper that passes itself off as what it wraps."""
+
+    @functools.wraps(function)
+    def counting(*arguments, **keywords):
+        calls.append(function.__name__)
+        return function(*arguments, **keywords)
+
+    return counting
+
+
+@pytest.mark.parametrize("name", ["forward", "backward", "backward_from_z"])
+@pytest.mark.parametrize("place", ["class", "layer"])
+@pytest.mark.parametrize("batches_before", [0, 2])
+def test_a_method_that_was_replaced_is_called_for_every_batch(
+    monkeypatch, name, place, batches_before
+):
+    model, x, calls = network(Flatten(), Dense(5, "relu"), Dense(4, "softmax")), images(), []
+    for _ in range(batches_before):
+        results(model, x, name == "backward_from_z")
+    target = Dense if place == "class" else model.layers[-1]
+    monkeypatch.setattr(target, name, counted(getattr(target, name), calls))
+    expected = 0
+    for step in range(1, 4):
+        results(model, x, name == "backward_from_z")
+        expected = expected or len(calls)
+        assert len(calls) == step * expected > 0
+
+
+def test_a_class_of_unknown_origin_is_a_layer_like_any_other():
+    space = {"Layer": Layer}
+    exec("class Own(Layer):\n    def backward(self, dy):\n        return dy\n", space)
+    model = network(Flatten(), space["Own"](), Dense(4), Dense(4, activation="softmax"))
+    assert kinds(model) == ["Flatten", "Own", ["Dense", "Dense"]]
+
+
 def test_the_second_time_all_of_it_is_one_launch():
     model, x = network(), images()
     dy = np.ones((6, 4), "float32")
@@ -241,6 +280,21 @@ def test_each_layer_keeps_what_it_would_keep(one_by_one):
 # --- what changes between two steps takes effect --------------------------------------------------
 
 
+def another_parameter(model):
+    kernel = model.layers[5].kernel
+    model.layers[5].kernel = Parameter("kernel", kernel.value * 2)
+
+
+def another_dtype(model):
+    model.layers[6].dtype = "float64"
+    for parameter in model.layers[6].parameters:
+        parameter.value = parameter.value.astype("float64")
+
+
+def no_bias(model):
+    model.layers[0].bias.value = None
+
+
 def changed_activation(model):
     model.layers[5].activation = "linear"
 
@@ -265,10 +319,21 @@ def rebuilt(model):
 
 @pytest.mark.parametrize(
     "change",
-    [changed_activation, changed_value, changed_weights, value_of_another_layout, rebuilt],
+    [
+        another_dtype,
+        another_parameter,
+        changed_activation,
+        changed_value,
+        changed_weights,
+        no_bias,
+        rebuilt,
+        value_of_another_layout,
+    ],
 )
 def test_a_change_of_the_model_takes_effect(one_by_one, change):
     model, x = network(), images()
+    if change is no_bias:
+        model.layers[0].bias.value += 1
     before = [results(model, x) for _ in range(3)][-1]
     change(model)
     twin = copy.deepcopy(model)
@@ -451,6 +516,134 @@ def test_what_a_forward_kept_is_freed_before_the_next_and_by_forget():
     assert kept() is None
 
 
+def models():
+    """Models of one step that is several layers, of a pair alone, and of both."""
+    yield network()
+    yield network(
+        Conv2D(4, 3, activation="relu"),
+        MaxPooling2D(),
+        Dropout(0.5),
+        Flatten(),
+        Dense(4, "softmax"),
+    )
+
+
+@pytest.mark.parametrize("use", ["predict", "evaluate", "fit", "forward, call and forget"])
+def test_no_input_is_kept_after_use(use):
+    for model in models():
+        x, y = images(), targets()
+        x_ = weakref.ref(x)
+        if use == "fit":
+            model.fit(x, y, verbose=0)
+        elif use == "evaluate":
+            model.evaluate(x, y, verbose=0)
+        elif use == "predict":
+            model.predict(x, verbose=0)
+        else:
+            model.forward(x)
+            model(images(3))
+            model.forget()
+        del x
+        gc.collect()
+        assert x_() is None
+
+
+def test_steps_that_are_no_longer_used_keep_nothing():
+    gc.collect()
+    gc.disable()
+    try:
+        for model in models():
+            kept = []
+            for _ in range(3):
+                x = images()
+                kept.append(weakref.ref(x))
+                model.forward(x)
+                with fused.off():
+                    model.forward(x)
+                del x
+            model.forget()
+            assert [ref() for ref in kept] == [None] * 3
+    finally:
+        gc.enable()
+
+
+def test_a_layer_s_own_backward_is_told_whether_to_go_on(one_by_one):
+    model = network(
+        Conv2D(16, 3, padding="same"),
+        Conv2D(16, 3, activation="relu", padding="same"),
+        MaxPooling2D(),
+        Flatten(),
+        Dense(4, activation="softmax"),
+    )
+    x, dy = images(8), np.ones((8, 4), "float32")
+    for needs_dx in (True, False, True):
+        model.forward(x)
+        model.backward(dy, True, needs_dx)
+    model.forward(x)
+    model.backward(dy, True)
+    assert launches_of(lambda: model.backward(dy, True)) == 1
+    assert [layer.needs_input_gradient for layer in model.layers[:2]] == [True, True]
+
+
+def test_a_parameter_of_ones_own_keeps_its_gradient():
+    model, x = network(), images()
+    extra = model.layers[2].add_parameter("extra", (3,), "zeros")
+    for _ in range(3):
+        extra.grad = None
+        results(model, x, True, needs_dx=False)
+        extra.grad = np.ones(3, "float32")
+        results(model, x, True, needs_dx=False)
+        assert extra.grad is not None and extra.grad.tolist() == [1, 1, 1]
+
+
+def test_what_another_thread_does_to_the_layers_is_not_noted(one_by_one):
+    """It forgets, or runs a layer, in the middle of the first forward of a shape."""
+    x = images()
+    expected = one_by_one(lambda: results(network(), x, True))
+    for disturb in (
+        lambda model: setattr(model.layers[4], "cache", ((2, 4, 2, 6),)),
+        lambda model: setattr(model.layers[4], "cache", None),
+    ):
+        model, done = network(), []
+        step, healthy = Together([*model.layers]), Flatten.forward
+
+        def disturbed(self, x, training=False, model=model, disturb=disturb, done=done):
+            y = healthy(self, x, training)  # noqa: B023
+            if not done:
+                done.append(disturb)
+                disturb(model)
+            return y
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Flatten, "forward", disturbed)
+            step.forward(x)
+        assert done and not step._memory
+        for _ in range(2):
+            same(results(model, x, True), expected)
+
+
+def test_an_odd_first_batch_does_not_decide_for_the_later_ones():
+    model = network()
+    model.forward(images(12)[::2])
+    model.forward(images())
+    assert launches_of(lambda: model.forward(images())) == 1
+
+
+def test_an_observer_is_gone_when_ctrl_c_comes_at_its_door():
+    def interrupted(*launched):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), launch.observed(interrupted):
+        network().forward(images())
+    assert not launch.is_observed()
+    door = launch.observed(interrupted)
+    door.__enter__()
+    assert launch.is_observed()
+    del door  # as if Ctrl-C had come between it and its `with`
+    gc.collect()
+    assert not launch.is_observed()
+
+
 def test_a_network_remembers_a_limited_number_of_shapes(monkeypatch):
     monkeypatch.setattr(kernels_together, "_MOST", 4)
     model = network()
@@ -536,7 +729,7 @@ def test_what_is_given_may_not_be_the_same_array_twice():
 def test_arrays_share_memory_only_if_they_are_not_used_at_the_same_time():
     model, x = network(), images()
     results(model, x, True, needs_dx=False)
-    for _, together_ in model._steps[0]._memory.values():
+    for _, together_, _ in model._steps[0]._memory.values():
         used = {}
         for number, step in enumerate(together_._plan.steps):
             for slot in step[2]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tinycnn import kernels
 from tinycnn.initializers import SavedValues
 from tinycnn.layers import Input, Layer
 from tinycnn.layers.activations import Activated, is_linear
@@ -283,8 +284,8 @@ class Network(Strict):
             TypeError: if a layer's forward returns None.
         """
         with self.at_work("forward"):
-            self._steps = self._grouped.of(self.chain)
-            for step in self._steps:
+            steps = self._steps = self._grouped.of(self.chain)
+            for step in steps:
                 x = step.forward(x, training)
                 if x is None:
                     raise TypeError(f"{step}: forward returned None; it must return y, its output")
@@ -368,12 +369,11 @@ class Network(Strict):
 
     def forget(self) -> None:
         """Frees what the layers keep for a backward."""
-        for step in self._steps:
-            if isinstance(step, Together):
-                step.forget()
-        for layer in self.chain:
-            layer.cache = layer.forward_apart = None
-        self._steps = []
+        with kernels.turn():  # not while another thread that predicts is in the middle of it
+            self._grouped.forget()
+            for layer in self.chain:
+                layer.cache = layer.forward_apart = None
+            self._steps = []
 
     # --- parameters -------------------------------------------------------------------------------
 

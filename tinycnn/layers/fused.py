@@ -52,7 +52,6 @@ class ConvPool:
         self.parameters = convolution.parameters
         self.needs_input_gradient = True
         self.cache: tuple[Any, ...] | None = None
-        self._apart = self._forward_apart  # the one object that the layers are given
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """The pool's output; each of the two layers can still run its own backward afterwards."""
@@ -70,8 +69,9 @@ class ConvPool:
     def stand_in(self) -> None:
         """The two layers keep nothing of this forward until they are asked for it."""
         for layer in (self.convolution, self.pool):
-            if layer.cache is not None or layer.forward_apart is not self._apart:
-                layer.cache, layer.forward_apart = None, self._apart
+            mine = getattr(layer.forward_apart, "__self__", None) is self
+            if layer.cache is not None or not mine:
+                layer.cache, layer.forward_apart = None, self._forward_apart
 
     def _forward_apart(self) -> None:
         """Runs each layer's forward by itself, when one of them is asked for its own backward."""
@@ -130,6 +130,10 @@ def _fit(first: Conv2D, second: MaxPooling2D) -> bool:
     )
 
 
+# What a layer does, in methods that users replace, on one object or on its class.
+METHODS = ("forward", "backward", "backward_from_z")
+
+
 def is_altered(layer: Layer) -> bool:
-    """Whether this one layer object was given a forward or backward of its own."""
-    return not vars(layer).keys().isdisjoint(("forward", "backward"))
+    """Whether this one layer object was given a method of its own."""
+    return not vars(layer).keys().isdisjoint(METHODS)

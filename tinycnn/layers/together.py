@@ -27,10 +27,17 @@ from tinycnn.utils import Array
 # Layers that only launch kernels and reshape.
 _LAUNCHING: Final = (Activation, AveragePooling2D, Conv2D, Dense, Flatten, MaxPooling2D, Reshape)
 _ACTIVATIONS: Final = ("linear", "relu", "softmax")  # those of which that is true, too
-# What decides how a layer runs and may change once it is built, beside its parameters.
-_SETTINGS: Final = ("activation", "output_shape", "forward", "backward")
+# What decides how a layer runs and may change once it is built, beside its methods.
+_SETTINGS: Final = ("activation", "output_shape", "dtype", "kernel", "bias")
 
 _set = object.__setattr__  # a layer's own checks what users set, and takes four times as long
+
+
+def _methods(kind: Any) -> list[Any]:
+    return [getattr(kind, name, None) for name in fused.METHODS]
+
+
+_OURS: Final = {kind: _methods(kind) for kind in _LAUNCHING}  # nobody has replaced them yet
 
 
 class _Memory(dict[Hashable, Any]):
@@ -65,15 +72,27 @@ class Together:
         x = self.layers[0].receive(x)
         self.forget()  # so that new arrays can take their place in the processor's cache
         values = [parameter.value for parameter in self.parameters]
-        key = (x.shape, x.dtype, *[(value.shape, value.dtype) for value in values])
+        disturbed = False
 
         def work() -> list[tuple[Any, ...]]:
-            y = x
+            nonlocal disturbed
+            y, caches = x, []
             for step in self.steps:
-                y = step.forward(y, training)
-            return [(y,), *[step.cache or () for step in self.steps]]
+                shape, y = y.shape, step.forward(y, training)
+                caches.append(step.cache or ())
+                # A layer keeps arrays and the shape of x. Anything else is another thread's.
+                others = [item for item in caches[-1] if not isinstance(item, np.ndarray)]
+                disturbed |= step.cache is None or any(other != shape for other in others)
+            return [(y,), *caches]
 
+        try:
+            key = (x.shape, x.dtype, *[(value.shape, value.dtype) for value in values])
+        except AttributeError:  # a value is no array: somebody has taken a bias away, say
+            return work()[0][0]
         (y,), *caches = kernels.repeated(self._memory, key, (x, *values), work)
+        if disturbed:
+            self._memory.pop(key, None)
+            return y
         self._keep(caches)
         for layer in self.layers:
             if layer._samples != len(x):
@@ -96,8 +115,9 @@ class Together:
             learning = (step for step in self.steps if any(p.learns for p in step.parameters))
             lowest = next(learning, self.steps[-1])
         for step in self.steps:
-            if step.needs_input_gradient != (step is not lowest):
-                step.needs_input_gradient = step is not lowest
+            for part in _parts_of(step):
+                if part.needs_input_gradient != (step is not lowest):
+                    part.needs_input_gradient = step is not lowest
         first = 0 if lowest is None else self.steps.index(lowest)
         steps = self.steps[first:]
         parameters = [parameter for step in steps for parameter in step.parameters]
@@ -115,7 +135,8 @@ class Together:
         key = (key, how, first, self.needs_input_gradient, dy.shape, dy.dtype)
         (dx,), gradients = kernels.repeated(self._memory, key, (dy, *values), work, kept)
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+            if gradient is not None:  # a parameter of a user's own has none of the layer's
+                parameter.grad = gradient
         return dx
 
     def _is_as_it_was(self, values: list[Array], caches: list[tuple[Any, ...]]) -> bool:
@@ -162,14 +183,23 @@ class Steps:
         settings = [fused.is_on(), kernels.active(), *layers]
         for layer in layers:
             values = vars(layer)
+            settings.append(fused.is_altered(layer))
             settings += [values.get(name) for name in _SETTINGS]
             settings += layer.parameters
-        kinds: list[Any] = list(dict.fromkeys(map(type, layers)))
-        for kind in kinds:
-            settings += (kind.forward, kind.backward)
+        for kind in dict.fromkeys(map(type, layers)):
+            settings += _methods(kind)
         if settings != self._settings:
+            self.forget()
             self._steps, self._settings = [*_grouped(fused.steps(layers))], settings
         return self._steps
+
+    def forget(self) -> None:
+        """Frees what the steps have kept of a forward."""
+        for step in self._steps:
+            if isinstance(step, Together):
+                step.forget()
+            else:
+                step.cache = None
 
 
 def _grouped(steps: Sequence[Layer | fused.ConvPool]) -> Iterator[Step]:
@@ -197,13 +227,21 @@ def _only_launches(step: Layer | fused.ConvPool) -> bool:
         return False
     if isinstance(step, fused.ConvPool):
         return True
-    kind = type(step)
-    ours = all(method.__module__.startswith("tinycnn.") for method in (kind.forward, kind.backward))
-    activation = getattr(step, "activation", "linear")
-    return kind in _LAUNCHING and ours and not fused.is_altered(step) and activation in _ACTIVATIONS
+    kind: Any = type(step)
+    return (
+        kind in _LAUNCHING
+        and _methods(kind) == _OURS[kind]
+        and not fused.is_altered(step)
+        and getattr(step, "activation", "linear") in _ACTIVATIONS
+    )
 
 
 def _layers_of(step: Layer | fused.ConvPool) -> list[Layer]:
     if isinstance(step, fused.ConvPool):
         return [step.convolution, step.pool]
     return [step]
+
+
+def _parts_of(step: Layer | fused.ConvPool) -> list[Any]:
+    """The step, and the convolution of a pair, which is told what the pair is told."""
+    return [step, step.convolution] if isinstance(step, fused.ConvPool) else [step]

@@ -275,11 +275,12 @@ _observer: ContextVar[Observer | None] = ContextVar("tinycnn_observer", default=
 @contextmanager
 def observed(observer: Observer) -> Iterator[None]:
     """Inside of it `observer` sees each launch first; only those run to which it says yes."""
-    token = _observer.set(observer)
-    try:
+    before = _observer.get()
+    try:  # Ctrl-C may come at any line: it is set back even if it comes right here
+        _observer.set(observer)
         yield
     finally:
-        _observer.reset(token)
+        _observer.set(before)
 
 
 def is_observed() -> bool:

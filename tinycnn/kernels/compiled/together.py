@@ -34,6 +34,7 @@ from tinycnn.kernels.compiled.launch import Launch, is_observed, observed
 from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.utils import Array
 
+_TRIES = 3  # until it is clear that others than kernels have a part in it; a copy may, just once
 _MOST = 64  # pieces of work that are remembered in one memory; a network needs a few
 # Bytes of arrays that one launch may make. They are there until it ends, and Ctrl-C has to wait for
 # it. Where there are more of them, Python's time is not worth mentioning.
@@ -54,6 +55,8 @@ def repeated(
 ) -> list[Items]:
     """What `work` returns: from the second time on in one launch, if kernels alone do it.
 
+    No other thread may be at the same work (`team.taking_turns`).
+
     Args:
         memory: where it is noted how that is done.
         key: says what is done, and the shapes and dtypes of `given` and `kept`.
@@ -64,17 +67,18 @@ def repeated(
         kept: more arrays that it starts from, which work before it has left. Some of them may be
             the same array, if they always are. One that is given is not.
     """
-    known = memory.get(key)
-    if known is not None and known[0] == plans.age():
-        _, together = known
-        return work() if together is None else together.run((*given, *kept))
-    if is_observed():
+    age, together, tries = memory.get(key, (None, None, 0))
+    if age != plans.age():
+        together, tries = None, 0
+    if together is not None:
+        return together.run((*given, *kept))
+    if tries == _TRIES or is_observed():
         return work()
     with _noting() as noted:
         results = work()
     if len(memory) >= _MOST:
         memory.clear()
-    memory[key] = plans.age(), _together(given, kept, noted, results)
+    memory[key] = plans.age(), _together(given, kept, noted, results), tries + 1
     return results
 
 
