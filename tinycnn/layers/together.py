@@ -2,11 +2,12 @@
 
     Conv2D, MaxPooling2D, Conv2D, MaxPooling2D | Dropout | Flatten, Dense, Dense
 
-Here five launches become two, on the way forward and back, and Python has as much less to do. It is
-done with layers that only launch kernels and reshape. On them a forward does what it did before,
-as long as the shapes and the layers' settings are the same: see `kernels/compiled/together.py`. The
-layers keep what they would keep, and each can still run by itself. All else runs layer by layer, as
-does everything inside `with fused.off():`.
+The layers between two bars are one launch, on the way forward and back, and Python has less to do.
+They only launch kernels and reshape. So what they launched for the first batch is launched again
+for the next ones, as long as the shapes and the layers' settings are the same: see
+`kernels/compiled/together.py`. The layers keep what they would keep without it (`layer.cache`; None
+in pairs, see `fused.py`), and each can still run by itself. All else runs layer by layer, as does
+everything inside `with fused.off():`.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -64,7 +65,13 @@ class Together:
         self._last: tuple[Hashable, list[Array], list[tuple[Any, ...]]] | None = None
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """The last step's output. Threads that predict at the same time take turns."""
+        """The last step's output for a batch (N, *input_shape of the first layer).
+
+        Threads that predict at the same time take turns.
+
+        Raises:
+            ValueError: if the shape is another one.
+        """
         with kernels.turn():
             return self._forward(x, training)
 
@@ -80,7 +87,8 @@ class Together:
             for step in self.steps:
                 shape, y = y.shape, step.forward(y, training)
                 caches.append(step.cache or ())
-                # A layer keeps arrays and the shape of x. Anything else is another thread's.
+                # A layer keeps arrays and the shape of x. Anything else was put there meanwhile, by
+                # a thread or a signal handler that runs these layers one by one.
                 others = [item for item in caches[-1] if not isinstance(item, np.ndarray)]
                 disturbed |= step.cache is None or any(other != shape for other in others)
             return [(y,), *caches]
@@ -101,7 +109,12 @@ class Together:
         return y
 
     def backward(self, dy: Array) -> Array | None:
-        """dx, or None if not `needs_input_gradient`; sets the gradients of the parameters."""
+        """dx (N, ...), or None if not `needs_input_gradient`; sets the parameters' gradients.
+
+        Raises:
+            RuntimeError: if there was no forward before it.
+            ValueError: if dy is not of the shape of the output.
+        """
         return self._backward(dy, "backward")
 
     def backward_from_z(self, dz: Array) -> Array | None:

@@ -34,7 +34,9 @@ from tinycnn.kernels.compiled.launch import Launch, is_observed, observed
 from tinycnn.kernels.compiled.plans import Plan, Slot
 from tinycnn.utils import Array
 
-_TRIES = 3  # until it is clear that others than kernels have a part in it; a copy may, just once
+# How often work is noted that others than kernels have a part in, before that is taken for granted:
+# once it may have been a copy of an x that was not contiguous.
+_TRIES = 3
 _MOST = 64  # pieces of work that are remembered in one memory; a network needs a few
 # Bytes of arrays that one launch may make. They are there until it ends, and Ctrl-C has to wait for
 # it. Where there are more of them, Python's time is not worth mentioning.
@@ -64,8 +66,8 @@ def repeated(
         work: calls kernels. What else it does depends on nothing but `key`, and must not be missed
             when it is left out. It returns some tuples; arrays in them are among those given, or
             made by kernels, perhaps in another shape; all else in them follows from `key`.
-        kept: more arrays that it starts from, which work before it has left. Some of them may be
-            the same array, if they always are. One that is given is not.
+        kept: more arrays that it starts from, which work before it has left. Two of them may be
+            the same array if they are in every call. None of them is one of `given`.
     """
     age, together, tries = memory.get(key, (None, None, 0))
     if age != plans.age():
